@@ -1,0 +1,1 @@
+"""The words of the house as types. Pure: no I/O, no clock, no framework."""

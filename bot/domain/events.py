@@ -1,0 +1,250 @@
+"""Facts of a conversation, appended and never changed.
+
+Each event is a frozen dataclass of plain JSON values; ``encode`` and ``decode`` are the only way to and from a row.
+An event kind that is not known (written by a newer version) is refused, not guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, ClassVar
+
+from bot.domain.errors import StorageError
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact; the time it was recorded and its sequence number are the row's."""
+
+    kind: ClassVar[str] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerUttered(Event):
+    """The shopper wrote; ``recognition`` is the summary when the bot read it, empty when a human owned it."""
+
+    kind: ClassVar[str] = "customer_uttered"
+    text: str
+    message_kind: str = "text"
+    dedupe_key: str = ""
+    payload: str = ""
+    attachments: list[dict[str, str]] = field(default_factory=list)
+    recognition: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BotUttered(Event):
+    """The bot said ``text``; ``reply_key`` is the template it came from."""
+
+    kind: ClassVar[str] = "bot_uttered"
+    text: str
+    reply_key: str = ""
+    buttons: list[dict[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentUttered(Event):
+    """An agent wrote to the shopper."""
+
+    kind: ClassVar[str] = "agent_uttered"
+    text: str
+    agent_id: str
+    agent_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeSent(Event):
+    """The shop told the shopper something unasked for by this turn (a ticket moved, an agent came)."""
+
+    kind: ClassVar[str] = "notice_sent"
+    text: str
+    reply_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteWritten(Event):
+    """An agent left a private note; never shown to the shopper."""
+
+    kind: ClassVar[str] = "note_written"
+    text: str
+    agent_id: str
+    agent_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class IntentHandled(Event):
+    """A handler did ``intent``."""
+
+    kind: ClassVar[str] = "intent_handled"
+    intent: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotUnderstood(Event):
+    """The bot abstained."""
+
+    kind: ClassVar[str] = "not_understood"
+
+
+@dataclass(frozen=True, slots=True)
+class ClarificationAsked(Event):
+    """The bot asked which of ``intents`` was meant; ``text`` is what is to be understood again."""
+
+    kind: ClassVar[str] = "clarification_asked"
+    intents: list[str]
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FormStarted(Event):
+    """A form was opened by ``intent``."""
+
+    kind: ClassVar[str] = "form_started"
+    form: str
+    intent: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlotAsked(Event):
+    """The open form asked for ``slot``; ``options`` are the values in the order of the buttons."""
+
+    kind: ClassVar[str] = "slot_asked"
+    slot: str
+    options: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotSet(Event):
+    """A slot got its value (None: emptied)."""
+
+    kind: ClassVar[str] = "slot_set"
+    slot: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class FormEnded(Event):
+    """The form is over: ``submitted``, ``stopped`` or ``replaced``; its slots are forgotten."""
+
+    kind: ClassVar[str] = "form_ended"
+    form: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderProved(Event):
+    """The shopper showed that the order is his."""
+
+    kind: ClassVar[str] = "order_proved"
+    order_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProofFailed(Event):
+    """The shopper's proof for the order was wrong."""
+
+    kind: ClassVar[str] = "proof_failed"
+    order_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class TicketOpened(Event):
+    """A ticket was opened."""
+
+    kind: ClassVar[str] = "ticket_opened"
+    number: str
+    ticket_kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class TicketMoved(Event):
+    """A ticket's state changed; ``by`` is an agent's id, ``customer`` or ``bot``."""
+
+    kind: ClassVar[str] = "ticket_moved"
+    number: str
+    before: str
+    after: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandoffRequested(Event):
+    """A human was asked for."""
+
+    kind: ClassVar[str] = "handoff_requested"
+    reason: str
+    summary: str
+    priority: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerChanged(Event):
+    """The owner changed and the epoch grew; ``by`` is an agent's id, ``customer`` or ``bot``."""
+
+    kind: ClassVar[str] = "owner_changed"
+    before: str
+    after: str
+    epoch: int
+    by: str
+    agent_id: str = ""
+    agent_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rated(Event):
+    """The shopper judged the service: ``score`` 1..5, or 0 when only words were given."""
+
+    kind: ClassVar[str] = "rated"
+    score: int
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPolicySet(Event):
+    """The shopper allowed or forbade messages unasked for."""
+
+    kind: ClassVar[str] = "contact_policy_set"
+    messages_allowed: bool
+
+
+EVENT_KINDS: dict[str, type[Event]] = {
+    kind.kind: kind
+    for kind in (
+        CustomerUttered,
+        BotUttered,
+        AgentUttered,
+        NoticeSent,
+        NoteWritten,
+        IntentHandled,
+        NotUnderstood,
+        ClarificationAsked,
+        FormStarted,
+        SlotAsked,
+        SlotSet,
+        FormEnded,
+        OrderProved,
+        ProofFailed,
+        TicketOpened,
+        TicketMoved,
+        HandoffRequested,
+        OwnerChanged,
+        Rated,
+        ContactPolicySet,
+    )
+}
+
+
+def encode(event: Event) -> dict[str, Any]:
+    """Shape an event's data for a row (its kind is a column of its own)."""
+    return asdict(event)
+
+
+def decode(kind: str, data: Mapping[str, Any]) -> Event:
+    """Make the event of a row again; unknown fields are ignored, an unknown kind raises StorageError."""
+    event_type = EVENT_KINDS.get(kind)
+    if event_type is None:
+        message = f"event kind {kind!r} is not known to this version; upgrade Xiaoer to read this conversation"
+        raise StorageError(message)
+    known = {known_field.name for known_field in fields(event_type)}
+    return event_type(**{name: value for name, value in data.items() if name in known})

@@ -1,0 +1,86 @@
+"""Channel-neutral messages, in and out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+MAX_TEXT_CHARS = 4000
+"""What a shopper's message keeps, in characters; the rest is cut and marked ``truncated``."""
+
+
+class MessageKind(StrEnum):
+    """What an inbound message is."""
+
+    TEXT = "text"
+    BUTTON = "button"
+    IMAGE = "image"
+    VOICE = "voice"
+    VIDEO = "video"
+    FILE = "file"
+    LOCATION = "location"
+    STICKER = "sticker"
+    FOLLOW = "follow"
+    UNFOLLOW = "unfollow"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A picture, voice note, film or file; ``reference`` is the channel's own id or our media id."""
+
+    kind: MessageKind
+    reference: str
+    mime: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who wrote, as the channel knows him: (channel, account, channel user id) and what it tells of him."""
+
+    channel: str
+    account: str
+    channel_user_id: str
+    display_name: str = ""
+    locale_hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """One message from a shopper.
+
+    ``dedupe_key`` is unique per (channel, account) and the same when the platform delivers again.
+    ``payload`` is a pressed button's payload; ``sent_at`` is the platform's own time, aware UTC.
+    """
+
+    sender: Sender
+    dedupe_key: str
+    kind: MessageKind
+    sent_at: datetime
+    text: str = ""
+    payload: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A choice offered to the shopper; ``payload`` comes back in an InboundMessage of kind BUTTON.
+
+    Payloads: ``/intent_name`` runs that intent, ``=value`` answers the open question,
+    ``/affirm`` and ``/deny`` answer yes or no. At most 64 bytes (Telegram's limit).
+    """
+
+    label: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundMessage:
+    """One message to a shopper, before the channel cuts it to its abilities."""
+
+    text: str
+    buttons: tuple[Button, ...] = ()
+    attachments: tuple[Attachment, ...] = field(default=())

@@ -1,0 +1,1 @@
+"""What we say: templates by locale and the renderer."""

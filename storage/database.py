@@ -1,0 +1,166 @@
+"""The database behind one awaitable.
+
+A *unit* is a plain synchronous function of a Connection. ``run`` executes units that write, ``read`` those that only read.
+SQLite has one writer thread with group commit: units waiting together share one transaction, each in its own savepoint, so
+that one that fails takes nobody with it. PostgreSQL runs each unit in a transaction of its own on a thread pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.pool import QueuePool
+
+T = TypeVar("T")
+Unit = Callable[[Connection], T]
+
+_GROUP_SIZE = 64
+_POOL_THREADS = 8
+_BUSY_TIMEOUT_MS = 10_000
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={_BUSY_TIMEOUT_MS}",
+        "temp_store=MEMORY",
+        "cache_size=-20000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def make_engine(url: str) -> Engine:
+    """Make an engine for ``sqlite:///path`` or ``postgresql+psycopg://...``."""
+    if url.startswith("sqlite"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(
+            url, poolclass=QueuePool, pool_size=_POOL_THREADS + 1, connect_args={"check_same_thread": False}
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+    return create_engine(url, pool_size=_POOL_THREADS, max_overflow=2, pool_pre_ping=True)
+
+
+class Database:
+    """Runs units of work; close it when done."""
+
+    def __init__(self, url: str) -> None:
+        """Open ``url``; the schema is not touched."""
+        self.engine = make_engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._pool = ThreadPoolExecutor(_POOL_THREADS, thread_name_prefix="database")
+        self._writer = _GroupWriter(self.engine) if self.is_sqlite else None
+
+    async def run(self, unit: Unit[T]) -> T:
+        """Run a unit that writes and commit it; an exception rolls it back and is raised here."""
+        return await asyncio.wrap_future(self.submit(unit))
+
+    async def read(self, unit: Unit[T]) -> T:
+        """Run a unit that only reads."""
+        return await asyncio.wrap_future(self._pool.submit(self._read, unit))
+
+    def submit(self, unit: Unit[T]) -> Future[T]:
+        """Hand a unit in without waiting; for synchronous callers: ``submit(unit).result()``."""
+        if self._writer is not None:
+            return self._writer.submit(unit)
+        return self._pool.submit(self._write, unit)
+
+    def close(self) -> None:
+        """Finish what was handed in, then close all connections."""
+        if self._writer is not None:
+            self._writer.close()
+        self._pool.shutdown(wait=True)
+        self.engine.dispose()
+
+    def _write(self, unit: Unit[T]) -> T:
+        with self.engine.begin() as connection:
+            return unit(connection)
+
+    def _read(self, unit: Unit[T]) -> T:
+        with self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            return unit(connection)
+
+
+class _GroupWriter:
+    """SQLite's one writer: takes what is waiting, commits it together."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._waiting: queue.SimpleQueue[tuple[Unit[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="database-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, unit: Unit[T]) -> Future[T]:
+        if self._closing:
+            raise RuntimeError("the database is closed; nothing more can be written")
+        future: Future[T] = Future()
+        self._waiting.put((unit, future))
+        return future
+
+    def close(self) -> None:
+        self._closing = True
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        with self._engine.connect() as connection:
+            while (first := self._waiting.get()) is not None:
+                group = [first]
+                stop = self._gather(group)
+                self._commit_group(connection, group)
+                if stop:
+                    return
+
+    def _gather(self, group: list[tuple[Unit[Any], Future[Any]]]) -> bool:
+        while len(group) < _GROUP_SIZE:
+            try:
+                item = self._waiting.get_nowait()
+            except queue.Empty:
+                return False
+            if item is None:
+                return True
+            group.append(item)
+        return False
+
+    def _commit_group(self, connection: Connection, group: list[tuple[Unit[Any], Future[Any]]]) -> None:
+        finished: list[tuple[Future[Any], Any, BaseException | None]] = []
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            for unit, future in group:
+                if future.set_running_or_notify_cancel():
+                    finished.append((future, *self._attempt(connection, unit)))
+            connection.commit()
+        except Exception as failure:  # noqa: BLE001 - every waiter must hear of it
+            connection.rollback()
+            finished = [(future, None, failure) for _, future in group if not future.cancelled()]
+        for future, value, problem in finished:
+            if problem is None:
+                future.set_result(value)
+            else:
+                future.set_exception(problem)
+
+    @staticmethod
+    def _attempt(connection: Connection, unit: Unit[Any]) -> tuple[Any, BaseException | None]:
+        savepoint = connection.begin_nested()
+        try:
+            value = unit(connection)
+            savepoint.commit()
+        except Exception as problem:  # noqa: BLE001 - handed to whoever waits
+            savepoint.rollback()
+            return None, problem
+        return value, None

@@ -1,0 +1,315 @@
+"""The tables. One meaning a column; times aware UTC; ids as ``bot.domain.ids``.
+
+The hot path uses these classes through Core statements (``insert(InboxRow)``), never through a unit of work of its own.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, MetaData, Numeric, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from storage.types import BigId, Json, Moment
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """The declarative base; constraints are named so that migrations can find them."""
+
+    metadata = MetaData(naming_convention=_NAMES)
+
+
+class CustomerRow(Base):
+    """A person, one across channels."""
+
+    __tablename__ = "customers"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    display_name: Mapped[str] = mapped_column(String(200), default="")
+    messages_allowed: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class IdentityRow(Base):
+    """(channel, account, channel user id) -> customer."""
+
+    __tablename__ = "identities"
+    __table_args__ = (UniqueConstraint("channel", "account", "channel_user_id"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"), index=True)
+    channel: Mapped[str] = mapped_column(String(32))
+    account: Mapped[str] = mapped_column(String(128))
+    channel_user_id: Mapped[str] = mapped_column(String(256))
+    display_name: Mapped[str] = mapped_column(String(200), default="")
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class ConversationRow(Base):
+    """A thread; ``tracker`` is the snapshot folded up to and with event ``tracker_seq``."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (
+        Index("ix_conversations_owner_updated_at", "owner", "updated_at"),
+        Index(
+            "uq_conversations_open_identity",
+            "identity_id",
+            unique=True,
+            sqlite_where=text("owner != 'resolved'"),
+            postgresql_where=text("owner != 'resolved'"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"), index=True)
+    identity_id: Mapped[str] = mapped_column(ForeignKey("identities.id"), index=True)
+    owner: Mapped[str] = mapped_column(String(24))
+    epoch: Mapped[int] = mapped_column(default=0)
+    agent_id: Mapped[str | None] = mapped_column(ForeignKey("agents.id"), index=True)
+    locale: Mapped[str] = mapped_column(String(16), default="")
+    tracker: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    tracker_seq: Mapped[int] = mapped_column(BigId, default=0)
+    handoff_reason: Mapped[str] = mapped_column(String(32), default="")
+    handoff_summary: Mapped[str] = mapped_column(Text, default="")
+    handoff_priority: Mapped[str] = mapped_column(String(16), default="")
+    waiting_since: Mapped[datetime | None] = mapped_column(Moment)
+    last_text: Mapped[str] = mapped_column(String(200), default="")
+    last_sender: Mapped[str] = mapped_column(String(16), default="")
+    opened_at: Mapped[datetime] = mapped_column(Moment)
+    updated_at: Mapped[datetime] = mapped_column(Moment)
+    resolved_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class EventRow(Base):
+    """An appended fact; ``seq`` grows, ``text`` is what full-text search looks at, ``data`` as ``events.encode``."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        Index("ix_events_conversation_id_seq", "conversation_id", "seq"),
+        Index("ix_events_kind_at", "kind", "at"),
+    )
+
+    seq: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id"))
+    kind: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime] = mapped_column(Moment)
+    data: Mapped[dict[str, Any]] = mapped_column(Json)
+
+
+class InboxRow(Base):
+    """A message taken in; ``done_at`` set by the turn that handled it. ``message`` is the InboundMessage as JSON."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (
+        UniqueConstraint("channel", "account", "dedupe_key"),
+        Index(
+            "ix_inbox_pending",
+            "conversation_id",
+            "id",
+            sqlite_where=text("done_at IS NULL"),
+            postgresql_where=text("done_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    channel: Mapped[str] = mapped_column(String(32))
+    account: Mapped[str] = mapped_column(String(128))
+    dedupe_key: Mapped[str] = mapped_column(String(256))
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id"))
+    message: Mapped[dict[str, Any]] = mapped_column(Json)
+    received_at: Mapped[datetime] = mapped_column(Moment)
+    done_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class OutboxRow(Base):
+    """A message to deliver; ``state`` is pending, sent, refused or dropped. ``epoch`` is None unless the bot sent it."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index(
+            "ix_outbox_pending",
+            "conversation_id",
+            "id",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+        UniqueConstraint("conversation_id", "client_key"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id"))
+    event_seq: Mapped[int] = mapped_column(ForeignKey("events.seq"), index=True)
+    sender: Mapped[str] = mapped_column(String(16))
+    epoch: Mapped[int | None] = mapped_column()
+    client_key: Mapped[str | None] = mapped_column(String(64))
+    message: Mapped[dict[str, Any]] = mapped_column(Json)
+    state: Mapped[str] = mapped_column(String(16), default="pending")
+    tries: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime] = mapped_column(Moment)
+    reason: Mapped[str] = mapped_column(String(200), default="")
+    platform_id: Mapped[str] = mapped_column(String(200), default="")
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    done_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class AgentRow(Base):
+    """A human with a role."""
+
+    __tablename__ = "agents"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    login: Mapped[str] = mapped_column(String(64), unique=True)
+    display_name: Mapped[str] = mapped_column(String(100))
+    role: Mapped[str] = mapped_column(String(16))
+    password_hash: Mapped[str] = mapped_column(String(256))
+    active: Mapped[bool] = mapped_column(default=True)
+    locale: Mapped[str] = mapped_column(String(16), default="zh")
+    timezone: Mapped[str] = mapped_column(String(64), default="Asia/Shanghai")
+    sessions_valid_after: Mapped[datetime] = mapped_column(Moment)
+    last_seen_at: Mapped[datetime | None] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class AssignmentRow(Base):
+    """An agent held a conversation from..to (``ended_at`` None: holds it now)."""
+
+    __tablename__ = "assignments"
+    __table_args__ = (Index("ix_assignments_conversation_id", "conversation_id"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id"))
+    agent_id: Mapped[str] = mapped_column(ForeignKey("agents.id"), index=True)
+    started_at: Mapped[datetime] = mapped_column(Moment)
+    ended_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class TicketRow(Base):
+    """A complaint or request with its own life."""
+
+    __tablename__ = "tickets"
+    __table_args__ = (Index("ix_tickets_state_due_at", "state", "due_at"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    number: Mapped[str] = mapped_column(String(16), unique=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"), index=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(24))
+    state: Mapped[str] = mapped_column(String(24))
+    priority: Mapped[str] = mapped_column(String(16))
+    category: Mapped[str] = mapped_column(String(32), default="")
+    order_number: Mapped[str] = mapped_column(String(64), default="")
+    summary: Mapped[str] = mapped_column(Text, default="")
+    details: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    photos: Mapped[list[str]] = mapped_column(Json, default=list)
+    owner_id: Mapped[str | None] = mapped_column(ForeignKey("agents.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    updated_at: Mapped[datetime] = mapped_column(Moment)
+    due_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class TicketNoteRow(Base):
+    """What happened to a ticket: a private note, or a change of state or owner (``change`` as JSON)."""
+
+    __tablename__ = "ticket_notes"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    ticket_id: Mapped[str] = mapped_column(ForeignKey("tickets.id"), index=True)
+    author_id: Mapped[str | None] = mapped_column(ForeignKey("agents.id"))
+    author_name: Mapped[str] = mapped_column(String(100), default="")
+    text: Mapped[str] = mapped_column(Text, default="")
+    change: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    at: Mapped[datetime] = mapped_column(Moment)
+
+
+class ProofAttemptRow(Base):
+    """A try to prove an order."""
+
+    __tablename__ = "proof_attempts"
+    __table_args__ = (
+        Index("ix_proof_attempts_customer_id_at", "customer_id", "at"),
+        Index("ix_proof_attempts_order_number_at", "order_number", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"))
+    order_number: Mapped[str] = mapped_column(String(64))
+    right: Mapped[bool] = mapped_column()
+    at: Mapped[datetime] = mapped_column(Moment)
+
+
+class ProvedOrderRow(Base):
+    """An order a customer has shown to be his."""
+
+    __tablename__ = "proved_orders"
+
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"), primary_key=True)
+    order_number: Mapped[str] = mapped_column(String(64), primary_key=True)
+    proved_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class OrderRow(Base):
+    """An order as the shop knows it; ``number`` in canonical form (upper case, no ``#``, no spaces)."""
+
+    __tablename__ = "orders"
+
+    number: Mapped[str] = mapped_column(String(64), primary_key=True)
+    state: Mapped[str] = mapped_column(String(24))
+    placed_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    total: Mapped[Any] = mapped_column(Numeric(14, 2))
+    currency: Mapped[str] = mapped_column(String(3))
+    phone_last4: Mapped[str] = mapped_column(String(4))
+    recipient: Mapped[str] = mapped_column(String(200), default="")
+    address: Mapped[str] = mapped_column(Text, default="")
+    promised_ship_at: Mapped[datetime | None] = mapped_column(Moment)
+    refunded_at: Mapped[datetime | None] = mapped_column(Moment)
+    cancelled_at: Mapped[datetime | None] = mapped_column(Moment)
+    imported_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class OrderItemRow(Base):
+    """One line of an order; ``position`` from 0."""
+
+    __tablename__ = "order_items"
+
+    order_number: Mapped[str] = mapped_column(ForeignKey("orders.number", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(300))
+    quantity: Mapped[int] = mapped_column()
+    unit_price: Mapped[Any] = mapped_column(Numeric(14, 2))
+    options: Mapped[str] = mapped_column(String(300), default="")
+    sku: Mapped[str] = mapped_column(String(64), default="")
+
+
+class ParcelRow(Base):
+    """A parcel of an order; ``position`` from 0."""
+
+    __tablename__ = "parcels"
+
+    order_number: Mapped[str] = mapped_column(ForeignKey("orders.number", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    carrier: Mapped[str] = mapped_column(String(100), default="")
+    tracking_number: Mapped[str] = mapped_column(String(100), default="", index=True)
+    last_event: Mapped[str] = mapped_column(String(300), default="")
+    exception: Mapped[str] = mapped_column(String(300), default="")
+    estimated_at: Mapped[datetime | None] = mapped_column(Moment)
+    delivered_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class KnowledgeRow(Base):
+    """A knowledge entry added by the merchant (``merchant/<name>``) beside those in ``intents/faq``."""
+
+    __tablename__ = "knowledge"
+
+    topic: Mapped[str] = mapped_column(String(100), primary_key=True)
+    titles: Mapped[dict[str, str]] = mapped_column(Json)
+    questions: Mapped[dict[str, list[str]]] = mapped_column(Json)
+    answers: Mapped[dict[str, str]] = mapped_column(Json)
+    updated_at: Mapped[datetime] = mapped_column(Moment)
