@@ -1,0 +1,119 @@
+"""Reply -> OutboundMessage: plain text in the shopper's language and script."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from opencc import OpenCC
+
+from bot.domain.clock import Clock
+from bot.domain.errors import ConfigError, NotFound
+from bot.domain.messages import Button, OutboundMessage
+from bot.domain.replies import Choice, Locale, Reply
+from responses.catalogue import BASES, Texts, load_texts
+from responses.localtime import parse_moment, say_day, say_moment, say_money
+
+_MANY_BLANK_LINES = re.compile(r"\n{3,}")
+
+
+class TemplateRenderer:
+    """Fills templates; the default twin of the port ``Renderer``.
+
+    Times in a reply's data are ISO 8601 texts; ``when`` and ``day`` say them in the shop's ``timezone``. Of several
+    variants one is picked by the data, so that the same reply always reads the same.
+    """
+
+    def __init__(self, clock: Clock, timezone: str, shop_name: str = "", overrides: Path | None = None) -> None:
+        """Load and compile all texts; ConfigError names the file that is wrong."""
+        self._clock = clock
+        self._zone = ZoneInfo(timezone)
+        self._templates = {
+            base: _compile(load_texts(base, overrides), self._environment(base, shop_name)) for base in BASES
+        }
+
+    def render(self, reply: Reply, locale: Locale) -> OutboundMessage:
+        """Fill the reply's template in the locale, and the labels of its choices with the same data."""
+        text = self.text(reply.key, locale, reply.data)
+        buttons = tuple(Button(self._label(choice, reply, locale), choice.payload) for choice in reply.choices)
+        return OutboundMessage(text=text, buttons=buttons)
+
+    def text(self, key: str, locale: Locale, data: Mapping[str, Any] | None = None) -> str:
+        """Fill one template; NotFound when there is no such key, ConfigError when its data is incomplete."""
+        values = data or {}
+        variants = self._templates[locale.base].get(key)
+        if variants is None:
+            raise NotFound(f"there is no text {key!r} in responses/templates/{locale.base}; add it to its file")
+        template = variants[_pick(key, values, len(variants))]
+        try:
+            filled = template.render(values)
+        except (jinja2.UndefinedError, jinja2.exceptions.SecurityError, ValueError, TypeError) as error:
+            raise ConfigError(f"the text {key!r} ({locale.base}) cannot be filled: {error}") from error
+        plain = _MANY_BLANK_LINES.sub("\n\n", filled).strip()
+        return _to_traditional(plain) if locale is Locale.ZH_HANT else plain
+
+    def _label(self, choice: Choice, reply: Reply, locale: Locale) -> str:
+        if choice.label_key:
+            return self.text(choice.label_key, locale, reply.data)
+        return choice.label
+
+    def _environment(self, base: str, shop_name: str) -> jinja2.Environment:
+        environment = ImmutableSandboxedEnvironment(
+            autoescape=False,  # plain text for chat channels; pages escape what they show
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.filters["when"] = partial(self._when, base=base)
+        environment.filters["day"] = partial(self._day, base=base)
+        environment.filters["money"] = _money
+        environment.globals["shop_name"] = shop_name
+        return environment
+
+    def _when(self, value: str | datetime, base: str) -> str:
+        return say_moment(parse_moment(value, self._zone), self._clock.now().astimezone(self._zone), base)
+
+    def _day(self, value: str | datetime, base: str) -> str:
+        today = self._clock.now().astimezone(self._zone).date()
+        return say_day(parse_moment(value, self._zone).date(), today, base)
+
+
+def _money(amount: str | float | Decimal, currency: str = "CNY") -> str:
+    return say_money(amount, currency)
+
+
+def _compile(texts: Texts, environment: jinja2.Environment) -> dict[str, tuple[jinja2.Template, ...]]:
+    compiled: dict[str, tuple[jinja2.Template, ...]] = {}
+    for key, variants in texts.items():
+        try:
+            compiled[key] = tuple(environment.from_string(text) for text in variants)
+        except jinja2.TemplateSyntaxError as error:
+            raise ConfigError(f"the text {key!r} is not a template: line {error.lineno}: {error.message}") from error
+    return compiled
+
+
+def _pick(key: str, values: Mapping[str, Any], count: int) -> int:
+    if count == 1:
+        return 0
+    shape = json.dumps([key, dict(values)], sort_keys=True, ensure_ascii=False, default=str)
+    return zlib.crc32(shape.encode()) % count
+
+
+@lru_cache(maxsize=1)
+def _traditional_converter() -> Callable[[str], str]:
+    convert: Callable[[str], str] = OpenCC("s2twp").convert
+    return convert
+
+
+def _to_traditional(text: str) -> str:
+    return _traditional_converter()(text)
