@@ -1,0 +1,67 @@
+# Xiaoer. `make run` and `make test` do all their own set-up; `make help` lists the rest.
+# Paths stay relative, so that a folder with a space in its name works.
+
+SHELL := /bin/sh
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install --require-hashes --only-binary :all: --progress-bar on -q
+SELF := $(PY) -m pip --disable-pip-version-check install -q --no-deps --no-build-isolation --no-index -e .
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench wheel clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+run: $(VENV)/run.stamp $(VENV)/frontend.stamp ## set everything up and start the shop on 127.0.0.1:8080
+	@$(VENV)/bin/xiaoer serve --demo $(ARGS)
+
+test: $(VENV)/test.stamp $(VENV)/frontend.stamp ## set everything up and run all tests
+	@$(PY) -m tools.browser
+	@$(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
+
+check: $(VENV)/check.stamp $(VENV)/frontend.stamp ## lint, types, layers, formatting, the house rules
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+	@$(PY) -m pytest -q tests/project
+
+format: $(VENV)/check.stamp ## put the code into its form
+	@$(VENV)/bin/ruff check --fix-only -q .
+	@$(VENV)/bin/ruff format .
+
+bench: $(VENV)/test.stamp $(VENV)/frontend.stamp ## measure one turn end to end
+	@$(PY) bench/turn.py $(ARGS)
+
+wheel: $(VENV)/check.stamp $(VENV)/frontend.stamp ## build the wheel into dist/
+	@$(PY) -m build --wheel --no-isolation -o dist .
+
+clean: ## remove what was built (never var/, where the data lies)
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache bot/console/static/vendor
+
+$(PY):
+	@sh tools/venv.sh $(VENV)
+
+$(VENV)/run.stamp: requirements/run.txt | $(PY)
+	@echo "  installing what Xiaoer needs (once, about a minute)"
+	@$(PIP) -r requirements/run.txt
+	@$(SELF)
+	@touch $@
+
+$(VENV)/test.stamp: requirements/test.txt | $(PY)
+	@echo "  installing what the tests need (once)"
+	@$(PIP) -r requirements/test.txt
+	@$(SELF)
+	@touch $@
+
+$(VENV)/check.stamp: requirements/check.txt | $(PY)
+	@echo "  installing what the checks need (once)"
+	@$(PIP) -r requirements/check.txt
+	@$(SELF)
+	@touch $@
+
+$(VENV)/frontend.stamp: tools/frontend.json tools/frontend.py | $(PY)
+	@$(PY) -m tools.frontend
+	@touch $@

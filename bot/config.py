@@ -1,0 +1,322 @@
+"""config.yml, parsed once into frozen types.
+
+``load`` collects every mistake and names each by its path. Secrets never stand in the file but come from the
+environment: ``Secrets.from_environment``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import typing
+from collections.abc import Iterator, Mapping
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from bot.domain.errors import ConfigError
+
+RASA_KEYS = frozenset({"assistant_id", "recipe", "language", "pipeline", "policies", "importers"})
+OUR_KEY = "xiaoer"
+DEFAULT_FILE = Path("config.yml")
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"{name!r} is no time zone; write one like Asia/Shanghai")
+    return name
+
+
+def _clock_time(text: str) -> str:
+    try:
+        time.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no time of day; write hours and minutes like '09:00', in quotes") from None
+    return text
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as problem:
+        raise ValueError(f"{text!r} is no regular expression: {problem}") from None
+    return text
+
+
+def _database_url(text: str) -> str:
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ValueError(
+            f"{text!r} is no database address; write sqlite:///var/xiaoer.db or postgresql+psycopg://user@host/name"
+        ) from None
+    if url.password:
+        raise ValueError("holds a password; take it out and set XIAOER_DATABASE_PASSWORD in the environment")
+    if url.drivername not in {"sqlite", "postgresql+psycopg"}:
+        raise ValueError(f"speaks to {url.drivername!r}; use sqlite:/// or postgresql+psycopg://")
+    return text
+
+
+Zone = Annotated[str, AfterValidator(_known_zone)]
+ClockTime = Annotated[str, AfterValidator(_clock_time)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, with no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Shop(Section):
+    """The shop that Xiaoer serves."""
+
+    name_zh: str = Field("小二好物", description="The shop's name in Chinese.", min_length=1)
+    name_en: str = Field("Xiaoer Goods", description="The shop's name in English.", min_length=1)
+    timezone: Zone = Field("Asia/Shanghai", description="The shop's time zone; times are told to shoppers in it.")
+    opens: ClockTime = Field("09:00", description="When humans start answering, in the shop's time zone.")
+    closes: ClockTime = Field("21:00", description="When humans stop answering, in the shop's time zone.")
+    order_number_shapes: tuple[Pattern, ...] = Field(
+        (r"#?[A-Za-z]{1,3}\d{6,12}", r"\d{8,20}"),
+        description="Regular expressions an order number may match, most specific first.",
+    )
+    assistant_name_zh: str = Field("小二", description="What the bot calls itself in Chinese.")
+    assistant_name_en: str = Field("Xiaoer", description="What the bot calls itself in English.")
+
+    def zone(self) -> ZoneInfo:
+        """Give the shop's time zone."""
+        return ZoneInfo(self.timezone)
+
+
+class Server(Section):
+    """Where the web server listens."""
+
+    host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 opens it to the network.")
+    port: int = Field(8080, description="The port to listen on.", ge=1, le=65535)
+    public_url: HttpUrl | None = Field(
+        None, description="The address people reach the server by when it stands behind a proxy; for cookies and links."
+    )
+    behind_proxy: bool = Field(
+        default=False, description="Trust X-Forwarded-For and X-Forwarded-Proto from a proxy on this machine."
+    )
+
+
+class DatabaseSection(Section):
+    """Where everything is kept."""
+
+    url: DatabaseUrl = Field(
+        "sqlite:///var/xiaoer.db",
+        description="sqlite:///PATH (relative to the folder Xiaoer is started in), or "
+        "postgresql+psycopg://user@host/name with its password in XIAOER_DATABASE_PASSWORD.",
+    )
+
+
+class Understanding(Section):
+    """How messages are understood."""
+
+    engine: Literal["embedded"] = Field("embedded", description="The engine: embedded runs in this process.")
+
+
+class Responses(Section):
+    """What the bot says."""
+
+    overrides: Path | None = Field(
+        None, description="A folder of your own with <locale>/<stem>.yml files; a key there replaces the built-in text."
+    )
+
+
+class WebChannel(Section):
+    """The chat widget."""
+
+    enabled: bool = Field(default=True, description="Offer the chat widget.")
+    allowed_origins: tuple[str, ...] = Field(
+        (), description="Origins of pages that may embed the widget, like https://shop.example; our own always may."
+    )
+    quiet_time_s: float = Field(
+        0.4, description="Seconds of silence after which a burst of messages is answered as one.", ge=0, le=10
+    )
+    token_days: int = Field(30, description="Days after its last use that a visitor's token is good for.", ge=1, le=400)
+
+
+class TelegramChannel(Section):
+    """Telegram; needs XIAOER_TELEGRAM_TOKEN and XIAOER_TELEGRAM_SECRET in the environment."""
+
+    enabled: bool = Field(default=False, description="Receive and send over Telegram.")
+    account: str = Field("main", description="A name of your own for this bot account.", min_length=1)
+    username: str = Field("", description="The bot's user name without @; in groups it answers when addressed by it.")
+    api_base: str = Field("https://api.telegram.org", description="Where Telegram's Bot API is reached.")
+    quiet_time_s: float = Field(
+        0.6, description="Seconds of silence after which a burst of messages is answered as one.", ge=0, le=10
+    )
+
+
+class WechatOaChannel(Section):
+    """WeChat Official Account; needs XIAOER_WECHAT_OA_TOKEN, _APP_SECRET and, in safe mode, _AES_KEY."""
+
+    enabled: bool = Field(default=False, description="Receive and send over a WeChat Official Account.")
+    app_id: str = Field("", description="The account's AppID.")
+    account: str = Field("main", description="A name of your own for this account.", min_length=1)
+    api_base: str = Field("https://api.weixin.qq.com", description="Where WeChat's API is reached.")
+    quiet_time_s: float = Field(
+        0.6, description="Seconds of silence after which a burst of messages is answered as one.", ge=0, le=10
+    )
+
+
+class Channels(Section):
+    """The platforms we talk on."""
+
+    web: WebChannel = Field(WebChannel(), description="The chat widget for web pages.")
+    telegram: TelegramChannel = Field(TelegramChannel(), description="Telegram.")
+    wechat_oa: WechatOaChannel = Field(WechatOaChannel(), description="WeChat Official Account.")
+
+
+class ConsoleSection(Section):
+    """The pages for agents and managers."""
+
+    session_hours: int = Field(12, description="Hours after which a person has to sign in again.", ge=1, le=24 * 30)
+
+
+class Config(Section):
+    """Everything under ``xiaoer:``."""
+
+    data_dir: Path = Field(Path("var"), description="The folder for the trained model and the signing key.")
+    shop: Shop = Field(Shop(), description="The shop that Xiaoer serves.")
+    server: Server = Field(Server(), description="Where the web server listens.")
+    database: DatabaseSection = Field(DatabaseSection(), description="Where everything is kept.")
+    understanding: Understanding = Field(Understanding(), description="How messages are understood.")
+    responses: Responses = Field(Responses(), description="What the bot says.")
+    channels: Channels = Field(Channels(), description="The platforms we talk on.")
+    console: ConsoleSection = Field(ConsoleSection(), description="The pages for agents and managers.")
+
+
+def load(path: Path | None = None) -> Config:
+    """Read the configuration; without a path, ``config.yml`` here if there is one, else the defaults.
+
+    Raises ConfigError with one line a mistake, each naming its path.
+    """
+    if path is None and not DEFAULT_FILE.is_file():
+        return Config()
+    file = path or DEFAULT_FILE
+    return parse(_read(file), str(file))
+
+
+def parse(document: Any, source: str) -> Config:
+    """Make the configuration of a parsed YAML document."""
+    if not isinstance(document, Mapping):
+        raise ConfigError(f"{source}: holds {type(document).__name__}, wanted keys such as '{OUR_KEY}:' at the top")
+    unknown = [str(key) for key in document if key != OUR_KEY and key not in RASA_KEYS]
+    problems = [_unknown_key(key, "", (*RASA_KEYS, OUR_KEY)) for key in unknown]
+    try:
+        config = Config.model_validate(document.get(OUR_KEY) or {})
+    except ValidationError as failure:
+        problems += [_explain(problem) for problem in failure.errors()]
+    if problems:
+        raise ConfigError("\n".join(f"{source}: {problem}" for problem in problems))
+    return config
+
+
+def documented_keys(section: type[Section] = Config, path: str = OUR_KEY) -> Iterator[tuple[str, str, str, str]]:
+    """List (path, type, default, description) of every key, in the order of the file."""
+    for name, field in section.model_fields.items():
+        inner = field.annotation
+        here = f"{path}.{name}"
+        if isinstance(inner, type) and issubclass(inner, Section):
+            yield here, "", "", field.description or ""
+            yield from documented_keys(inner, here)
+        else:
+            yield here, _type_name(field), _default(field), field.description or ""
+
+
+def _read(file: Path) -> Any:
+    try:
+        return yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError:
+        raise ConfigError(f"{file}: there is no such file; name another with --config") from None
+    except UnicodeDecodeError as problem:
+        raise ConfigError(f"{file}: byte {problem.start} is not UTF-8; save the file as UTF-8") from None
+    except OSError as problem:
+        raise ConfigError(f"{file}: cannot be read: {problem.strerror}") from None
+    except yaml.YAMLError as problem:
+        mark = getattr(problem, "problem_mark", None)
+        where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
+        what = getattr(problem, "problem", None) or "not valid YAML"
+        raise ConfigError(f"{file}:{where} {what}; mind the indentation and quotes") from None
+
+
+def _explain(problem: ErrorDetails) -> str:
+    path = ".".join([OUR_KEY, *(str(part) for part in problem["loc"])])
+    if problem["type"] == "extra_forbidden":
+        return _unknown_key(str(problem["loc"][-1]), path.rpartition(".")[0], _siblings(problem["loc"][:-1]))
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error":
+        return f"{path}: {message}"
+    return f"{path}: {problem['input']!r} cannot be used: {message[0].lower()}{message[1:]}"
+
+
+def _unknown_key(key: str, parent: str, known: tuple[str, ...]) -> str:
+    path = f"{parent}.{key}" if parent else key
+    near = difflib.get_close_matches(key, known, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(sorted(known))}"
+    return f"{path}: unknown key; {hint}"
+
+
+def _siblings(location: tuple[int | str, ...]) -> tuple[str, ...]:
+    section: Any = Config
+    for part in location:
+        section = section.model_fields[str(part)].annotation
+    return tuple(section.model_fields)
+
+
+def _type_name(field: FieldInfo) -> str:
+    if isinstance(field.annotation, type):
+        return field.annotation.__name__
+    if typing.get_origin(field.annotation) is tuple:
+        return "list of texts"
+    return re.sub(r"\b(?:typing|pathlib|pydantic\.networks)\.", "", str(field.annotation))
+
+
+def _default(field: FieldInfo) -> str:
+    default = field.get_default()
+    return "none" if default is None else str(list(default) if isinstance(default, tuple) else default)
+
+
+class Secrets(Section):
+    """What must not stand in a file; each from the environment variable ``XIAOER_<NAME>``."""
+
+    database_password: str = Field("", description="The password of the PostgreSQL user.", repr=False)
+    secret_key: str = Field("", description="Signs tokens and cookies; made on first start when unset.", repr=False)
+    telegram_token: str = Field("", description="The bot's token from BotFather.", repr=False)
+    telegram_secret: str = Field("", description="The webhook's secret header, yours to choose.", repr=False)
+    wechat_oa_app_secret: str = Field("", description="The account's AppSecret.", repr=False)
+    wechat_oa_token: str = Field("", description="The server configuration's Token.", repr=False)
+    wechat_oa_aes_key: str = Field("", description="The server configuration's EncodingAESKey.", repr=False)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Secrets:
+        """Read every secret that is set."""
+        source = os.environ if environment is None else environment
+        return cls(**{name: source.get(variable(name), "") for name in cls.model_fields})
+
+    def require(self, channel: str, *names: str) -> None:
+        """Raise ConfigError naming the variables an enabled channel lacks."""
+        missing = [variable(name) for name in names if not getattr(self, name)]
+        if missing:
+            raise ConfigError(
+                f"xiaoer.channels.{channel}.enabled is true, but {', '.join(missing)} "
+                "is not set in the environment; set it or turn the channel off"
+            )
+
+
+def variable(secret: str) -> str:
+    """Name a secret's environment variable."""
+    return f"XIAOER_{secret.upper()}"

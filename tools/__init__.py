@@ -1,0 +1,1 @@
+"""Steps of the build; run by the Makefile, never shipped."""

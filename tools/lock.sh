@@ -1,0 +1,9 @@
+#!/bin/sh
+# Pin every requirement with its hashes; run after a change of pyproject.toml or requirements/*.in. Needs uv on PATH.
+set -eu
+cd "$(dirname "$0")/.."
+pin() { uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url "$@"; }
+pin pyproject.toml requirements/build.in -o requirements/run.txt
+pin pyproject.toml --extra postgresql requirements/test.in -o requirements/test.txt
+pin pyproject.toml --extra postgresql requirements/test.in requirements/check.in -o requirements/check.txt
+pin requirements/frontend.in -o requirements/frontend.txt
