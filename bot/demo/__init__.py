@@ -1,0 +1,1 @@
+"""Hold the data of the demo shop, Xiaoer Goods; read it through ``importlib.resources``."""
