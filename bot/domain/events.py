@@ -124,6 +124,14 @@ class SlotSet(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerRejected(Event):
+    """The open question ``slot`` was answered with something that cannot be taken."""
+
+    kind: ClassVar[str] = "answer_rejected"
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
 class FormEnded(Event):
     """The form is over: ``submitted``, ``stopped`` or ``replaced``; its slots are forgotten."""
 
@@ -222,6 +230,7 @@ EVENT_KINDS: dict[str, type[Event]] = {
         FormStarted,
         SlotAsked,
         SlotSet,
+        AnswerRejected,
         FormEnded,
         OrderProved,
         ProofFailed,

@@ -22,6 +22,8 @@ class Tracker:
     ``form`` is the open form (``""``: none), ``slots`` its values so far, ``asked_slot`` the open question with
     ``asked_options`` in the order of the buttons. ``misses`` counts messages in a row that were not understood.
     ``clarify_intents`` are the choices of an open clarification. ``proved_orders`` is most recent last.
+    ``rejections`` counts answers to the open question that could not be taken, ``unanswered`` the shopper's messages
+    since anyone spoke to him.
     """
 
     form: str = ""
@@ -40,6 +42,8 @@ class Tracker:
     ticket_numbers: tuple[str, ...] = ()
     handoffs: int = 0
     customer_turns: int = 0
+    rejections: int = 0
+    unanswered: int = 0
 
     def fold(self, new_events: Iterable[ev.Event]) -> Tracker:
         """Apply events in order."""
@@ -72,7 +76,13 @@ class Tracker:
 
 
 def _customer_uttered(tracker: Tracker, _event: ev.CustomerUttered) -> Tracker:
-    return replace(tracker, customer_turns=tracker.customer_turns + 1, last_replies=(), last_buttons=())
+    return replace(
+        tracker,
+        customer_turns=tracker.customer_turns + 1,
+        unanswered=tracker.unanswered + 1,
+        last_replies=(),
+        last_buttons=(),
+    )
 
 
 def _bot_uttered(tracker: Tracker, event: ev.BotUttered) -> Tracker:
@@ -80,7 +90,12 @@ def _bot_uttered(tracker: Tracker, event: ev.BotUttered) -> Tracker:
         tracker,
         last_replies=(*tracker.last_replies, event.text)[-4:],
         last_buttons=tuple(event.buttons) if event.buttons else tracker.last_buttons,
+        unanswered=0,
     )
+
+
+def _spoken_to(tracker: Tracker, _event: ev.AgentUttered | ev.NoticeSent) -> Tracker:
+    return replace(tracker, unanswered=0)
 
 
 def _intent_handled(tracker: Tracker, event: ev.IntentHandled) -> Tracker:
@@ -103,6 +118,7 @@ def _form_started(tracker: Tracker, event: ev.FormStarted) -> Tracker:
         slots={},
         asked_slot="",
         asked_options=(),
+        rejections=0,
         misses=0,
         clarify_intents=(),
         clarify_text="",
@@ -110,18 +126,23 @@ def _form_started(tracker: Tracker, event: ev.FormStarted) -> Tracker:
 
 
 def _slot_asked(tracker: Tracker, event: ev.SlotAsked) -> Tracker:
-    return replace(tracker, asked_slot=event.slot, asked_options=tuple(event.options))
+    rejections = tracker.rejections if event.slot == tracker.asked_slot else 0
+    return replace(tracker, asked_slot=event.slot, asked_options=tuple(event.options), rejections=rejections)
+
+
+def _answer_rejected(tracker: Tracker, _event: ev.AnswerRejected) -> Tracker:
+    return replace(tracker, rejections=tracker.rejections + 1)
 
 
 def _slot_set(tracker: Tracker, event: ev.SlotSet) -> Tracker:
     slots = {name: value for name, value in tracker.slots.items() if name != event.slot}
     if event.value is not None:
         slots[event.slot] = event.value
-    return replace(tracker, slots=slots, misses=0)
+    return replace(tracker, slots=slots, misses=0, rejections=0)
 
 
 def _form_ended(tracker: Tracker, _event: ev.FormEnded) -> Tracker:
-    return replace(tracker, form="", form_intent="", slots={}, asked_slot="", asked_options=())
+    return replace(tracker, form="", form_intent="", slots={}, asked_slot="", asked_options=(), rejections=0)
 
 
 def _order_proved(tracker: Tracker, event: ev.OrderProved) -> Tracker:
@@ -148,12 +169,15 @@ def _owner_changed(tracker: Tracker, _event: ev.OwnerChanged) -> Tracker:
 _FOLDS: dict[type[ev.Event], Callable[[Tracker, Any], Tracker]] = {
     ev.CustomerUttered: _customer_uttered,
     ev.BotUttered: _bot_uttered,
+    ev.AgentUttered: _spoken_to,
+    ev.NoticeSent: _spoken_to,
     ev.IntentHandled: _intent_handled,
     ev.NotUnderstood: _not_understood,
     ev.ClarificationAsked: _clarification_asked,
     ev.FormStarted: _form_started,
     ev.SlotAsked: _slot_asked,
     ev.SlotSet: _slot_set,
+    ev.AnswerRejected: _answer_rejected,
     ev.FormEnded: _form_ended,
     ev.OrderProved: _order_proved,
     ev.ProofFailed: _proof_failed,
