@@ -1,0 +1,108 @@
+"""The whole customer beside a chat: identities, proved orders, tickets, past conversations, the hand-off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from bot.domain.conversation import Owner
+from bot.domain.customers import ChannelIdentity, Customer
+from bot.domain.desk_ports import CustomerFile, DeliveryState, HandoffNote, PastConversation
+from bot.domain.errors import NotFound
+from bot.domain.ids import ConversationId, CustomerId, IdentityId
+from storage.database import Database
+from storage.tables import CONVERSATIONS, CUSTOMERS, IDENTITIES, OUTBOX, PROVED_ORDERS, TICKETS
+from storage.ticket_desk import ticket_of
+
+_KEPT = 50
+"""How many orders, tickets and past conversations are shown at most."""
+
+
+class SqlCustomerFiles:
+    """Customers as the desk sees them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of_conversation(self, conversation_id: ConversationId) -> CustomerFile:
+        """Load the customer of a conversation; NotFound when there is none."""
+        return await self._database.read(lambda on: _file(on, conversation_id))
+
+
+class SqlDeliveryStates:
+    """What became of the messages to the shopper."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of_conversation(self, conversation_id: ConversationId) -> Mapping[int, DeliveryState]:
+        """Map event numbers to the state of their delivery."""
+        statement = select(OUTBOX.c.event_seq, OUTBOX.c.state, OUTBOX.c.reason).where(
+            OUTBOX.c.conversation_id == conversation_id
+        )
+        return await self._database.read(
+            lambda on: {seq: DeliveryState(state, reason) for seq, state, reason in on.execute(statement)}
+        )
+
+
+def _file(on: Connection, conversation_id: ConversationId) -> CustomerFile:
+    conversation = on.execute(select(CONVERSATIONS).where(CONVERSATIONS.c.id == conversation_id)).first()
+    if conversation is None:
+        raise NotFound(f"there is no conversation {conversation_id!r}")
+    customer_id = conversation.customer_id
+    customer = on.execute(select(CUSTOMERS).where(CUSTOMERS.c.id == customer_id)).one()
+    return CustomerFile(
+        customer=Customer(
+            CustomerId(customer_id), customer.display_name, customer.messages_allowed, customer.created_at
+        ),
+        identities=_identities(on, customer_id),
+        order_numbers=_order_numbers(on, customer_id),
+        tickets=tuple(ticket_of(row) for row in _newest(on, TICKETS, TICKETS.c.created_at, customer_id)),
+        past=_past(on, customer_id, conversation_id),
+        handoff=HandoffNote(
+            conversation.handoff_reason,
+            conversation.handoff_summary,
+            conversation.handoff_priority,
+            conversation.waiting_since,
+        ),
+    )
+
+
+def _newest(on: Connection, table: Any, moment: Any, customer_id: str) -> list[Row[Any]]:
+    statement = select(table).where(table.c.customer_id == customer_id).order_by(moment.desc()).limit(_KEPT)
+    return list(on.execute(statement))
+
+
+def _identities(on: Connection, customer_id: str) -> tuple[ChannelIdentity, ...]:
+    return tuple(
+        ChannelIdentity(
+            IdentityId(row.id),
+            CustomerId(customer_id),
+            row.channel,
+            row.account,
+            row.channel_user_id,
+            row.display_name,
+        )
+        for row in _newest(on, IDENTITIES, IDENTITIES.c.created_at, customer_id)
+    )
+
+
+def _order_numbers(on: Connection, customer_id: str) -> tuple[str, ...]:
+    rows = _newest(on, PROVED_ORDERS, PROVED_ORDERS.c.proved_at, customer_id)
+    return tuple(row.order_number for row in rows)
+
+
+def _past(on: Connection, customer_id: str, present: ConversationId) -> tuple[PastConversation, ...]:
+    statement = (
+        select(CONVERSATIONS, IDENTITIES.c.channel)
+        .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
+        .where(CONVERSATIONS.c.customer_id == customer_id, CONVERSATIONS.c.id != present)
+        .order_by(CONVERSATIONS.c.opened_at.desc())
+        .limit(_KEPT)
+    )
+    return tuple(
+        PastConversation(ConversationId(row.id), row.channel, Owner(row.owner), row.opened_at, row.last_text)
+        for row in on.execute(statement)
+    )

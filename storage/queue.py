@@ -1,0 +1,109 @@
+"""The inbox of the desk, and who is there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, case, func, select
+
+from bot.domain.clock import Clock
+from bot.domain.conversation import Owner
+from bot.domain.desk_ports import PAGE_ROWS, PRESENT_FOR_S, PRIORITY_RANK, QueueCounts, QueueRow, QueueView
+from bot.domain.ids import AgentId, ConversationId
+from storage.database import Database
+from storage.tables import AGENTS, CONVERSATIONS, CUSTOMERS, IDENTITIES
+
+_ROWS = (
+    select(
+        CONVERSATIONS,
+        CUSTOMERS.c.display_name.label("customer_name"),
+        IDENTITIES.c.channel,
+        AGENTS.c.display_name.label("agent_name"),
+    )
+    .join(CUSTOMERS, CUSTOMERS.c.id == CONVERSATIONS.c.customer_id)
+    .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
+    .join(AGENTS, AGENTS.c.id == CONVERSATIONS.c.agent_id, isouter=True)
+)
+_RANK = case(PRIORITY_RANK, value=CONVERSATIONS.c.handoff_priority, else_=len(PRIORITY_RANK))
+_WAITS_SINCE = func.coalesce(CONVERSATIONS.c.waiting_since, CONVERSATIONS.c.updated_at)
+
+
+class SqlQueueLists:
+    """The inbox over the conversations table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def rows(self, view: QueueView, agent_id: AgentId, page: int = 1) -> tuple[QueueRow, ...]:
+        """List one page of an inbox list."""
+        statement = _ordered(_ROWS.where(_shown(view, agent_id)), view)
+        statement = statement.limit(PAGE_ROWS).offset((page - 1) * PAGE_ROWS)
+        return await self._database.read(lambda on: tuple(_queue_row(row) for row in on.execute(statement)))
+
+    async def counts(self, agent_id: AgentId) -> QueueCounts:
+        """Count the lists for this agent."""
+        counts = [
+            select(func.count()).select_from(CONVERSATIONS).where(_shown(view, agent_id)).scalar_subquery()
+            for view in (QueueView.WAITING, QueueView.MINE, QueueView.ALL)
+        ]
+        return await self._database.read(lambda on: QueueCounts(*on.execute(select(*counts)).one()))
+
+    async def held_by(self, agent_id: AgentId) -> tuple[ConversationId, ...]:
+        """List the conversations an agent holds."""
+        statement = select(CONVERSATIONS.c.id).where(_shown(QueueView.MINE, agent_id))
+        return await self._database.read(lambda on: tuple(map(ConversationId, on.execute(statement).scalars())))
+
+
+class SqlQueueBoard:
+    """Who is there and who waits, as the shopper is told."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def agents_online(self) -> int:
+        """Count people whose console was heard from within PRESENT_FOR_S."""
+        since = self._clock.now() - timedelta(seconds=PRESENT_FOR_S)
+        statement = select(func.count()).select_from(AGENTS).where(AGENTS.c.active, AGENTS.c.last_seen_at >= since)
+        return await self._database.read(lambda on: on.execute(statement).scalar_one())
+
+    async def waiting(self) -> int:
+        """Count conversations waiting for an agent."""
+        statement = select(func.count()).select_from(CONVERSATIONS).where(_is(Owner.WAITING_FOR_AGENT))
+        return await self._database.read(lambda on: on.execute(statement).scalar_one())
+
+
+def _is(owner: Owner) -> ColumnElement[bool]:
+    return CONVERSATIONS.c.owner == owner.value
+
+
+def _shown(view: QueueView, agent_id: AgentId) -> ColumnElement[bool]:
+    if view is QueueView.WAITING:
+        return _is(Owner.WAITING_FOR_AGENT)
+    if view is QueueView.MINE:
+        return _is(Owner.WITH_AGENT) & (CONVERSATIONS.c.agent_id == agent_id)
+    return CONVERSATIONS.c.owner != Owner.RESOLVED.value
+
+
+def _ordered(statement: Select[Any], view: QueueView) -> Select[Any]:
+    if view is QueueView.WAITING:
+        return statement.order_by(_RANK, _WAITS_SINCE, CONVERSATIONS.c.id)
+    return statement.order_by(CONVERSATIONS.c.updated_at.desc(), CONVERSATIONS.c.id)
+
+
+def _queue_row(row: Row[Any]) -> QueueRow:
+    return QueueRow(
+        conversation_id=ConversationId(row.id),
+        channel=row.channel,
+        customer_name=row.customer_name,
+        owner=Owner(row.owner),
+        agent_id=AgentId(row.agent_id) if row.agent_id else None,
+        agent_name=row.agent_name or "",
+        last_text=row.last_text,
+        last_sender=row.last_sender,
+        handoff_reason=row.handoff_reason,
+        handoff_priority=row.handoff_priority,
+        waiting_since=row.waiting_since,
+        updated_at=row.updated_at,
+    )
