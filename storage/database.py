@@ -1,13 +1,15 @@
 """The database behind one awaitable.
 
-A *unit* is a plain synchronous function of a Connection. ``run`` executes units that write, ``read`` those that only read.
-SQLite has one writer thread with group commit: units waiting together share one transaction, each in its own savepoint, so
-that one that fails takes nobody with it. PostgreSQL runs each unit in a transaction of its own on a thread pool.
+A *unit* is a plain synchronous function of a Connection. ``run`` executes units that write, ``read`` those that only
+read. SQLite has one writer thread with group commit: units waiting together share one transaction, each in its own
+savepoint, so that one that fails takes nobody with it. PostgreSQL runs each unit in a transaction of its own on a
+thread pool.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -16,7 +18,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
+
+from storage.types import dump_json
 
 T = TypeVar("T")
 Unit = Callable[[Connection], T]
@@ -46,11 +51,15 @@ def make_engine(url: str) -> Engine:
     if url.startswith("sqlite"):
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(
-            url, poolclass=QueuePool, pool_size=_POOL_THREADS + 1, connect_args={"check_same_thread": False}
+            url,
+            poolclass=QueuePool,
+            pool_size=_POOL_THREADS + 1,
+            connect_args={"check_same_thread": False},
+            json_serializer=dump_json,
         )
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
-    return create_engine(url, pool_size=_POOL_THREADS, max_overflow=2, pool_pre_ping=True)
+    return create_engine(url, pool_size=_POOL_THREADS, max_overflow=2, pool_pre_ping=True, json_serializer=dump_json)
 
 
 class Database:
@@ -138,16 +147,16 @@ class _GroupWriter:
         return False
 
     def _commit_group(self, connection: Connection, group: list[tuple[Unit[Any], Future[Any]]]) -> None:
+        wanted = [(unit, future) for unit, future in group if future.set_running_or_notify_cancel()]
         finished: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-            for unit, future in group:
-                if future.set_running_or_notify_cancel():
-                    finished.append((future, *self._attempt(connection, unit)))
+            finished.extend((future, *self._attempt(connection, unit)) for unit, future in wanted)
             connection.commit()
         except Exception as failure:  # noqa: BLE001 - every waiter must hear of it
-            connection.rollback()
-            finished = [(future, None, failure) for _, future in group if not future.cancelled()]
+            with contextlib.suppress(SQLAlchemyError):
+                connection.rollback()
+            finished = [(future, None, failure) for _, future in wanted]
         for future, value, problem in finished:
             if problem is None:
                 future.set_result(value)

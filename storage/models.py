@@ -89,7 +89,7 @@ class ConversationRow(Base):
 
 
 class EventRow(Base):
-    """An appended fact; ``seq`` grows, ``text`` is what full-text search looks at, ``data`` as ``events.encode``."""
+    """An appended fact; ``seq`` grows, ``data`` is as ``events.encode`` shapes it."""
 
     __tablename__ = "events"
     __table_args__ = (
@@ -105,7 +105,7 @@ class EventRow(Base):
 
 
 class InboxRow(Base):
-    """A message taken in; ``done_at`` set by the turn that handled it. ``message`` is the InboundMessage as JSON."""
+    """A message taken in as JSON of InboundMessage; ``done_at`` is set by the turn that handled it."""
 
     __tablename__ = "inbox"
     __table_args__ = (
@@ -130,7 +130,10 @@ class InboxRow(Base):
 
 
 class OutboxRow(Base):
-    """A message to deliver; ``state`` is pending, sent, refused or dropped. ``epoch`` is None unless the bot sent it."""
+    """A message to deliver; ``epoch`` is None unless the bot sent it.
+
+    ``state`` is ``pending``, ``sent``, ``refused`` or ``dropped`` (the owner changed before it went out).
+    """
 
     __tablename__ = "outbox"
     __table_args__ = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +14,33 @@ BigId = BigInteger().with_variant(Integer, "sqlite")
 """A growing number: SQLite only counts up an INTEGER PRIMARY KEY."""
 
 Json = JSON().with_variant(JSONB(), "postgresql")
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""What no text column takes: NUL (PostgreSQL) and halves of surrogate pairs (UTF-8)."""
+
+
+def clean_text(text: str, max_chars: int | None = None) -> str:
+    """Take out what no database stores (NUL, lone surrogates) and cut to ``max_chars``."""
+    kept = _UNSTORABLE.sub("", text) if _UNSTORABLE.search(text) else text
+    return kept if max_chars is None else kept[:max_chars]
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, dict):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(item) for item in value]
+    return value
+
+
+def dump_json(value: Any) -> str:
+    """Write JSON as the columns keep it: readable characters, nothing that a database refuses."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if "\\u0000" in text or _UNSTORABLE.search(text):
+        text = json.dumps(_clean(value), ensure_ascii=False, separators=(",", ":"))
+    return text
 
 
 class Moment(TypeDecorator[datetime]):

@@ -1,0 +1,37 @@
+"""Events as rows: appended here, read back here, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, insert, select
+
+from bot.domain import events as ev
+from storage.tables import EVENTS
+
+_APPEND = insert(EVENTS).returning(EVENTS.c.seq, sort_by_parameter_order=True)
+_AFTER = (
+    select(EVENTS.c.seq, EVENTS.c.at, EVENTS.c.kind, EVENTS.c.data)
+    .where(EVENTS.c.conversation_id == bindparam("conversation"), EVENTS.c.seq > bindparam("after"))
+    .order_by(EVENTS.c.seq)
+)
+
+
+def append(connection: Connection, conversation_id: str, events: Sequence[ev.Event], at: datetime) -> list[int]:
+    """Append events in order; return their sequence numbers.
+
+    The caller holds the conversation's row, so numbers of one conversation grow in the order of their commits.
+    """
+    if not events:
+        return []
+    rows = [
+        {"conversation_id": conversation_id, "kind": event.kind, "at": at, "data": ev.encode(event)} for event in events
+    ]
+    return list(connection.execute(_APPEND, rows).scalars())
+
+
+def after(connection: Connection, conversation_id: str, seq: int) -> list[tuple[int, datetime, ev.Event]]:
+    """List (sequence, time, event) of a conversation after ``seq``, oldest first."""
+    rows = connection.execute(_AFTER, {"conversation": conversation_id, "after": seq})
+    return [(number, at, ev.decode(kind, data)) for number, at, kind, data in rows]

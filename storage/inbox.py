@@ -1,0 +1,189 @@
+"""The inbox: what was taken in is never lost and never doubled."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+
+from bot.domain.conversation import Owner
+from bot.domain.errors import BadPayload, StorageError
+from bot.domain.ids import ConversationId, InboxId, new_id
+from bot.domain.messages import InboundMessage, Sender
+from bot.domain.ports import Accepted
+from storage.database import Database
+from storage.messages import encode_inbound
+from storage.tables import CONVERSATIONS, CUSTOMERS, IDENTITIES, INBOX, Upsert
+from storage.types import clean_text
+
+_MAX_KEY_CHARS = 256
+_MAX_NAME_CHARS = 200
+_FIND_TRIES = 4
+
+_BY_SENDER = (
+    IDENTITIES.c.channel == bindparam("channel"),
+    IDENTITIES.c.account == bindparam("account"),
+    IDENTITIES.c.channel_user_id == bindparam("channel_user_id"),
+)
+_FIND_OPEN = (
+    select(CONVERSATIONS.c.id, IDENTITIES.c.id, IDENTITIES.c.customer_id, IDENTITIES.c.display_name)
+    .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
+    .where(*_BY_SENDER, CONVERSATIONS.c.owner != Owner.RESOLVED.value)
+    .with_for_update(of=CONVERSATIONS)
+)
+_FIND_IDENTITY = select(IDENTITIES.c.id, IDENTITIES.c.customer_id).where(*_BY_SENDER)
+_FIND_MESSAGE = select(INBOX.c.conversation_id, INBOX.c.id).where(
+    INBOX.c.channel == bindparam("channel"),
+    INBOX.c.account == bindparam("account"),
+    INBOX.c.dedupe_key == bindparam("dedupe_key"),
+)
+_LAST_LOCALE = (
+    select(CONVERSATIONS.c.locale)
+    .where(CONVERSATIONS.c.identity_id == bindparam("identity"))
+    .order_by(CONVERSATIONS.c.opened_at.desc())
+    .limit(1)
+)
+_ADD_MESSAGE = Upsert(lambda into: into(INBOX).on_conflict_do_nothing().returning(INBOX.c.id))
+_ADD_IDENTITY = Upsert(lambda into: into(IDENTITIES).on_conflict_do_nothing().returning(IDENTITIES.c.id))
+_ADD_CONVERSATION = Upsert(lambda into: into(CONVERSATIONS).on_conflict_do_nothing())
+_ADD_CUSTOMER = insert(CUSTOMERS)
+
+
+class SqlInboxStore:
+    """Takes messages in; opens customer, identity and conversation where needed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def accept(self, messages: Sequence[InboundMessage], at: datetime) -> tuple[Accepted, ...]:
+        """Commit messages to the inbox; one answer a message, in their order.
+
+        Raises BadPayload for a sender without id or with one that is too long; then nothing is taken.
+        """
+        for message in messages:
+            _check_sender(message.sender)
+        if not messages:
+            return ()
+        return await self._database.run(lambda connection: _accept_all(connection, messages, at))
+
+
+def _check_sender(sender: Sender) -> None:
+    if not sender.channel_user_id or len(sender.channel_user_id) > _MAX_KEY_CHARS:
+        raise BadPayload(
+            f"a message of channel {sender.channel!r} names a sender of {len(sender.channel_user_id)} characters; "
+            f"1 to {_MAX_KEY_CHARS} can be kept"
+        )
+
+
+def _accept_all(connection: Connection, messages: Sequence[InboundMessage], at: datetime) -> tuple[Accepted, ...]:
+    # Senders are locked in one order everywhere, so that two batches can never wait for each other.
+    order = sorted(range(len(messages)), key=lambda index: tuple(_sender_key(messages[index].sender).values()))
+    answers: dict[int, Accepted] = {}
+    for index in order:
+        answers[index] = _accept(connection, messages[index], at)
+    return tuple(answers[index] for index in range(len(messages)))
+
+
+def _accept(connection: Connection, message: InboundMessage, at: datetime) -> Accepted:
+    sender = message.sender
+    row = {
+        "channel": sender.channel,
+        "account": sender.account,
+        "dedupe_key": _dedupe_key(message),
+    }
+    found: Row[Any, Any, Any, Any] | None = connection.execute(_FIND_OPEN, _sender_key(sender)).first()
+    if found is None:
+        # A late repeat of a message whose conversation is over must not open another.
+        before = connection.execute(_FIND_MESSAGE, row).first()
+        if before is not None:
+            return Accepted(ConversationId(before[0]), InboxId(before[1]), duplicate=True)
+        found = _open(connection, sender, at)
+    conversation_id = found[0]
+    inbox_id = connection.execute(
+        _ADD_MESSAGE.on(connection),
+        row | {"conversation_id": conversation_id, "message": encode_inbound(message), "received_at": at},
+    ).scalar()
+    if inbox_id is None:
+        before = connection.execute(_FIND_MESSAGE, row).one()
+        return Accepted(ConversationId(before[0]), InboxId(before[1]), duplicate=True)
+    _update_name(connection, found, sender)
+    return Accepted(ConversationId(conversation_id), InboxId(inbox_id), duplicate=False)
+
+
+def _open(connection: Connection, sender: Sender, at: datetime) -> Row[Any, Any, Any, Any]:
+    """Open what is missing; whoever else opens it at the same moment is waited for and joined."""
+    for _ in range(_FIND_TRIES):
+        identity = connection.execute(_FIND_IDENTITY, _sender_key(sender)).first()
+        if identity is None:
+            _add_identity(connection, sender, at)
+            continue
+        open_conversation(connection, identity[0], identity[1], at)
+        found = connection.execute(_FIND_OPEN, _sender_key(sender)).first()
+        if found is not None:
+            return found
+    raise StorageError(f"no conversation could be opened for a sender of {sender.channel!r}; deliver the message again")
+
+
+def open_conversation(connection: Connection, identity_id: str, customer_id: str, at: datetime) -> str:
+    """Open a conversation with the bot unless one is open; return the new one's id (unused when one was open)."""
+    conversation_id = new_id()
+    locale = connection.execute(_LAST_LOCALE, {"identity": identity_id}).scalar() or ""
+    connection.execute(
+        _ADD_CONVERSATION.on(connection),
+        {
+            "id": conversation_id,
+            "customer_id": customer_id,
+            "identity_id": identity_id,
+            "owner": Owner.WITH_BOT.value,
+            "locale": locale,
+            "opened_at": at,
+            "updated_at": at,
+        },
+    )
+    return conversation_id
+
+
+def _add_identity(connection: Connection, sender: Sender, at: datetime) -> None:
+    customer_id = new_id()
+    name = clean_text(sender.display_name, _MAX_NAME_CHARS)
+    connection.execute(_ADD_CUSTOMER, {"id": customer_id, "display_name": name, "created_at": at})
+    row = _sender_key(sender) | {
+        "id": new_id(),
+        "customer_id": customer_id,
+        "display_name": name,
+        "created_at": at,
+    }
+    if connection.execute(_ADD_IDENTITY.on(connection), row).scalar() is None:
+        connection.execute(delete(CUSTOMERS).where(CUSTOMERS.c.id == customer_id))
+
+
+def _update_name(connection: Connection, found: Row[Any, Any, Any, Any], sender: Sender) -> None:
+    _, identity_id, customer_id, old_name = found
+    name = clean_text(sender.display_name, _MAX_NAME_CHARS)
+    if not name or name == old_name:
+        return
+    connection.execute(update(IDENTITIES).where(IDENTITIES.c.id == identity_id).values(display_name=name))
+    # A name given to the customer by hand stays; one that came from this channel follows it.
+    connection.execute(
+        update(CUSTOMERS)
+        .where(CUSTOMERS.c.id == customer_id, CUSTOMERS.c.display_name.in_(("", old_name)))
+        .values(display_name=name)
+    )
+
+
+def _sender_key(sender: Sender) -> dict[str, str]:
+    return {
+        "channel": sender.channel,
+        "account": sender.account,
+        "channel_user_id": clean_text(sender.channel_user_id),
+    }
+
+
+def _dedupe_key(message: InboundMessage) -> str:
+    key = message.dedupe_key
+    if len(key) <= _MAX_KEY_CHARS:
+        return clean_text(key)
+    return "sha256:" + hashlib.sha256(key.encode(errors="replace")).hexdigest()

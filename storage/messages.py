@@ -1,0 +1,75 @@
+"""Messages as the JSON that inbox and outbox keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from bot.domain.messages import Attachment, Button, InboundMessage, MessageKind, OutboundMessage, Sender
+
+
+def encode_inbound(message: InboundMessage) -> dict[str, Any]:
+    """Shape an InboundMessage as JSON."""
+    sender = message.sender
+    return {
+        "sender": {
+            "channel": sender.channel,
+            "account": sender.account,
+            "channel_user_id": sender.channel_user_id,
+            "display_name": sender.display_name,
+            "locale_hint": sender.locale_hint,
+        },
+        "dedupe_key": message.dedupe_key,
+        "kind": message.kind.value,
+        "sent_at": message.sent_at.isoformat(),
+        "text": message.text,
+        "payload": message.payload,
+        "attachments": [_encode_attachment(attachment) for attachment in message.attachments],
+        "truncated": message.truncated,
+    }
+
+
+def decode_inbound(data: Mapping[str, Any]) -> InboundMessage:
+    """Make the InboundMessage again."""
+    return InboundMessage(
+        sender=Sender(**data["sender"]),
+        dedupe_key=data["dedupe_key"],
+        kind=MessageKind(data["kind"]),
+        sent_at=datetime.fromisoformat(data["sent_at"]),
+        text=data["text"],
+        payload=data["payload"],
+        attachments=tuple(_decode_attachment(attachment) for attachment in data["attachments"]),
+        truncated=data["truncated"],
+    )
+
+
+def encode_outbound(message: OutboundMessage) -> dict[str, Any]:
+    """Shape an OutboundMessage as JSON."""
+    return {
+        "text": message.text,
+        "buttons": [{"label": button.label, "payload": button.payload} for button in message.buttons],
+        "attachments": [_encode_attachment(attachment) for attachment in message.attachments],
+    }
+
+
+def decode_outbound(data: Mapping[str, Any]) -> OutboundMessage:
+    """Make the OutboundMessage again."""
+    return OutboundMessage(
+        text=data["text"],
+        buttons=tuple(Button(button["label"], button["payload"]) for button in data["buttons"]),
+        attachments=tuple(_decode_attachment(attachment) for attachment in data["attachments"]),
+    )
+
+
+def _encode_attachment(attachment: Attachment) -> dict[str, str]:
+    return {
+        "kind": attachment.kind.value,
+        "reference": attachment.reference,
+        "mime": attachment.mime,
+        "name": attachment.name,
+    }
+
+
+def _decode_attachment(data: Mapping[str, str]) -> Attachment:
+    return Attachment(MessageKind(data["kind"]), data["reference"], data["mime"], data["name"])

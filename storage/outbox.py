@@ -1,0 +1,162 @@
+"""The outbox: what is to be delivered, in order, each marked on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+
+from bot.domain.ids import ConversationId, OutboxId
+from bot.domain.ports import OutboxDraft, OutboxItem
+from storage import events
+from storage.database import Database
+from storage.messages import decode_outbound, encode_outbound
+from storage.tables import CONVERSATIONS, IDENTITIES, OUTBOX
+from storage.types import clean_text
+
+BOT = "bot"
+_REASON_CHARS = 200
+
+_NEXT = (
+    select(
+        OUTBOX,
+        CONVERSATIONS.c.epoch.label("epoch_now"),
+        IDENTITIES.c.channel,
+        IDENTITIES.c.account,
+        IDENTITIES.c.channel_user_id,
+    )
+    .join(CONVERSATIONS, CONVERSATIONS.c.id == OUTBOX.c.conversation_id)
+    .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
+    .where(OUTBOX.c.conversation_id == bindparam("conversation"), OUTBOX.c.state == "pending")
+    .order_by(OUTBOX.c.id)
+    .limit(1)
+)
+_EPOCH = (
+    select(CONVERSATIONS.c.epoch).where(CONVERSATIONS.c.id == OUTBOX.c.conversation_id).correlate(OUTBOX)
+).scalar_subquery()
+_DROP_STALE = (
+    update(OUTBOX)
+    .where(
+        OUTBOX.c.conversation_id == bindparam("conversation"),
+        OUTBOX.c.state == "pending",
+        OUTBOX.c.sender == BOT,
+        OUTBOX.c.epoch != _EPOCH,
+    )
+    .values(state="dropped", reason="the owner changed before it was sent", done_at=bindparam("at"))
+)
+_ADD = insert(OUTBOX)
+# A row dropped between the platform's answer and this mark was sent all the same: the record says so.
+_SENT = (
+    update(OUTBOX)
+    .where(OUTBOX.c.id == bindparam("item"), OUTBOX.c.state != "sent")
+    .values(
+        state="sent",
+        tries=OUTBOX.c.tries + 1,
+        platform_id=bindparam("platform"),
+        reason="",
+        done_at=bindparam("at"),
+    )
+)
+_DEFERRED = (
+    update(OUTBOX)
+    .where(OUTBOX.c.id == bindparam("item"), OUTBOX.c.state == "pending")
+    .values(tries=OUTBOX.c.tries + 1, due_at=bindparam("at"), reason=bindparam("why"))
+)
+_REFUSED = (
+    update(OUTBOX)
+    .where(OUTBOX.c.id == bindparam("item"), OUTBOX.c.state == "pending")
+    .values(state="refused", tries=OUTBOX.c.tries + 1, reason=bindparam("why"), done_at=bindparam("at"))
+)
+
+
+def add(
+    connection: Connection,
+    conversation_id: str,
+    drafts: Sequence[OutboxDraft],
+    at: datetime,
+    client_key: str | None = None,
+) -> list[int]:
+    """Append each draft's event and its outbox row, none bound to an epoch; return the events' numbers."""
+    seqs = events.append(connection, conversation_id, [draft.event for draft in drafts], at)
+    rows = [draft_row(conversation_id, draft, seq, at) for draft, seq in zip(drafts, seqs, strict=True)]
+    connection.execute(_ADD, [row | {"client_key": client_key} for row in rows])
+    return seqs
+
+
+def add_rows(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows made by ``draft_row``."""
+    if rows:
+        connection.execute(_ADD, rows)
+
+
+def draft_row(
+    conversation_id: str, draft: OutboxDraft, event_seq: int, at: datetime, epoch: int | None = None
+) -> dict[str, Any]:
+    """Shape a draft as a row due at once; ``epoch`` binds it to the owner when the bot speaks."""
+    return {
+        "conversation_id": conversation_id,
+        "event_seq": event_seq,
+        "sender": draft.sender,
+        "epoch": epoch if draft.sender == BOT else None,
+        "message": encode_outbound(draft.message),
+        "due_at": at,
+        "created_at": at,
+    }
+
+
+class SqlOutboxStore:
+    """The messages to deliver, in order."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def next_due(self, conversation_id: ConversationId, at: datetime) -> OutboxItem | None:
+        """Give the conversation's first undelivered message if it is due; drops bot rows of an older epoch first."""
+        values = {"conversation": conversation_id}
+        row = await self._database.read(lambda connection: connection.execute(_NEXT, values).mappings().first())
+        if row is not None and row["sender"] == BOT and row["epoch"] != row["epoch_now"]:
+            row = await self._database.run(lambda connection: _drop_stale(connection, conversation_id, at))
+        if row is None or row["due_at"] > at:
+            return None
+        return _item(row)
+
+    async def mark_sent(self, item: OutboxId, at: datetime, platform_id: str) -> None:
+        """Record that the channel took it."""
+        values = {"item": item, "at": at, "platform": clean_text(platform_id, _REASON_CHARS)}
+        await self._mark(_SENT, values)
+
+    async def mark_deferred(self, item: OutboxId, due_at: datetime, reason: str) -> None:
+        """Try again at ``due_at``; counts a try."""
+        await self._mark(_DEFERRED, {"item": item, "at": due_at, "why": clean_text(reason, _REASON_CHARS)})
+
+    async def mark_refused(self, item: OutboxId, at: datetime, reason: str) -> None:
+        """Record that it will never be taken, and why."""
+        await self._mark(_REFUSED, {"item": item, "at": at, "why": clean_text(reason, _REASON_CHARS)})
+
+    async def _mark(self, statement: Any, values: dict[str, Any]) -> None:
+        await self._database.run(lambda connection: _execute(connection, statement, values))
+
+
+def _execute(connection: Connection, statement: Any, values: dict[str, Any]) -> None:
+    connection.execute(statement, values)
+
+
+def _drop_stale(connection: Connection, conversation_id: str, at: datetime) -> RowMapping | None:
+    connection.execute(_DROP_STALE, {"conversation": conversation_id, "at": at})
+    return connection.execute(_NEXT, {"conversation": conversation_id}).mappings().first()
+
+
+def _item(row: RowMapping) -> OutboxItem:
+    return OutboxItem(
+        id=OutboxId(row["id"]),
+        conversation_id=ConversationId(row["conversation_id"]),
+        channel=row["channel"],
+        account=row["account"],
+        channel_user_id=row["channel_user_id"],
+        sender=row["sender"],
+        message=decode_outbound(row["message"]),
+        tries=row["tries"],
+        created_at=row["created_at"],
+    )

@@ -1,0 +1,93 @@
+"""What a shopper's own page may see."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
+
+from bot.domain import events as ev
+from bot.domain.messages import Button, Sender
+from bot.domain.ports import StreamItem
+from storage.database import Database
+from storage.tables import CONVERSATIONS, EVENTS, IDENTITIES, OUTBOX
+from storage.types import clean_text
+
+_SENDERS = {ev.BotUttered.kind: "bot", ev.AgentUttered.kind: "agent", ev.NoticeSent.kind: "notice"}
+_NO_END = 2**62
+
+_OWN = (
+    select(CONVERSATIONS.c.id)
+    .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
+    .where(
+        IDENTITIES.c.channel == bindparam("channel"),
+        IDENTITIES.c.account == bindparam("account"),
+        IDENTITIES.c.channel_user_id == bindparam("channel_user_id"),
+    )
+)
+_FIRST_PENDING = select(func.min(OUTBOX.c.event_seq)).where(
+    OUTBOX.c.conversation_id.in_(_OWN), OUTBOX.c.state == "pending"
+)
+
+
+def _visible(*more: ColumnElement[bool]) -> Any:
+    delivered = select(OUTBOX.c.id).where(OUTBOX.c.event_seq == EVENTS.c.seq, OUTBOX.c.state == "sent").exists()
+    shown = or_(
+        EVENTS.c.kind == ev.CustomerUttered.kind,
+        and_(EVENTS.c.kind.in_(list(_SENDERS)), delivered),
+    )
+    return (
+        select(EVENTS.c.seq, EVENTS.c.at, EVENTS.c.kind, EVENTS.c.data)
+        .where(EVENTS.c.conversation_id.in_(_OWN), shown, EVENTS.c.seq < bindparam("before"), *more)
+        .limit(bindparam("most"))
+    )
+
+
+_SINCE = _visible(EVENTS.c.seq > bindparam("after")).order_by(EVENTS.c.seq)
+_LATEST = _visible().order_by(EVENTS.c.seq.desc())
+
+
+class SqlShopperStream:
+    """What one identity may see of its conversations, in the order of the events.
+
+    Nothing after the first undelivered message is shown yet: a page that has seen number 7 asks for what comes after
+    7 and would never hear of a 6 delivered later.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def since(self, sender: Sender, after_seq: int, limit: int) -> tuple[StreamItem, ...]:
+        """List items after ``after_seq``, oldest first."""
+        values = {"after": after_seq, "most": limit}
+        return await self._database.read(lambda connection: tuple(_items(connection, sender, _SINCE, values)))
+
+    async def latest(self, sender: Sender, limit: int) -> tuple[StreamItem, ...]:
+        """List the newest ``limit`` items, oldest first."""
+        found = await self._database.read(lambda connection: _items(connection, sender, _LATEST, {"most": limit}))
+        return tuple(reversed(found))
+
+
+def _items(connection: Connection, sender: Sender, statement: Any, values: dict[str, Any]) -> list[StreamItem]:
+    own = {
+        "channel": sender.channel,
+        "account": sender.account,
+        "channel_user_id": clean_text(sender.channel_user_id),
+    }
+    first_pending = connection.execute(_FIRST_PENDING, own).scalar()
+    limits = {"before": _NO_END if first_pending is None else first_pending}
+    rows = connection.execute(statement, own | values | limits)
+    return [_item(seq, at, ev.decode(kind, data)) for seq, at, kind, data in rows]
+
+
+def _item(seq: int, at: datetime, event: ev.Event) -> StreamItem:
+    if isinstance(event, ev.CustomerUttered):
+        return StreamItem(seq, at, "customer", event.text, client_key=event.dedupe_key)
+    if isinstance(event, ev.BotUttered):
+        buttons = tuple(Button(button["label"], button["payload"]) for button in event.buttons)
+        return StreamItem(seq, at, "bot", event.text, buttons)
+    if isinstance(event, ev.AgentUttered):
+        return StreamItem(seq, at, "agent", event.text, agent_name=event.agent_name)
+    text = event.text if isinstance(event, ev.NoticeSent) else ""
+    return StreamItem(seq, at, "notice", text)
