@@ -17,6 +17,9 @@ from bot.domain.errors import ConfigError
 BASES = ("zh", "en")
 """The template folders; ``zh-Hant`` is made from ``zh``."""
 
+GIVEN = frozenset({"shop_name", "bot_name", "text"})
+"""What every template has without being given."""
+
 Texts = Mapping[str, tuple[str, ...]]
 """Key ``<stem>.<name>`` -> its variants."""
 
@@ -88,7 +91,7 @@ def _variables(variants: tuple[str, ...], where: str) -> frozenset[str]:
             names |= meta.find_undeclared_variables(jinja2.Environment(autoescape=True).parse(text))
         except jinja2.TemplateSyntaxError as error:
             raise ConfigError(f"the text {where} is not a template: line {error.lineno}: {error.message}") from error
-    return frozenset(names - {"shop_name"})
+    return frozenset(names - GIVEN)
 
 
 def _check_override(key: str, variants: tuple[str, ...], ours: Texts, folder: Path) -> None:

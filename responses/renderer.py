@@ -6,6 +6,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache, partial
@@ -27,19 +28,37 @@ from responses.localtime import parse_moment, say_day, say_moment, say_money
 _MANY_BLANK_LINES = re.compile(r"\n{3,}")
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What shop and bot call themselves, in each language."""
+
+    shop_zh: str = "小二好物"
+    shop_en: str = "Xiaoer Goods"
+    bot_zh: str = "小二"
+    bot_en: str = "Xiaoer"
+
+    def given(self, base: str) -> dict[str, str]:
+        """Give the names every template of a locale knows."""
+        if base == "en":
+            return {"shop_name": self.shop_en, "bot_name": self.bot_en}
+        return {"shop_name": self.shop_zh, "bot_name": self.bot_zh}
+
+
 class TemplateRenderer:
     """Fills templates; the default twin of the port ``Renderer``.
 
     Times in a reply's data are ISO 8601 texts; ``when`` and ``day`` say them in the shop's ``timezone``. Of several
-    variants one is picked by the data, so that the same reply always reads the same.
+    variants one is picked by the data, so that the same reply always reads the same. Inside a template ``text("a.b")``
+    is another text without data; ``shop_name`` and ``bot_name`` are always there.
     """
 
-    def __init__(self, clock: Clock, timezone: str, shop_name: str = "", overrides: Path | None = None) -> None:
+    def __init__(self, clock: Clock, timezone: str, names: Names | None = None, overrides: Path | None = None) -> None:
         """Load and compile all texts; ConfigError names the file that is wrong."""
         self._clock = clock
         self._zone = ZoneInfo(timezone)
+        given = names or Names()
         self._templates = {
-            base: _compile(load_texts(base, overrides), self._environment(base, shop_name)) for base in BASES
+            base: _compile(load_texts(base, overrides), self._environment(base, given)) for base in BASES
         }
 
     def render(self, reply: Reply, locale: Locale) -> OutboundMessage:
@@ -50,24 +69,26 @@ class TemplateRenderer:
 
     def text(self, key: str, locale: Locale, data: Mapping[str, Any] | None = None) -> str:
         """Fill one template; NotFound when there is no such key, ConfigError when its data is incomplete."""
-        values = data or {}
-        variants = self._templates[locale.base].get(key)
+        plain = self._fill(key, locale.base, data or {})
+        return _to_traditional(plain) if locale is Locale.ZH_HANT else plain
+
+    def _fill(self, key: str, base: str, values: Mapping[str, Any]) -> str:
+        variants = self._templates[base].get(key)
         if variants is None:
-            raise NotFound(f"there is no text {key!r} in responses/templates/{locale.base}; add it to its file")
+            raise NotFound(f"there is no text {key!r} in responses/templates/{base}; add it to its file")
         template = variants[_pick(key, values, len(variants))]
         try:
             filled = template.render(values)
         except (jinja2.UndefinedError, jinja2.exceptions.SecurityError, ValueError, TypeError) as error:
-            raise ConfigError(f"the text {key!r} ({locale.base}) cannot be filled: {error}") from error
-        plain = _MANY_BLANK_LINES.sub("\n\n", filled).strip()
-        return _to_traditional(plain) if locale is Locale.ZH_HANT else plain
+            raise ConfigError(f"the text {key!r} ({base}) cannot be filled: {error}") from error
+        return _MANY_BLANK_LINES.sub("\n\n", filled).strip()
 
     def _label(self, choice: Choice, reply: Reply, locale: Locale) -> str:
         if choice.label_key:
             return self.text(choice.label_key, locale, reply.data)
         return choice.label
 
-    def _environment(self, base: str, shop_name: str) -> jinja2.Environment:
+    def _environment(self, base: str, names: Names) -> jinja2.Environment:
         environment = ImmutableSandboxedEnvironment(
             autoescape=False,  # plain text for chat channels; pages escape what they show
             undefined=jinja2.StrictUndefined,
@@ -77,8 +98,13 @@ class TemplateRenderer:
         environment.filters["when"] = partial(self._when, base=base)
         environment.filters["day"] = partial(self._day, base=base)
         environment.filters["money"] = _money
-        environment.globals["shop_name"] = shop_name
+        environment.globals.update(names.given(base))
+        environment.globals["text"] = partial(self._part, base=base)
         return environment
+
+    def _part(self, key: str, base: str) -> str:
+        # A text inside a text (the name of a state, of an option); it stands alone, without data.
+        return self._fill(key, base, {})
 
     def _when(self, value: str | datetime, base: str) -> str:
         return say_moment(parse_moment(value, self._zone), self._clock.now().astimezone(self._zone), base)
