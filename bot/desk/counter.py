@@ -1,0 +1,90 @@
+"""The whole desk in one value, made once from its stores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from argon2 import PasswordHasher
+from limits.storage import MemoryStorage, Storage
+
+from bot.desk.actions import DeskActions
+from bot.desk.bells import Bells
+from bot.desk.customers import DeskCustomers
+from bot.desk.login import Login
+from bot.desk.passwords import Passwords
+from bot.desk.people import DeskPeople
+from bot.desk.presence import Presence
+from bot.desk.sessions import Sessions
+from bot.desk.throttle import LoginThrottle
+from bot.desk.tickets import DeskTickets
+from bot.domain.clock import Clock
+from bot.domain.desk_ports import (
+    CustomerFiles,
+    DeliveryStates,
+    Notebook,
+    People,
+    QueueLists,
+    TicketBoard,
+    TranscriptSearch,
+)
+from bot.domain.ports import ConversationReader, Dispatcher, LiveFeed, OrderSource, OwnershipStore
+
+
+@dataclass(frozen=True, slots=True)
+class DeskStores:
+    """Everything the desk remembers with."""
+
+    people: People
+    queue: QueueLists
+    conversations: ConversationReader
+    ownership: OwnershipStore
+    notebook: Notebook
+    customers: CustomerFiles
+    deliveries: DeliveryStates
+    orders: OrderSource
+    tickets: TicketBoard
+    transcripts: TranscriptSearch
+
+
+@dataclass(frozen=True, slots=True)
+class DeskSecurity:
+    """How sessions are signed, passwords hashed and tries counted; None takes the recommended part."""
+
+    secret: str
+    hasher: PasswordHasher | None = None
+    limits: Storage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The services behind the console."""
+
+    stores: DeskStores
+    login: Login
+    sessions: Sessions
+    presence: Presence
+    actions: DeskActions
+    tickets: DeskTickets
+    people: DeskPeople
+    customers: DeskCustomers
+    live: LiveFeed
+    clock: Clock
+
+
+def make_desk(stores: DeskStores, security: DeskSecurity, dispatcher: Dispatcher, live: LiveFeed, clock: Clock) -> Desk:
+    """Make the desk."""
+    passwords = Passwords(security.hasher)
+    sessions = Sessions(stores.people, clock, security.secret)
+    bells = Bells(dispatcher, live)
+    return Desk(
+        stores=stores,
+        login=Login(stores.people, passwords, LoginThrottle(security.limits or MemoryStorage())),
+        sessions=sessions,
+        presence=Presence(stores.people, clock),
+        actions=DeskActions(stores.ownership, stores.notebook, bells, clock),
+        tickets=DeskTickets(stores.tickets, bells, clock),
+        people=DeskPeople(stores.people, passwords, sessions, clock),
+        customers=DeskCustomers(stores.customers, stores.orders),
+        live=live,
+        clock=clock,
+    )

@@ -1,0 +1,192 @@
+"""A transcript is a pure function of a conversation's events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from enum import StrEnum
+from typing import Any, Protocol
+
+from bot.domain import events as ev
+from bot.domain.conversation import Conversation
+
+
+class Speaker(StrEnum):
+    """Whose words a line holds; ``MARK`` is not words but something that happened."""
+
+    CUSTOMER = "customer"
+    BOT = "bot"
+    AGENT = "agent"
+    NOTICE = "notice"
+    NOTE = "note"
+    MARK = "mark"
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptLine:
+    """One line: who, when (aware UTC), what. A mark has its kind in ``mark`` and its values in ``data``."""
+
+    seq: int
+    at: datetime
+    speaker: Speaker
+    text: str = ""
+    name: str = ""
+    mark: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    intent: str = ""
+    buttons: tuple[str, ...] = ()
+    attachments: tuple[Mapping[str, str], ...] = ()
+
+
+class Word(Protocol):
+    """Words of a catalogue."""
+
+    def __call__(self, key: str, /, **data: Any) -> str:
+        """Give the words of a key."""
+        ...
+
+
+def transcribe(events: Iterable[tuple[int, datetime, ev.Event]]) -> tuple[TranscriptLine, ...]:
+    """Make the lines of a conversation; events that are only the bot's memory have none."""
+    lines = []
+    for seq, at, event in events:
+        shape = _SHAPES.get(type(event))
+        if shape is not None:
+            lines.append(TranscriptLine(seq, at, **shape(event)))
+    return tuple(lines)
+
+
+def as_json(conversation: Conversation, lines: Iterable[TranscriptLine]) -> dict[str, Any]:
+    """Shape a transcript as plain JSON; times in ISO 8601, UTC."""
+    return {
+        "conversation": conversation.id,
+        "customer": conversation.customer_id,
+        "channel": conversation.channel,
+        "owner": conversation.owner.value,
+        "opened_at": conversation.opened_at.isoformat(),
+        "lines": [_json_line(line) for line in lines],
+    }
+
+
+def as_text(conversation: Conversation, lines: Iterable[TranscriptLine], word: Word, zone: tzinfo) -> str:
+    """Write a transcript as plain text, one line an utterance, times in ``zone``."""
+    opened = conversation.opened_at.astimezone(zone)
+    head = f"{conversation.channel}  {conversation.id}  {opened:%Y-%m-%d %H:%M %Z}"
+    return "\n".join([head, "", *(_text_line(line, word, zone) for line in lines), ""])
+
+
+def mark_words(line: TranscriptLine, word: Word) -> str:
+    """Put a mark into words."""
+    data = {
+        name: word(f"{_WORDED[name]}.{value}") if name in _WORDED and value else value
+        for name, value in line.data.items()
+    }
+    return word(f"mark.{line.mark}", **data)
+
+
+_WORDED = {"reason": "reason", "ticket_kind": "ticket_kind", "before": "ticket_state", "after": "ticket_state"}
+
+
+def _json_line(line: TranscriptLine) -> dict[str, Any]:
+    shaped: dict[str, Any] = {"seq": line.seq, "at": line.at.isoformat(), "speaker": line.speaker.value}
+    for name in ("text", "name", "mark", "intent"):
+        if getattr(line, name):
+            shaped[name] = getattr(line, name)
+    if line.data:
+        shaped["data"] = dict(line.data)
+    if line.buttons:
+        shaped["buttons"] = list(line.buttons)
+    if line.attachments:
+        shaped["attachments"] = [dict(attachment) for attachment in line.attachments]
+    return shaped
+
+
+def _text_line(line: TranscriptLine, word: Word, zone: tzinfo) -> str:
+    moment = f"[{line.at.astimezone(zone):%Y-%m-%d %H:%M:%S}]"
+    if line.speaker is Speaker.MARK:
+        return f"{moment} — {mark_words(line, word)}"
+    parts = [line.text.replace("\n", "\n    ")]
+    parts += [_attachment_text(item, word) for item in line.attachments]
+    parts += [f"[{label}]" for label in line.buttons]
+    who = word(f"speaker.{line.speaker}")
+    return f"{moment} {f'{who} {line.name}' if line.name else who}: {' '.join(filter(None, parts))}"
+
+
+def _attachment_text(item: Mapping[str, str], word: Word) -> str:
+    kind = word(f"attachment.{item.get('kind', 'file')}")
+    return f"[{kind} {item.get('name', '')}".rstrip() + "]"
+
+
+def _customer(event: ev.CustomerUttered) -> dict[str, Any]:
+    return {
+        "speaker": Speaker.CUSTOMER,
+        "text": event.text,
+        "intent": str(event.recognition.get("intent", "")),
+        "attachments": tuple(event.attachments),
+    }
+
+
+def _bot(event: ev.BotUttered) -> dict[str, Any]:
+    labels = tuple(str(button.get("label", "")) for button in event.buttons)
+    return {"speaker": Speaker.BOT, "text": event.text, "buttons": labels}
+
+
+def _agent(event: ev.AgentUttered) -> dict[str, Any]:
+    return {"speaker": Speaker.AGENT, "text": event.text, "name": event.agent_name}
+
+
+def _notice(event: ev.NoticeSent) -> dict[str, Any]:
+    return {"speaker": Speaker.NOTICE, "text": event.text}
+
+
+def _note(event: ev.NoteWritten) -> dict[str, Any]:
+    return {"speaker": Speaker.NOTE, "text": event.text, "name": event.agent_name}
+
+
+def _mark(kind: str, **data: Any) -> dict[str, Any]:
+    return {"speaker": Speaker.MARK, "mark": kind, "data": data}
+
+
+def _ticket_opened(event: ev.TicketOpened) -> dict[str, Any]:
+    return _mark("ticket_opened", number=event.number, ticket_kind=event.ticket_kind)
+
+
+def _ticket_moved(event: ev.TicketMoved) -> dict[str, Any]:
+    return _mark("ticket_moved", number=event.number, before=event.before, after=event.after)
+
+
+def _handoff(event: ev.HandoffRequested) -> dict[str, Any]:
+    return _mark("handoff", reason=event.reason)
+
+
+def _owner(event: ev.OwnerChanged) -> dict[str, Any]:
+    return _mark(f"owner_{event.after}", name=event.agent_name)
+
+
+def _order_proved(event: ev.OrderProved) -> dict[str, Any]:
+    return _mark("order_proved", number=event.order_number)
+
+
+def _rated(event: ev.Rated) -> dict[str, Any]:
+    return _mark("rated", score=event.score, words=event.words)
+
+
+def _contact_policy(event: ev.ContactPolicySet) -> dict[str, Any]:
+    return _mark("messages_allowed" if event.messages_allowed else "messages_forbidden")
+
+
+_SHAPES: dict[type[ev.Event], Callable[[Any], dict[str, Any]]] = {
+    ev.CustomerUttered: _customer,
+    ev.BotUttered: _bot,
+    ev.AgentUttered: _agent,
+    ev.NoticeSent: _notice,
+    ev.NoteWritten: _note,
+    ev.TicketOpened: _ticket_opened,
+    ev.TicketMoved: _ticket_moved,
+    ev.HandoffRequested: _handoff,
+    ev.OwnerChanged: _owner,
+    ev.OrderProved: _order_proved,
+    ev.Rated: _rated,
+    ev.ContactPolicySet: _contact_policy,
+}
