@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, RowMapping, select
 
 from bot.domain.conversation import Owner
 from bot.domain.customers import ChannelIdentity, Customer
@@ -14,7 +14,7 @@ from bot.domain.errors import NotFound
 from bot.domain.ids import ConversationId, CustomerId, IdentityId
 from storage.database import Database
 from storage.tables import CONVERSATIONS, CUSTOMERS, IDENTITIES, OUTBOX, PROVED_ORDERS, TICKETS
-from storage.ticket_desk import ticket_of
+from storage.tickets import ticket_of
 
 _KEPT = 50
 """How many orders, tickets and past conversations are shown at most."""
@@ -70,20 +70,20 @@ def _file(on: Connection, conversation_id: ConversationId) -> CustomerFile:
     )
 
 
-def _newest(on: Connection, table: Any, moment: Any, customer_id: str) -> list[Row[Any]]:
+def _newest(on: Connection, table: Any, moment: Any, customer_id: str) -> list[RowMapping]:
     statement = select(table).where(table.c.customer_id == customer_id).order_by(moment.desc()).limit(_KEPT)
-    return list(on.execute(statement))
+    return list(on.execute(statement).mappings())
 
 
 def _identities(on: Connection, customer_id: str) -> tuple[ChannelIdentity, ...]:
     return tuple(
         ChannelIdentity(
-            IdentityId(row.id),
+            IdentityId(row["id"]),
             CustomerId(customer_id),
-            row.channel,
-            row.account,
-            row.channel_user_id,
-            row.display_name,
+            row["channel"],
+            row["account"],
+            row["channel_user_id"],
+            row["display_name"],
         )
         for row in _newest(on, IDENTITIES, IDENTITIES.c.created_at, customer_id)
     )
@@ -91,7 +91,7 @@ def _identities(on: Connection, customer_id: str) -> tuple[ChannelIdentity, ...]
 
 def _order_numbers(on: Connection, customer_id: str) -> tuple[str, ...]:
     rows = _newest(on, PROVED_ORDERS, PROVED_ORDERS.c.proved_at, customer_id)
-    return tuple(row.order_number for row in rows)
+    return tuple(row["order_number"] for row in rows)
 
 
 def _past(on: Connection, customer_id: str, present: ConversationId) -> tuple[PastConversation, ...]:

@@ -1,15 +1,13 @@
-"""The inbox of the desk, and who is there."""
+"""The inbox of the desk."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, case, func, select
 
-from bot.domain.clock import Clock
 from bot.domain.conversation import Owner
-from bot.domain.desk_ports import PAGE_ROWS, PRESENT_FOR_S, PRIORITY_RANK, QueueCounts, QueueRow, QueueView
+from bot.domain.desk_ports import PAGE_ROWS, PRIORITY_RANK, QueueCounts, QueueRow, QueueView
 from bot.domain.ids import AgentId, ConversationId
 from storage.database import Database
 from storage.tables import AGENTS, CONVERSATIONS, CUSTOMERS, IDENTITIES
@@ -53,25 +51,6 @@ class SqlQueueLists:
         """List the conversations an agent holds."""
         statement = select(CONVERSATIONS.c.id).where(_shown(QueueView.MINE, agent_id))
         return await self._database.read(lambda on: tuple(map(ConversationId, on.execute(statement).scalars())))
-
-
-class SqlQueueBoard:
-    """Who is there and who waits, as the shopper is told."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
-
-    async def agents_online(self) -> int:
-        """Count people whose console was heard from within PRESENT_FOR_S."""
-        since = self._clock.now() - timedelta(seconds=PRESENT_FOR_S)
-        statement = select(func.count()).select_from(AGENTS).where(AGENTS.c.active, AGENTS.c.last_seen_at >= since)
-        return await self._database.read(lambda on: on.execute(statement).scalar_one())
-
-    async def waiting(self) -> int:
-        """Count conversations waiting for an agent."""
-        statement = select(func.count()).select_from(CONVERSATIONS).where(_is(Owner.WAITING_FOR_AGENT))
-        return await self._database.read(lambda on: on.execute(statement).scalar_one())
 
 
 def _is(owner: Owner) -> ColumnElement[bool]:

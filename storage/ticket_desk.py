@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, case, func, insert, or_, select, update
 
 from bot.domain.desk_ports import (
     PAGE_ROWS,
@@ -21,14 +21,15 @@ from bot.domain.desk_ports import (
 from bot.domain.errors import Conflict, NotFound
 from bot.domain.events import NoticeSent, TicketMoved
 from bot.domain.handoff import Priority
-from bot.domain.ids import AgentId, ConversationId, CustomerId, TicketId
+from bot.domain.ids import AgentId, ConversationId
 from bot.domain.messages import OutboundMessage
 from bot.domain.people import Agent
-from bot.domain.tickets import ALLOWED_STATES, Ticket, TicketKind, TicketState
-from storage import events
+from bot.domain.ports import OutboxDraft
+from bot.domain.tickets import ALLOWED_STATES, PROMISED_WITHIN, Ticket, TicketState
+from storage import events, outbox
 from storage.database import Database
-from storage.messages import encode_outbound
-from storage.tables import AGENTS, CONVERSATIONS, CUSTOMERS, IDENTITIES, OUTBOX, TICKET_NOTES, TICKETS
+from storage.tables import AGENTS, CONVERSATIONS, CUSTOMERS, IDENTITIES, TICKET_NOTES, TICKETS
+from storage.tickets import ticket_of
 
 NOBODY = "nobody"
 UNFINISHED = "unfinished"
@@ -90,30 +91,8 @@ class _Stroke:
         self.at = at
 
 
-def ticket_of(row: Row[Any]) -> Ticket:
-    """Make a Ticket of a row of the tickets table."""
-    return Ticket(
-        id=TicketId(row.id),
-        number=row.number,
-        customer_id=CustomerId(row.customer_id),
-        conversation_id=ConversationId(row.conversation_id),
-        kind=TicketKind(row.kind),
-        state=TicketState(row.state),
-        priority=Priority(row.priority),
-        category=row.category,
-        order_number=row.order_number,
-        summary=row.summary,
-        details=row.details,
-        photos=tuple(row.photos),
-        owner_id=AgentId(row.owner_id) if row.owner_id else None,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        due_at=row.due_at,
-    )
-
-
-def _line(row: Row[Any]) -> TicketLine:
-    return TicketLine(ticket_of(row), row.customer_name, row.owner_name or "", row.channel)
+def _line(row: RowMapping) -> TicketLine:
+    return TicketLine(ticket_of(row), row["customer_name"], row["owner_name"] or "", row["channel"])
 
 
 def _conditions(query: TicketQuery) -> list[ColumnElement[bool]]:
@@ -140,15 +119,15 @@ def _search(on: Connection, query: TicketQuery) -> TicketPage:
     matching = _LINES.where(*_conditions(query))
     total = on.execute(select(func.count()).select_from(matching.subquery())).scalar_one()
     page = matching.order_by(_IS_FINISHED, _RANK, TICKETS.c.due_at, TICKETS.c.number)
-    rows = on.execute(page.limit(PAGE_ROWS).offset((query.page - 1) * PAGE_ROWS))
+    rows = on.execute(page.limit(PAGE_ROWS).offset((query.page - 1) * PAGE_ROWS)).mappings()
     return TicketPage(tuple(_line(row) for row in rows), total)
 
 
 def _open(on: Connection, number: str) -> TicketFile:
-    row = on.execute(_LINES.where(TICKETS.c.number == number)).first()
+    row = on.execute(_LINES.where(TICKETS.c.number == number)).mappings().first()
     if row is None:
         raise _missing(number)
-    notes = on.execute(select(TICKET_NOTES).where(TICKET_NOTES.c.ticket_id == row.id).order_by(TICKET_NOTES.c.id))
+    notes = on.execute(select(TICKET_NOTES).where(TICKET_NOTES.c.ticket_id == row["id"]).order_by(TICKET_NOTES.c.id))
     return TicketFile(
         _line(row), tuple(TicketNote(note.author_name, note.text, note.change, note.at) for note in notes)
     )
@@ -187,14 +166,13 @@ def _own(on: Connection, number: str, owner_id: AgentId | None, stroke: _Stroke)
     if owner_id not in names:
         raise NotFound(f"there is nobody with the id {owner_id!r} to give ticket {number} to")
     if row.owner_id != owner_id:
-        _record(on, row.id, stroke, change={"owner": [names[row.owner_id], names[owner_id]]})
+        _record(on, row.id, stroke, change={"owner_before": names[row.owner_id], "owner_after": names[owner_id]})
     return _change(on, row.id, {"owner_id": owner_id, "updated_at": stroke.at})
 
 
 def _change(on: Connection, ticket_id: str, values: dict[str, Any]) -> Ticket:
-    return ticket_of(
-        on.execute(update(TICKETS).where(TICKETS.c.id == ticket_id).values(values).returning(TICKETS)).one()
-    )
+    changed = update(TICKETS).where(TICKETS.c.id == ticket_id).values(values).returning(TICKETS)
+    return ticket_of(on.execute(changed).mappings().one())
 
 
 def _move(on: Connection, number: str, to: TicketState, stroke: _Stroke, notice: Notice) -> MovedTicket:
@@ -204,27 +182,16 @@ def _move(on: Connection, number: str, to: TicketState, stroke: _Stroke, notice:
     before = TicketState(row.state)
     if to not in ALLOWED_STATES[before]:
         raise Conflict(f"ticket {number} is {before.value} and cannot become {to.value}; reload the page")
-    ticket = _change(on, row.id, {"state": to.value, "updated_at": stroke.at})
-    _record(on, row.id, stroke, change={"state": [before.value, to.value]})
+    values: dict[str, Any] = {"state": to.value, "updated_at": stroke.at}
+    if before.value in _FINISHED and to.value not in _FINISHED:
+        values["due_at"] = stroke.at + PROMISED_WITHIN[Priority(row.priority)]
+    ticket = _change(on, row.id, values)
+    _record(on, row.id, stroke, change={"before": before.value, "after": to.value, "by": stroke.by.id})
     key = f"notice.ticket_{to.value}"
     text = notice(key, {"number": number, "kind": ticket.kind.value, "state": to.value}, told.locale or "zh")
-    moved = TicketMoved(number, before.value, to.value, stroke.by.id)
-    _tell(on, told.id, moved, NoticeSent(text, key), stroke.at)
+    events.append(on, told.id, [TicketMoved(number, before.value, to.value, stroke.by.id)], stroke.at)
+    outbox.add(on, told.id, [OutboxDraft(OutboundMessage(text), "notice", NoticeSent(text, key))], stroke.at)
     return MovedTicket(ticket, ConversationId(told.id))
-
-
-def _tell(on: Connection, conversation_id: str, moved: TicketMoved, notice: NoticeSent, at: datetime) -> None:
-    _, seq = events.append(on, conversation_id, [moved, notice], at)
-    on.execute(
-        insert(OUTBOX).values(
-            conversation_id=conversation_id,
-            event_seq=seq,
-            sender="notice",
-            message=encode_outbound(OutboundMessage(notice.text)),
-            due_at=at,
-            created_at=at,
-        )
-    )
 
 
 def _conversation_to_tell(on: Connection, number: str) -> Any:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
 
 from bot.domain import events as ev
 from bot.domain.conversation import Owner
 from bot.domain.desk_ports import PAGE_ROWS, TranscriptChoices, TranscriptHit, TranscriptPage, TranscriptQuery
-from bot.domain.errors import NotFound
 from bot.domain.ids import ConversationId
 from bot.domain.people import Agent
 from storage import events
 from storage.database import Database
+from storage.ownership import locked
 from storage.tables import AGENTS, ASSIGNMENTS, CONVERSATIONS, CUSTOMERS, EVENTS, IDENTITIES
 
 _SAID = (ev.CustomerUttered, ev.BotUttered, ev.AgentUttered, ev.NoticeSent, ev.NoteWritten)
@@ -58,10 +58,7 @@ class SqlNotebook:
 
 
 def _write_note(on: Connection, conversation_id: ConversationId, agent: Agent, text: str, at: datetime) -> None:
-    # The row is written to hold it: numbers of one conversation grow in the order of their commits.
-    held = on.execute(update(CONVERSATIONS).where(CONVERSATIONS.c.id == conversation_id).values(updated_at=at))
-    if held.rowcount == 0:
-        raise NotFound(f"there is no conversation {conversation_id!r}")
+    locked(on, conversation_id)
     events.append(on, conversation_id, [ev.NoteWritten(text, agent.id, agent.display_name)], at)
 
 

@@ -18,7 +18,7 @@ from bot.domain.tickets import Ticket, TicketState
 Notice = Callable[[str, Mapping[str, Any], str], str]
 """Words of a notice to the shopper: ``notice(template key, data, locale) -> text``."""
 
-PRESENT_FOR_S = 90
+PRESENT_FOR_S = 120
 """A person counts as online for this many seconds after the console last heard from him."""
 
 PAGE_ROWS = 50
@@ -317,7 +317,7 @@ class TicketPage:
 
 @dataclass(frozen=True, slots=True)
 class TicketNote:
-    """What happened to a ticket: a private note, or a change (``{"state": [before, after]}``, ``{"owner": ...}``)."""
+    """What happened to a ticket: a private note, or a change of state (``before``, ``after``) or owner."""
 
     author_name: str
     text: str
