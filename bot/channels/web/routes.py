@@ -1,0 +1,169 @@
+"""The widget's HTTP: session, history, messages, stream, script; and the demo shop page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from fastapi import APIRouter
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from bot.channels.web.adapter import CHANNEL
+from bot.channels.web.feed import StreamSlots, VisitorFeed, item_json
+from bot.channels.web.gate import Gate, OriginList, Rates, read_json
+from bot.channels.web.pages import ShopPage, StaticFile, load_css, load_script
+from bot.channels.web.parse import parse_message
+from bot.channels.web.sentences import Declined, Problem
+from bot.channels.web.tokens import VisitorTokens
+from bot.domain.clock import Clock
+from bot.domain.errors import BadSignature
+from bot.domain.messages import Sender
+from bot.domain.ports import LiveFeed, OnMessages, ShopperStream
+
+DEFAULT_ACCOUNT = "shop"
+_HISTORY_MAX = 200
+_HISTORY_DEFAULT = 50
+_MAX_SEQ = 2**62
+_LOCALES = frozenset({"zh", "zh-Hant", "en"})
+
+
+@dataclass(frozen=True, slots=True)
+class WidgetSettings:
+    """How one web account behaves.
+
+    Rates are written as in ``30/minute``; ``origins`` lists the other sites whose pages may use the widget
+    (``https://shop.example``; ``*``: any). ``ping_s`` is both the stream's heartbeat and how often the record is read
+    without a bell, in seconds.
+    """
+
+    account: str = DEFAULT_ACCOUNT
+    origins: tuple[str, ...] = ()
+    messages_per_visitor: str = "30/minute"
+    messages_per_address: str = "150/minute"
+    sessions_per_address: str = "60/minute"
+    reads_per_visitor: str = "120/minute"
+    ping_s: float = 15.0
+    shop_page: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WidgetPorts:
+    """What the widget needs from the rest of the house."""
+
+    on_messages: OnMessages
+    stream: ShopperStream
+    live: LiveFeed
+    clock: Clock
+
+
+class _Widget:
+    """The endpoints, bound to their settings and ports."""
+
+    def __init__(self, settings: WidgetSettings, ports: WidgetPorts, tokens: VisitorTokens, rates: Rates) -> None:
+        self._settings = settings
+        self._ports = ports
+        self._tokens = tokens
+        self._rates = rates
+        self._slots = StreamSlots()
+
+    async def session(self, request: Request) -> Response:
+        """Issue a token, or a fresh one for the visitor whose token is still good."""
+        await self._rates.spend(self._settings.sessions_per_address, "session", _address(request))
+        data = await read_json(request)
+        old = data.get("token")
+        token = self._tokens.renew(old) if isinstance(old, str) else self._tokens.issue()
+        return JSONResponse({"token": token.token, "visitor": token.visitor_id})
+
+    async def history(self, request: Request) -> Response:
+        """Tell the newest messages, oldest first."""
+        sender = self._sender(request)
+        await self._rates.spend(self._settings.reads_per_visitor, "read", sender.channel_user_id)
+        limit = min(max(_number(request.query_params.get("limit", ""), _HISTORY_DEFAULT), 1), _HISTORY_MAX)
+        items = await self._ports.stream.latest(sender, limit)
+        return JSONResponse({"items": [item_json(item, sender) for item in items]})
+
+    async def messages(self, request: Request) -> Response:
+        """Take one message; 202 once it is committed."""
+        sender = self._sender(request)
+        await self._rates.spend(self._settings.messages_per_visitor, "message", sender.channel_user_id)
+        await self._rates.spend(self._settings.messages_per_address, "message", _address(request))
+        data = await read_json(request)
+        locale = data.get("locale")
+        sender = self._sender(request, locale if isinstance(locale, str) and locale in _LOCALES else "")
+        message = parse_message(data, sender, self._ports.clock.now())
+        (accepted,) = await self._ports.on_messages([message])
+        return JSONResponse(
+            {"id": data["id"], "duplicate": accepted.duplicate, "truncated": message.truncated}, status_code=202
+        )
+
+    async def stream(self, request: Request) -> Response:
+        """Stream what the visitor may see, from after ``Last-Event-ID`` or ``?after=``."""
+        sender = self._sender(request)
+        await self._rates.spend(self._settings.reads_per_visitor, "read", sender.channel_user_id)
+        self._slots.check(sender.channel_user_id)
+        named = request.headers.get("last-event-id") or request.query_params.get("after", "")
+        feed = VisitorFeed(sender, self._ports.stream, self._ports.live, self._settings.ping_s)
+        events = self._held(sender.channel_user_id, feed.events(_number(named, 0)))
+        return EventSourceResponse(events, ping=self._settings.ping_s, sep="\n")
+
+    async def _held(
+        self, visitor_id: str, events: AsyncGenerator[ServerSentEvent, None]
+    ) -> AsyncIterator[ServerSentEvent]:
+        with self._slots.hold(visitor_id):
+            async with aclosing(events):
+                async for event in events:
+                    yield event
+
+    def _sender(self, request: Request, locale_hint: str = "") -> Sender:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise Declined(Problem.BAD_TOKEN)
+        try:
+            visitor_id = self._tokens.read(token.strip())
+        except BadSignature as error:
+            raise Declined(Problem.BAD_TOKEN) from error
+        return Sender(CHANNEL, self._settings.account, visitor_id, locale_hint=locale_hint)
+
+
+def build_router(
+    settings: WidgetSettings, ports: WidgetPorts, tokens: VisitorTokens, rates: Rates | None = None
+) -> APIRouter:
+    """Build the widget's routes; ``rates`` over a shared storage when several processes serve."""
+    widget = _Widget(settings, ports, tokens, rates or Rates())
+    gate = Gate(OriginList(settings.origins))
+    router = APIRouter(include_in_schema=False)
+    for path, method, endpoint in (
+        ("/widget/session", "POST", widget.session),
+        ("/widget/history", "GET", widget.history),
+        ("/widget/messages", "POST", widget.messages),
+        ("/widget/stream", "GET", widget.stream),
+    ):
+        router.add_api_route(path, gate.guard(endpoint), methods=[method])
+        router.add_api_route(path, gate.guard(gate.preflight), methods=["OPTIONS"])
+    script = StaticFile(load_script(), "text/javascript; charset=utf-8")
+    router.add_api_route("/widget/widget.js", script.respond, methods=["GET"])
+    if settings.shop_page:
+        router.add_api_route("/shop", ShopPage().respond, methods=["GET"])
+        style = StaticFile(load_css("shop.css"), "text/css; charset=utf-8")
+        router.add_api_route("/shop/shop.css", style.respond, methods=["GET"])
+    return router
+
+
+def _address(request: Request) -> str:
+    """Name the sender's network address; an IPv6 home is its /64, which one person owns whole."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    return str(ip_network((address, 64), strict=False)) if isinstance(address, IPv6Address) else host
+
+
+def _number(text: str, default: int) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(_MAX_SEQ)):
+        return default
+    return min(int(text), _MAX_SEQ)

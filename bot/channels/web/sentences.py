@@ -1,0 +1,81 @@
+"""What the web chat tells a visitor when a request cannot be taken, in both languages."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from bot.domain.replies import Locale
+
+
+class Problem(StrEnum):
+    """Why a request was not taken; the code in the JSON answer."""
+
+    BAD_TOKEN = "bad_token"  # noqa: S105 - the code of an answer, not a secret
+    BAD_ORIGIN = "bad_origin"
+    TOO_LARGE = "too_large"
+    EMPTY = "empty"
+    BAD_JSON = "bad_json"
+    BAD_FIELD = "bad_field"
+    TOO_FAST = "too_fast"
+    UNAVAILABLE = "unavailable"
+
+
+STATUS: dict[Problem, int] = {
+    Problem.BAD_TOKEN: 401,
+    Problem.BAD_ORIGIN: 403,
+    Problem.TOO_LARGE: 413,
+    Problem.EMPTY: 422,
+    Problem.BAD_JSON: 400,
+    Problem.BAD_FIELD: 422,
+    Problem.TOO_FAST: 429,
+    Problem.UNAVAILABLE: 503,
+}
+
+_ZH: dict[Problem, str] = {
+    Problem.BAD_TOKEN: "会话凭证无效或已过期，请刷新页面重新打开聊天。",
+    Problem.BAD_ORIGIN: "这个网站没有被允许使用此聊天窗口，请联系店铺管理员。",
+    Problem.TOO_LARGE: "消息太长了，最多 {limit} KB，请分几条发送。",
+    Problem.EMPTY: "消息是空的，请输入文字后再发送。",
+    Problem.BAD_JSON: "请求不是有效的 JSON，消息没有发出，请重试。",
+    Problem.BAD_FIELD: "请求里的“{field}”不正确，消息没有发出，请刷新页面后重试。",
+    Problem.TOO_FAST: "发送得太快了，请 {seconds} 秒后再试。",
+    Problem.UNAVAILABLE: "暂时无法接收消息，请稍后再试。",
+}
+_EN: dict[Problem, str] = {
+    Problem.BAD_TOKEN: "This chat session is not valid or has expired. Please reload the page and open the chat again.",
+    Problem.BAD_ORIGIN: "This website is not allowed to use the chat. Please tell the shop's administrator.",
+    Problem.TOO_LARGE: "That message is too long: at most {limit} KB. Please send it in several parts.",
+    Problem.EMPTY: "The message is empty. Please write something before sending.",
+    Problem.BAD_JSON: "The request is not valid JSON, so nothing was sent. Please try again.",
+    Problem.BAD_FIELD: 'The field "{field}" is not right, so nothing was sent. Please reload the page and try again.',
+    Problem.TOO_FAST: "You are sending too fast. Please try again in {seconds} seconds.",
+    Problem.UNAVAILABLE: "Messages cannot be taken right now. Please try again in a moment.",
+}
+
+
+class Declined(Exception):
+    """A request that gets a 4xx or 503 with a sentence; ``values`` fill the sentence."""
+
+    def __init__(self, problem: Problem, **values: object) -> None:
+        super().__init__(problem.value)
+        self.problem = problem
+        self.values = values
+
+
+def sentence(declined: Declined, locale: Locale) -> str:
+    """Put the problem into words."""
+    table = _EN if locale.base == "en" else _ZH
+    return table[declined.problem].format(**declined.values)
+
+
+def pick_locale(accept_language: str) -> Locale:
+    """Choose between Chinese and English by the first of them in an ``Accept-Language`` header; Chinese by default."""
+    for part in accept_language.lower().split(","):
+        tag = part.split(";")[0].strip()
+        if tag.startswith(("zh-hant", "zh-tw", "zh-hk", "zh-mo")):
+            return Locale.ZH_HANT
+        if tag.startswith("zh"):
+            return Locale.ZH
+        if tag.startswith("en"):
+            return Locale.EN
+    return Locale.ZH

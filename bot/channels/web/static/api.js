@@ -1,0 +1,200 @@
+// Talking to the server: the visitor's token, requests, and the event stream with its back-off.
+
+const QUIET_LIMIT_MS = 45000;
+const BACKOFF_MS = [1000, 2000, 4000, 8000, 16000, 30000];
+
+// Storage that some browsers forbid on some pages; then the chat lives as long as the page.
+function openStore(area) {
+  const memory = new Map();
+  const usable = (() => {
+    try {
+      area().setItem("xiaoer:probe", "1");
+      area().removeItem("xiaoer:probe");
+      return true;
+    } catch (error) {
+      return false;
+    }
+  })();
+  return {
+    get: (key) => (usable ? area().getItem(key) : memory.get(key) || null),
+    set(key, value) {
+      try {
+        if (usable) area().setItem(key, value);
+        else memory.set(key, value);
+      } catch (error) {
+        memory.set(key, value);
+      }
+    },
+    remove(key) {
+      if (usable) area().removeItem(key);
+      memory.delete(key);
+    },
+  };
+}
+
+class RequestProblem extends Error {
+  // `lasting`: the same request would be declined again.
+  constructor(message, { status = 0, retryAfter = 0 } = {}) {
+    super(message);
+    this.status = status;
+    this.retryAfterMs = retryAfter * 1000;
+    this.lasting = status >= 400 && status < 500 && status !== 429 && status !== 401;
+  }
+}
+
+class Api {
+  constructor(base, locale, store) {
+    this.base = base;
+    this.locale = locale;
+    this.store = store;
+    this.key = `xiaoer:${base}:token`;
+  }
+
+  get token() {
+    return this.store.get(this.key);
+  }
+
+  async session() {
+    const answer = await this.call("session", { method: "POST", body: JSON.stringify({ token: this.token }) }, false);
+    this.store.set(this.key, answer.token);
+    this.renewed = true;
+  }
+
+  history() {
+    return this.withSession(() => this.call("history"));
+  }
+
+  send(message) {
+    const body = JSON.stringify({ ...message, locale: this.locale });
+    return this.withSession(() => this.call("messages", { method: "POST", body }));
+  }
+
+  // Every page load renews the token once, so that a regular visitor never meets its end.
+  async withSession(action) {
+    if (!this.token || !this.renewed) await this.session();
+    try {
+      return await action();
+    } catch (problem) {
+      if (problem.status !== 401) throw problem;
+      this.store.remove(this.key);
+      await this.session();
+      return action();
+    }
+  }
+
+  headers(signed = true) {
+    const headers = { "Accept-Language": this.locale };
+    if (signed && this.token) headers.Authorization = `Bearer ${this.token}`;
+    return headers;
+  }
+
+  async call(path, options = {}, signed = true) {
+    const headers = this.headers(signed);
+    if (options.body) headers["Content-Type"] = "application/json";
+    let response;
+    try {
+      response = await fetch(this.base + path, { ...options, headers, credentials: "omit", cache: "no-store" });
+    } catch (error) {
+      throw new RequestProblem("");
+    }
+    const answer = await response.json().catch(() => ({}));
+    if (response.ok) return answer;
+    const retryAfter = Number(response.headers.get("Retry-After")) || 0;
+    throw new RequestProblem(answer.message || "", { status: response.status, retryAfter });
+  }
+}
+
+// Reads `text/event-stream` through fetch: unlike EventSource it can carry the token in a header, not in the address.
+class Stream {
+  constructor(api, handlers) {
+    this.api = api;
+    this.handlers = handlers;
+    this.last = 0;
+    this.tries = 0;
+    this.wanted = false;
+  }
+
+  start() {
+    if (this.wanted) return;
+    this.wanted = true;
+    this.tries = 0;
+    this.connect();
+  }
+
+  stop() {
+    this.wanted = false;
+    clearTimeout(this.timer);
+    if (this.abort) this.abort.abort();
+  }
+
+  // Try again at once: the network is back, or the page is looked at again.
+  hurry(anew) {
+    if (!this.wanted || this.connected) return;
+    this.tries = 0;
+    if (this.abort) return void (anew && this.abort.abort());
+    clearTimeout(this.timer);
+    this.connect();
+  }
+
+  async connect() {
+    const abort = new AbortController();
+    this.abort = abort;
+    try {
+      await this.api.withSession(() => this.read(abort));
+    } catch (problem) {
+      if (problem.retryAfterMs) this.tries = Math.max(this.tries, 3);
+    }
+    this.connected = false;
+    this.abort = null;
+    clearTimeout(this.watchdog);
+    if (!this.wanted) return;
+    this.handlers.onDown();
+    const wait = BACKOFF_MS[Math.min(this.tries, BACKOFF_MS.length - 1)];
+    this.tries += 1;
+    this.timer = setTimeout(() => this.connect(), wait * (0.7 + Math.random() * 0.6));
+  }
+
+  async read(abort) {
+    const headers = this.api.headers();
+    if (this.last) headers["Last-Event-ID"] = String(this.last);
+    const url = `${this.api.base}stream`;
+    const response = await fetch(url, { headers, signal: abort.signal, credentials: "omit", cache: "no-store" });
+    if (!response.ok) throw new RequestProblem("", { status: response.status });
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (;;) {
+      this.watch(abort);
+      const { value, done } = await reader.read();
+      if (done) return;
+      const blocks = (rest + value).split(/\r?\n\r?\n/);
+      rest = blocks.pop();
+      blocks.forEach((block) => this.take(block));
+    }
+  }
+
+  // The server pings; silence means a dead line that no error has told of yet.
+  watch(abort) {
+    clearTimeout(this.watchdog);
+    this.watchdog = setTimeout(() => abort.abort(), QUIET_LIMIT_MS);
+  }
+
+  take(block) {
+    const fields = { event: "message", data: [] };
+    for (const line of block.split(/\r?\n/)) {
+      const colon = line.indexOf(":");
+      if (colon < 1) continue;
+      const value = line.slice(colon + 1).replace(/^ /, "");
+      if (line.slice(0, colon) === "data") fields.data.push(value);
+      else fields[line.slice(0, colon)] = value;
+    }
+    if (!fields.data.length) return;
+    const data = JSON.parse(fields.data.join("\n"));
+    if (fields.id) this.last = Math.max(this.last, Number(fields.id));
+    if (fields.event === "ready") {
+      this.connected = true;
+      this.tries = 0;
+      this.handlers.onReady();
+    } else if (fields.event === "typing") this.handlers.onTyping(data);
+    else this.handlers.onItem(data);
+  }
+}
