@@ -9,15 +9,13 @@ from sqlalchemy import Connection, RowMapping, bindparam, func, select
 
 from bot.domain.clock import Clock
 from bot.domain.conversation import Conversation, Owner
+from bot.domain.desk_ports import PRESENT_FOR_S
 from bot.domain.errors import NotFound
 from bot.domain.events import Event
 from bot.domain.ids import AgentId, ConversationId, CustomerId, IdentityId
 from storage import events
 from storage.database import Database
 from storage.tables import AGENTS, CONVERSATIONS, IDENTITIES
-
-SEEN_WITHIN = timedelta(minutes=2)
-"""How lately an agent's console must have spoken for him to count as online."""
 
 CONVERSATION_COLUMNS = (
     CONVERSATIONS.c.id,
@@ -96,8 +94,8 @@ class SqlQueueBoard:
         self._clock = clock
 
     async def agents_online(self) -> int:
-        """Count active agents whose console spoke within ``SEEN_WITHIN``."""
-        return await self._count(_AGENTS_ONLINE, {"since": self._clock.now() - SEEN_WITHIN})
+        """Count active agents whose console spoke within ``PRESENT_FOR_S``."""
+        return await self._count(_AGENTS_ONLINE, {"since": self._clock.now() - timedelta(seconds=PRESENT_FOR_S)})
 
     async def waiting(self) -> int:
         """Count conversations waiting for an agent."""

@@ -6,12 +6,13 @@ The hot path uses these classes through Core statements (``insert(InboxRow)``), 
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, MetaData, Numeric, String, Text, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, MetaData, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from storage.types import BigId, Json, Moment
+from storage.types import BigId, Json, Moment, Money
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -266,7 +267,7 @@ class OrderRow(Base):
     number: Mapped[str] = mapped_column(String(64), primary_key=True)
     state: Mapped[str] = mapped_column(String(24))
     placed_at: Mapped[datetime] = mapped_column(Moment, index=True)
-    total: Mapped[Any] = mapped_column(Numeric(14, 2))
+    total: Mapped[Decimal] = mapped_column(Money)
     currency: Mapped[str] = mapped_column(String(3))
     phone_last4: Mapped[str] = mapped_column(String(4))
     recipient: Mapped[str] = mapped_column(String(200), default="")
@@ -286,7 +287,7 @@ class OrderItemRow(Base):
     position: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(300))
     quantity: Mapped[int] = mapped_column()
-    unit_price: Mapped[Any] = mapped_column(Numeric(14, 2))
+    unit_price: Mapped[Decimal] = mapped_column(Money)
     options: Mapped[str] = mapped_column(String(300), default="")
     sku: Mapped[str] = mapped_column(String(64), default="")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from bot.domain.conversation import ALLOWED_CHANGES, Conversation, Owner
+from bot.domain.desk_ports import Notice
 from bot.domain.errors import Conflict, NotFound, RefusedInput
 from bot.domain.events import AgentUttered, NoticeSent, OwnerChanged
 from bot.domain.ids import ConversationId
@@ -22,9 +22,6 @@ from storage.database import Database
 from storage.inbox import open_conversation
 from storage.tables import AGENTS, ASSIGNMENTS, CONVERSATIONS, INBOX, OUTBOX
 from storage.types import clean_text
-
-Notice = Callable[[str, Mapping[str, Any], str], str]
-"""(template key, data, locale) -> what the shopper is told; ``""`` tells nothing."""
 
 LAST_TEXT_CHARS = 200
 _MAX_CLIENT_KEY_CHARS = 64
@@ -99,7 +96,7 @@ class SqlOwnershipStore:
     """Takes, gives back, resolves and speaks for agents; every change is one unit."""
 
     def __init__(self, database: Database, notice: Notice) -> None:
-        """Keep the database and ``notice``, which words what the shopper is told.
+        """Keep the database and ``notice``, which words what the shopper is told (``""``: nothing).
 
         Keys: ``notice.agent_joined``, ``notice.given_back``, ``notice.resolved``, each with ``agent_name``.
         """
