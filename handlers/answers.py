@@ -158,3 +158,26 @@ def finder(words: Mapping[str, str]) -> Callable[[str], str]:
 def photos_of(value: Any) -> tuple[str, ...]:
     """Give the references of a filled photo slot."""
     return tuple(str(one) for one in value) if isinstance(value, (list, tuple)) else ()
+
+
+_NO_ORDER = re.compile(
+    r"^\W*(没有?(订单)?(号)?|无|不(记得|知道|清楚)|忘了?|跳过|找不到|skip|none|no|nope|don'?t (know|have|remember)|"
+    r"i (don'?t|forgot)|not sure|no idea|can'?t find)",
+    re.IGNORECASE,
+)
+_STORY_CJK = 12
+_STORY_WORDS = 9
+_CJK = re.compile(r"[\u4e00-\u9fff]")
+
+
+def parse_optional_order(message: InboundMessage, recognition: Recognition) -> ParsedSlot:
+    """Take an order number, or ``""`` when the shopper has none at hand."""
+    number = parse_order_number(message, recognition)
+    if number is not Missing.VALUE:
+        return number
+    return "" if message.payload == "=" or _NO_ORDER.match(answer_of(message)) else Missing.VALUE
+
+
+def tells_a_story(text: str) -> bool:
+    """Tell whether the words already say what happened, so that nobody has to say it twice."""
+    return len(_CJK.findall(text)) >= _STORY_CJK or len(re.findall(r"[A-Za-z']+", text)) >= _STORY_WORDS

@@ -18,7 +18,7 @@ from bot.domain.replies import Choice, Reply
 from bot.domain.tickets import PROMISED_WITHIN, TicketDraft, TicketKind
 from bot.domain.turns import Outcome, ProofAttempt, Turn
 from handlers.answers import parse_text, parse_yes_no
-from handlers.orders import order_data
+from handlers.order_data import order_data
 from handlers.proof import HUMAN, PROOF_SLOTS, ask_on, canonical, gated, is_verified
 from handlers.services import Services
 
@@ -30,6 +30,10 @@ _TRACK = Choice("/track_order", "intent.track_order")
 
 def _still_here(slots: Mapping[str, Any]) -> bool:
     return is_verified(slots) and slots.get("stage") == "open"
+
+
+def _named(slots: Mapping[str, Any]) -> bool:
+    return is_verified(slots) and slots.get("stage") == "named"
 
 
 def _on_the_way(slots: Mapping[str, Any]) -> bool:
@@ -61,8 +65,8 @@ ADDRESS_FORM = Form(
         *PROOF_SLOTS,
         _STAGE,
         SlotSpec("recipient", ask="change_address.ask_recipient", parse=parse_text, wanted=_still_here),
-        SlotSpec("address", ask="change_address.ask_address", parse=parse_text, wanted=_still_here),
-        SlotSpec("sure", ask="change_address.ask_sure", parse=parse_yes_no, options=_YES_NO, wanted=_still_here),
+        SlotSpec("address", ask="change_address.ask_address", parse=parse_text, wanted=_named),
+        SlotSpec("sure", ask="change_address.ask_sure", parse=parse_yes_no, options=_YES_NO, wanted=_named),
     ),
 )
 
@@ -77,21 +81,26 @@ def entries(services: Services) -> dict[str, HandlerEntry]:
 
 
 async def _cancel(services: Services, turn: Turn, order: Order) -> Outcome:
-    data = order_data(order)
     if turn.slots.get("refuse"):
         return _refuse_parcel(services, turn, order)
-    if order.state is OrderState.SHIPPED:
-        return ask_on(CANCEL_FORM, order, (Reply("cancel_order.too_late", data),), stage="sent")
-    if order.state is OrderState.CANCELLED:
-        return Outcome(replies=(Reply("cancel_order.already", data),))
     if order.state not in CANCELLABLE:
-        choices = (_RETURN, HUMAN) if order.state is OrderState.DELIVERED else (HUMAN,)
-        return Outcome(replies=(Reply("cancel_order.not_possible", data, choices),))
+        return _too_late(order)
+    data = order_data(order)
     if not is_verified(turn.slots) or not turn.slots.get("sure"):
         return ask_on(CANCEL_FORM, order, (Reply("cancel_order.shown", data),), stage="open")
     if turn.slots["sure"] != "yes":
         return Outcome(replies=(Reply("cancel_order.kept", data),))
     return await _call_off(services, order)
+
+
+def _too_late(order: Order) -> Outcome:
+    data = order_data(order)
+    if order.state is OrderState.SHIPPED:
+        return ask_on(CANCEL_FORM, order, (Reply("cancel_order.too_late", data),), stage="sent")
+    if order.state is OrderState.CANCELLED:
+        return Outcome(replies=(Reply("cancel_order.already", data),))
+    choices = (_RETURN, HUMAN) if order.state is OrderState.DELIVERED else (HUMAN,)
+    return Outcome(replies=(Reply("cancel_order.not_possible", data, choices),))
 
 
 async def _call_off(services: Services, order: Order) -> Outcome:
@@ -129,11 +138,13 @@ async def _change(services: Services, turn: Turn, order: Order) -> Outcome:
 async def _change_address(services: Services, turn: Turn, order: Order) -> Outcome:
     if order.state not in CANCELLABLE:
         return Outcome(replies=(Reply("change_address.too_late", order_data(order), (_TRACK, HUMAN)),))
-    slots = turn.slots
-    if not slots.get("address"):
+    recipient, slots = str(turn.slots.get("recipient") or ""), turn.slots
+    if not recipient:
         return ask_on(ADDRESS_FORM, order, stage="open")
-    if order.recipient and _letters(str(slots.get("recipient", ""))) != _letters(order.recipient):
+    if order.recipient and _letters(recipient) != _letters(order.recipient):
         return _wrong_recipient(order)
+    if not slots.get("address"):
+        return ask_on(ADDRESS_FORM, order, stage="named", recipient=recipient)
     if slots.get("sure") != "yes":
         return Outcome(replies=(Reply("change_address.kept"),))
     address = str(slots["address"])

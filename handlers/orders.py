@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-
 from bot.domain.forms import Form
 from bot.domain.handoff import Priority
 from bot.domain.ids import new_ticket_number
-from bot.domain.orders import CANCELLABLE, Order, OrderState, Parcel
+from bot.domain.orders import CANCELLABLE, Order, OrderState
 from bot.domain.ports import HandlerEntry
 from bot.domain.replies import Choice, Reply
 from bot.domain.tickets import PROMISED_WITHIN, Ticket, TicketDraft, TicketKind, TicketState
 from bot.domain.turns import Outcome, Turn
+from handlers.order_data import order_data, parcel_data
 from handlers.proof import HUMAN, PROOF_SLOTS, gated
 from handlers.services import Services
 
@@ -40,41 +38,12 @@ def entries(services: Services) -> dict[str, HandlerEntry]:
     }
 
 
-def order_data(order: Order) -> dict[str, Any]:
-    """Shape an order for a template: plain values, times as ISO 8601, never the phone or the address."""
-    return {
-        "number": order.number,
-        "state": order.state.value,
-        "placed_at": order.placed_at.isoformat(),
-        "total": str(order.total),
-        "currency": order.currency,
-        "items": [{"name": item.name, "quantity": item.quantity, "options": item.options} for item in order.items],
-        "promised_ship_at": _iso(order.promised_ship_at),
-        "refunded_at": _iso(order.refunded_at),
-    }
-
-
-def _parcel_data(parcel: Parcel) -> dict[str, Any]:
-    return {
-        "carrier": parcel.carrier,
-        "tracking_number": parcel.tracking_number,
-        "last_event": parcel.last_event,
-        "exception": parcel.exception,
-        "estimated_at": _iso(parcel.estimated_at),
-        "delivered_at": _iso(parcel.delivered_at),
-    }
-
-
-def _iso(moment: datetime | None) -> str:
-    return moment.isoformat() if moment else ""
-
-
 async def _track(_services: Services, turn: Turn, order: Order) -> Outcome:
     return Outcome(replies=(_tracked(turn, order),))
 
 
 def _tracked(turn: Turn, order: Order) -> Reply:
-    data = order_data(order) | {"parcels": [_parcel_data(parcel) for parcel in order.parcels]}
+    data = order_data(order) | {"parcels": [parcel_data(parcel) for parcel in order.parcels]}
     return Reply("track_order.found", data | {"is_late": _is_late(order, turn)}, _next_steps(turn, order))
 
 

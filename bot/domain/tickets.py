@@ -59,7 +59,10 @@ PROMISED_WITHIN: dict[Priority, timedelta] = {
 
 @dataclass(frozen=True, slots=True)
 class TicketDraft:
-    """A ticket about to be opened with the turn's commit; ``number`` is what the shopper quotes."""
+    """A ticket about to be opened with the turn's commit; ``number`` is what the shopper quotes.
+
+    ``due_at`` is the time the shopper was promised (None: by the priority's PROMISED_WITHIN).
+    """
 
     number: str
     kind: TicketKind
@@ -69,6 +72,7 @@ class TicketDraft:
     order_number: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     photos: tuple[str, ...] = ()
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
