@@ -1,0 +1,1 @@
+"""One turn: take in, understand, decide, do, say, commit; then deliver."""

@@ -1,0 +1,174 @@
+"""The embedded Dispatcher: bells in this process, one drainer a conversation, a sweep for bells that were lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.domain.ids import ConversationId
+from bot.domain.ports import TurnStore
+from bot.engine.faults import describe
+
+_LOG = logging.getLogger(__name__)
+_MAX_WAIT_S = 60.0
+
+
+class RunTurn(Protocol):
+    """Runs one turn of a conversation."""
+
+    async def run(self, conversation_id: ConversationId) -> bool:
+        """Handle what is pending; False when nothing was."""
+        ...
+
+
+class Deliver(Protocol):
+    """Delivers a conversation's outbox."""
+
+    async def deliver(self, conversation_id: ConversationId) -> float | None:
+        """Send what is due; return the seconds until the next try, None when nothing waits."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How the dispatcher works.
+
+    ``quiet_s`` waits after a bell so that a burst becomes one turn; ``sweep_s`` is the time between looks for lost
+    bells; ``at_once`` conversations are drained side by side; ``retry_s`` doubles after each failure of a
+    conversation, up to a minute.
+    """
+
+    quiet_s: float = 0.0
+    sweep_s: float = 2.0
+    at_once: int = 16
+    retry_s: float = 1.0
+
+
+class EmbeddedDispatcher:
+    """Drains conversations in this process; the default twin of the port ``Dispatcher``."""
+
+    def __init__(self, store: TurnStore, turns: RunTurn, delivery: Deliver, pace: Pace | None = None) -> None:
+        self._store = store
+        self._turns = turns
+        self._delivery = delivery
+        self._pace = pace or Pace()
+        self._room = asyncio.Semaphore(self._pace.at_once)
+        self._drains: dict[ConversationId, asyncio.Task[None]] = {}
+        self._rung_again: set[ConversationId] = set()
+        self._failures: dict[ConversationId, int] = {}
+        self._timers: dict[ConversationId, asyncio.TimerHandle] = {}
+        self._stopping = asyncio.Event()
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Pick up what an earlier run left, then sweep until stopped."""
+        self._stopping.clear()
+        self._sweeper = asyncio.create_task(self._sweep(), name="dispatcher-sweep")
+
+    async def stop(self, timeout_s: float = 30.0) -> None:
+        """Take no new bells, finish the turns and sends in hand; what takes longer than the time is cancelled."""
+        self._stopping.set()
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        tasks = {task for task in (*self._drains.values(), self._sweeper) if task is not None}
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=timeout_s)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._sweeper = None
+
+    async def ring(self, conversation_id: ConversationId) -> None:
+        """Ask for the conversation to be drained soon; one that is being drained is looked at once more after."""
+        self._ring(conversation_id)
+
+    async def settle(self) -> None:
+        """Wait until no conversation is being drained; for tests and for the terminal."""
+        while self._drains:
+            await asyncio.wait(set(self._drains.values()))
+
+    def _ring(self, conversation_id: ConversationId) -> None:
+        if self._stopping.is_set():
+            return
+        timer = self._timers.pop(conversation_id, None)
+        if timer is not None:
+            timer.cancel()
+        if conversation_id in self._drains:
+            self._rung_again.add(conversation_id)
+            return
+        task = asyncio.create_task(self._drain(conversation_id), name=f"drain-{conversation_id}")
+        self._drains[conversation_id] = task
+
+    async def _drain(self, conversation_id: ConversationId) -> None:
+        wait_s: float | None = None
+        try:
+            await self._be_quiet()
+            async with self._room:
+                wait_s = await self._drain_until_quiet(conversation_id)
+            self._failures.pop(conversation_id, None)
+        except Exception as problem:  # noqa: BLE001 - one conversation's fault must not stop the others
+            wait_s = self._failed(conversation_id)
+            _LOG.error(
+                "draining %s failed (%s); it is tried again in %.0f s", conversation_id, describe(problem), wait_s
+            )
+        finally:
+            # Nothing is awaited between the last look and this, so no bell can fall in between.
+            del self._drains[conversation_id]
+        if conversation_id in self._rung_again:
+            self._rung_again.discard(conversation_id)
+            self._ring_in(conversation_id, wait_s if conversation_id in self._failures else 0.0)
+        else:
+            self._ring_in(conversation_id, wait_s)
+
+    async def _drain_until_quiet(self, conversation_id: ConversationId) -> float | None:
+        while True:
+            self._rung_again.discard(conversation_id)
+            while not self._stopping.is_set() and await self._turns.run(conversation_id):
+                pass
+            wait_s = await self._delivery.deliver(conversation_id)
+            if self._stopping.is_set() or conversation_id not in self._rung_again:
+                return wait_s
+            await self._be_quiet()
+
+    async def _be_quiet(self) -> None:
+        if self._pace.quiet_s > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), self._pace.quiet_s)
+
+    def _failed(self, conversation_id: ConversationId) -> float:
+        failures = self._failures.get(conversation_id, 0) + 1
+        self._failures[conversation_id] = failures
+        return min(_MAX_WAIT_S, self._pace.retry_s * 2.0 ** min(failures - 1, 10))
+
+    def _ring_in(self, conversation_id: ConversationId, wait_s: float | None) -> None:
+        if wait_s is None or self._stopping.is_set():
+            return
+        if wait_s <= 0:
+            self._ring(conversation_id)
+            return
+        loop = asyncio.get_running_loop()
+        self._timers[conversation_id] = loop.call_later(min(wait_s, _MAX_WAIT_S), self._ring_timed, conversation_id)
+
+    def _ring_timed(self, conversation_id: ConversationId) -> None:
+        self._timers.pop(conversation_id, None)
+        self._ring(conversation_id)
+
+    async def _sweep(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                await self._ring_left()
+            except Exception as problem:  # noqa: BLE001 - the database may come back
+                _LOG.error("looking for pending conversations failed: %s", describe(problem))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), self._pace.sweep_s)
+
+    async def _ring_left(self) -> None:
+        for conversation_id in await self._store.pending_conversations():
+            # One with a timer waits for its time on purpose; one being drained looks again by itself.
+            if conversation_id not in self._drains and conversation_id not in self._timers:
+                self._ring(conversation_id)

@@ -1,0 +1,48 @@
+"""Which language a turn is answered in. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from bot.domain.replies import Locale
+from bot.domain.understanding import Language, Recognition, Script
+from bot.engine import words
+
+_LATIN_WORD = re.compile(r"[A-Za-z]+")
+_CODE = re.compile(r"\S*\d\S*|\S+@\S+|https?://\S+")
+_TELLING_LETTERS = 4
+_TRADITIONAL_HINTS = ("hant", "tw", "hk", "mo")
+
+
+def parse_locale(name: str) -> Locale | None:
+    """Read ``zh``, ``zh-CN``, ``zh_TW``, ``zh-Hant``, ``en-GB``; None for ``""`` and for languages we do not speak."""
+    parts = name.lower().replace("_", "-").split("-")
+    if parts[0] == "zh":
+        return Locale.ZH_HANT if any(part in _TRADITIONAL_HINTS for part in parts[1:]) else Locale.ZH
+    return Locale.EN if parts[0] == "en" else None
+
+
+def choose_locale(text: str, recognition: Recognition, kept: Locale | None) -> Locale:
+    """Answer in the message's language; keep ``kept`` (else Chinese) when the message does not tell.
+
+    Digits, emoji, order numbers and other languages do not tell, nor does a single short Latin word ("ok") once a
+    conversation has its language. Mixed text is answered in the conversation's language.
+    """
+    if recognition.language is Language.EN and _tells(text, kept):
+        return Locale.EN
+    if recognition.language is Language.ZH:
+        return _chinese(text, recognition.script, kept)
+    return kept or (Locale.ZH_HANT if recognition.script is Script.HANT else Locale.ZH)
+
+
+def _tells(text: str, kept: Locale | None) -> bool:
+    letters = sum(len(word) for word in _LATIN_WORD.findall(_CODE.sub(" ", text)))
+    return letters >= (1 if kept is None else _TELLING_LETTERS)
+
+
+def _chinese(text: str, script: Script, kept: Locale | None) -> Locale:
+    if script is Script.HANT:
+        return Locale.ZH_HANT
+    if kept is Locale.ZH_HANT and not words.is_simplified(text):
+        return kept
+    return Locale.ZH
