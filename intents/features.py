@@ -1,0 +1,150 @@
+"""What the surface views see in a message: words, characters and sounds, weighted by rarity."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intents.normalising import is_cjk
+from intents.pinyin import is_pinyin, sound
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+
+_TOKEN = re.compile(r"[a-z0-9à-ɏ']+|[㐀-鿿]|[?!]")
+_RUN = re.compile(r"[㐀-鿿]+|[a-z0-9à-ɏ']+")
+_SOUND_RUN = re.compile(r"[a-z0-9]+")
+_READ_CHARS = 600
+"""Surface views read this much of a message."""
+
+
+def word_features(text: str) -> Iterator[str]:
+    """Give single words and pairs; every Han character is a word."""
+    tokens = _TOKEN.findall(text[:_READ_CHARS])
+    yield from tokens
+    yield from (f"{first} {second}" for first, second in zip(tokens, tokens[1:], strict=False))
+
+
+def char_features(text: str) -> Iterator[str]:
+    """Give character n-grams: 1 to 4 of Han characters, 2 to 5 of Latin words with their borders."""
+    for run in _RUN.findall(text[:_READ_CHARS]):
+        if is_cjk(run[0]):
+            yield from _ngrams(run, 1, 4)
+        else:
+            yield from _ngrams(f" {run} ", 2, 5)
+
+
+def sound_features(text: str) -> Iterator[str]:
+    """Give n-grams of the sound, 2 to 6 letters; nothing for text that is not Chinese in any spelling."""
+    short = text[:_READ_CHARS]
+    if any(map(is_cjk, short)) or is_pinyin(short):
+        for run in _SOUND_RUN.findall(sound(short)):
+            yield from _ngrams(run, 2, 6)
+
+
+def _ngrams(run: str, shortest: int, longest: int) -> Iterator[str]:
+    for size in range(shortest, longest + 1):
+        for start in range(len(run) - size + 1):
+            yield run[start : start + size]
+
+
+SURFACES: dict[str, Callable[[str], Iterator[str]]] = {
+    "word": word_features,
+    "char": char_features,
+    "sound": sound_features,
+}
+"""The surface views by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Sparse unit rows: row ``i`` has ``columns[starts[i]:starts[i+1]]`` with ``values`` there."""
+
+    starts: NDArray[np.int64]
+    columns: Ints
+    values: Floats
+
+
+class Vocabulary:
+    """Features of a view with their weights (inverse document frequency)."""
+
+    def __init__(self, features: Sequence[str], weights: Floats) -> None:
+        """Keep features in the order of their columns."""
+        self.features = tuple(features)
+        self.weights = weights
+        self._columns = {feature: column for column, feature in enumerate(self.features)}
+
+    @classmethod
+    def learn(cls, view: str, texts: Sequence[str], rarest: int) -> Vocabulary:
+        """Collect the features of ``texts`` that ``rarest`` or more of them have."""
+        counts: Counter[str] = Counter()
+        for text in texts:
+            counts.update(set(SURFACES[view](text)))
+        kept = sorted(feature for feature, count in counts.items() if count >= rarest)
+        frequency = np.array([counts[feature] for feature in kept], np.float32)
+        weights = np.log((1 + len(texts)) / (1 + frequency)) + 1
+        return cls(kept, weights.astype(np.float32))
+
+    def rows(self, view: str, texts: Sequence[str]) -> Rows:
+        """Weigh texts: sublinear counts times rarity, scaled to length 1; a text without features is an empty row."""
+        starts = np.zeros(len(texts) + 1, np.int64)
+        columns: list[Ints] = []
+        values: list[Floats] = []
+        for index, text in enumerate(texts):
+            row_columns, row_values = self._row(view, text)
+            columns.append(row_columns)
+            values.append(row_values)
+            starts[index + 1] = starts[index] + len(row_columns)
+        if not texts:
+            return Rows(starts, np.zeros(0, np.int32), np.zeros(0, np.float32))
+        return Rows(starts, np.concatenate(columns), np.concatenate(values))
+
+    def _row(self, view: str, text: str) -> tuple[Ints, Floats]:
+        counts: dict[int, int] = {}
+        known = self._columns
+        for feature in SURFACES[view](text):
+            column = known.get(feature)
+            if column is not None:
+                counts[column] = counts.get(column, 0) + 1
+        columns = np.fromiter(counts.keys(), np.int32, len(counts))
+        values = (1 + np.log(np.fromiter(counts.values(), np.float32, len(counts)))) * self.weights[columns]
+        length = float(np.sqrt(values @ values))
+        return columns, (values / length if length else values).astype(np.float32)
+
+
+class Postings:
+    """The training rows of a surface view turned round: for each feature, who has it."""
+
+    def __init__(self, starts: NDArray[np.int64], rows: Ints, values: Floats, size: int) -> None:
+        """Keep the columns; ``size`` is the number of training rows."""
+        self.starts, self.rows, self.values, self.size = starts, rows, values, size
+
+    @classmethod
+    def turn(cls, rows: Rows, columns: int) -> Postings:
+        """Turn training rows into postings."""
+        size = len(rows.starts) - 1
+        owners = np.repeat(np.arange(size, dtype=np.int32), np.diff(rows.starts))
+        order = np.argsort(rows.columns, kind="stable")
+        starts = np.zeros(columns + 1, np.int64)
+        np.cumsum(np.bincount(rows.columns, minlength=columns), out=starts[1:])
+        return cls(starts, owners[order], rows.values[order], size)
+
+    def cosines(self, rows: Rows) -> Floats:
+        """Compare query rows with all training rows: shape (queries, training rows)."""
+        found = np.zeros((len(rows.starts) - 1, self.size), np.float32)
+        for query in range(len(found)):
+            span = slice(rows.starts[query], rows.starts[query + 1])
+            columns = rows.columns[span]
+            first, last = self.starts[columns], self.starts[columns + 1]
+            lengths = last - first
+            total = int(lengths.sum())
+            if total:
+                offsets = np.repeat(last - np.cumsum(lengths), lengths) + np.arange(total)
+                weights = self.values[offsets] * np.repeat(rows.values[span], lengths)
+                found[query] = np.bincount(self.rows[offsets], weights, self.size)
+        return found

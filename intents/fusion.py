@@ -1,0 +1,89 @@
+"""How much each head's opinion weighs, by how a message is written; and how sure that makes us."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bot.domain.understanding import Language, Script
+from intents.features import Floats
+
+GROUPS = ("zh", "hant", "pinyin", "mixed", "en", "other")
+"""Ways of writing that get weights of their own."""
+
+
+def group_of(language: Language, script: Script) -> str:
+    """Name the group of a message."""
+    if script is Script.PINYIN:
+        return "pinyin"
+    if language is Language.MIXED:
+        return "mixed"
+    if script is Script.HANT:
+        return "hant"
+    return language.value
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """Weights of the heads by group: log-odds are the weighted sum of the heads' scores."""
+
+    heads: tuple[str, ...]
+    weights: Mapping[str, tuple[float, ...]]
+
+    def probabilities(self, scores: Mapping[str, Floats], groups: Sequence[str]) -> Floats:
+        """Join the heads' scores, each (texts, intents), into probabilities (texts, intents)."""
+        weights = np.array([self.weights[group] for group in groups], np.float32)
+        joined = sum(scores[head] * weights[:, [index]] for index, head in enumerate(self.heads))
+        return softmax(np.asarray(joined, np.float32))
+
+    def to_json(self) -> dict[str, Any]:
+        """Shape for the manifest."""
+        return {"heads": list(self.heads), "weights": {name: list(row) for name, row in self.weights.items()}}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Fusion:
+        """Make it again from the manifest."""
+        weights = {name: tuple(float(value) for value in row) for name, row in data["weights"].items()}
+        return cls(tuple(data["heads"]), weights)
+
+
+def softmax(logits: Floats) -> Floats:
+    """Turn log-odds into probabilities, row by row."""
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What is sure enough to act on and what is worth asking about, learned at training.
+
+    ``weights`` and ``bias`` make one number (log-odds of being right and in scope) of a judgement's signs;
+    ``sure`` and ``clarify`` are the probabilities from which we act and from which we ask.
+    """
+
+    weights: tuple[float, ...]
+    bias: float
+    sure: float
+    clarify: float
+
+    def trust(self, signs: Floats) -> Floats:
+        """Give the probability that the first intent of each row is right, from its signs (texts, signs)."""
+        log_odds = signs @ np.array(self.weights, np.float32) + np.float32(self.bias)
+        return np.asarray(1 / (1 + np.exp(-np.clip(log_odds, -30, 30))), np.float32)
+
+
+def signs_of(probabilities: Floats, nearest: Floats, scores: Floats) -> Floats:
+    """Sum up how a judgement looks: (texts, 5).
+
+    The log-odds of the first intent, its lead over the second, the spread over all, how near the nearest example
+    is (``nearest``: texts, a cosine) and the raw score of the main head's best intent.
+    """
+    ranked = np.sort(probabilities, axis=1)[:, ::-1]
+    first = np.clip(ranked[:, 0], 1e-6, 1 - 1e-6)
+    second = np.clip(ranked[:, 1] if ranked.shape[1] > 1 else 1 - first, 1e-6, 1)
+    spread = -(np.clip(probabilities, 1e-9, 1) * np.log(np.clip(probabilities, 1e-9, 1))).sum(axis=1)
+    columns = (np.log(first / (1 - first)), np.log(first / second), spread, nearest, scores.max(axis=1))
+    return np.stack(columns, axis=1).astype(np.float32)

@@ -1,0 +1,68 @@
+"""How alike a message is to each training example, view by view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from intents.encoder import Encoder, Vectors
+from intents.features import Floats, Postings, Vocabulary
+
+ENCODER_VIEW = "encoder"
+WIDTHS = {ENCODER_VIEW: 3.0, "word": 1.5, "char": 1.5, "sound": 1.5}
+"""How sharply likeness falls with distance: exp(width * (cosine - 1))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """A surface view of the training examples."""
+
+    vocabulary: Vocabulary
+    postings: Postings
+
+
+class Examples:
+    """The training examples as every view sees them."""
+
+    def __init__(self, surfaces: Mapping[str, Surface], vectors: Vectors | None) -> None:
+        """Keep the surface views, and the encoder's unit vectors (examples, dimensions) when there is an encoder."""
+        self.surfaces = dict(surfaces)
+        self.vectors = vectors
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Name the views in the order of their use."""
+        return (*self.surfaces, ENCODER_VIEW) if self.vectors is not None else tuple(self.surfaces)
+
+    def cosines(self, texts: Sequence[str], encoder: Encoder | None) -> dict[str, Floats]:
+        """Compare texts with all examples in each view: arrays of (texts, examples)."""
+        found = {
+            name: surface.postings.cosines(surface.vocabulary.rows(name, texts))
+            for name, surface in self.surfaces.items()
+        }
+        if self.vectors is not None and encoder is not None:
+            found[ENCODER_VIEW] = encoder.encode(texts) @ self.vectors.T
+        return found
+
+
+def mix(cosines: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:
+    """Add up the likeness of several views by their weights."""
+    total: Floats | None = None
+    for view, weight in weights.items():
+        if weight:
+            likeness = likeness_of(view, cosines[view])
+            likeness *= weight
+            total = likeness if total is None else np.add(total, likeness, out=total)
+    if total is None:
+        raise ValueError("a mixture needs a view with a weight")
+    return total
+
+
+def likeness_of(view: str, cosine: Floats) -> Floats:
+    """Turn cosines into likeness, 0..1."""
+    likeness = cosine - np.float32(1)
+    likeness *= np.float32(WIDTHS[view])
+    np.exp(likeness, out=likeness)
+    return likeness

@@ -1,0 +1,186 @@
+"""Text -> Recognition, by the model trained from this package's data."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from bot.domain.clock import Clock
+from bot.domain.understanding import Expectation, IntentScore, Language, Recognition, Verdict
+from intents.clauses import split_clauses
+from intents.context import answer_to, only_answers
+from intents.encoder import Encoder
+from intents.features import Floats
+from intents.fusion import group_of, signs_of
+from intents.kernels import ENCODER_VIEW, mix
+from intents.model import FULL, SURFACE_ONLY, Model
+from intents.numbers import compile_shapes
+from intents.reading import Reading, read
+from intents.shapes import Shapes
+
+_RANKED = 5
+_MAX_BATCH = 32
+_SMALL_TALK = frozenset({"greet", "goodbye", "thank", "affirm", "deny", "chitchat", "repeat", "bot_challenge", "stop"})
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the model makes of bare words: probabilities (intents) and the trust in the first, 0..1."""
+
+    chances: Floats
+    trust: float
+
+    @property
+    def best(self) -> int:
+        """Give the index of the likeliest intent."""
+        return int(self.chances.argmax())
+
+
+class EmbeddedRecogniser:
+    """The embedded engine; numpy only, one worker thread, what arrives together is judged together."""
+
+    def __init__(self, model: Model, encoder: Encoder | None, clock: Clock, shapes: Shapes) -> None:
+        """Take a model and, when there is one, the encoder it was trained with."""
+        self._model = model
+        self._encoder = encoder if model.examples.vectors is not None else None
+        self.engine = FULL if self._encoder and FULL in model.profiles else SURFACE_ONLY
+        self._profile = model.profiles[self.engine]
+        self._clock = clock
+        self._zone = ZoneInfo(shapes.zone)
+        self._shapes = compile_shapes(shapes)
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="understanding")
+        self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = WeakKeyDictionary()
+        self.judge(["你好"], ["zh"])
+
+    async def recognise(self, text: str, expectation: Expectation) -> Recognition:
+        """Understand ``text`` (any length, any characters; never raises for what the text holds)."""
+        loop = asyncio.get_running_loop()
+        queue = self._queues.get(loop)
+        if queue is None:
+            queue = self._queues[loop] = _Queue(self, self._pool)
+        return await queue.ask(text, expectation)
+
+    def parse(self, texts: Sequence[str], expectations: Sequence[Expectation]) -> list[Recognition]:
+        """Understand several texts at once, on the caller's thread."""
+        today = self._clock.now().astimezone(self._zone).date()
+        readings = [
+            read(text, self._shapes, today, expected) for text, expected in zip(texts, expectations, strict=True)
+        ]
+        clauses = [split_clauses(reading.words) for reading in readings]
+        wanted: list[str] = []
+        groups: list[str] = []
+        for reading, parts in zip(readings, clauses, strict=True):
+            wanted.extend((reading.words, *parts))
+            groups.extend([group_of(reading.language, reading.script)] * (1 + len(parts)))
+        judged = iter(self.judge(wanted, groups))
+        found = []
+        for text, expected, reading, parts in zip(texts, expectations, readings, clauses, strict=True):
+            whole = next(judged)
+            found.append(self._conclude(text, expected, reading, whole, [next(judged) for _ in parts]))
+        return found
+
+    def judge(self, words: Sequence[str], groups: Sequence[str]) -> list[Judgement]:
+        """Judge bare words, each with the name of its group of writing."""
+        cosines = self._model.examples.cosines(words, self._encoder)
+        scores = {
+            head: mix(cosines, mixture) @ self._model.coefficients[head]
+            for head, mixture in self._profile.mixtures.items()
+        }
+        chances = self._profile.fusion.probabilities(scores, groups)
+        near = cosines[ENCODER_VIEW if self._encoder else "char"].max(axis=1)
+        trust = self._profile.thresholds.trust(signs_of(chances, near, scores[self._profile.fusion.heads[0]]))
+        return [Judgement(row, float(value)) for row, value in zip(chances, trust, strict=True)]
+
+    def _conclude(
+        self, text: str, expected: Expectation, reading: Reading, whole: Judgement, parts: Sequence[Judgement]
+    ) -> Recognition:
+        found = Recognition(
+            entities=reading.entities,
+            language=reading.language,
+            script=reading.script,
+            sentiment=reading.sentiment,
+            engine=self.engine,
+        )
+        answer = answer_to(reading.words, expected)
+        if answer:
+            return replace(found, intents=(IntentScore(answer, 0.99),), verdict=Verdict.SURE)
+        if not any(char.isalnum() for char in reading.words):
+            return found
+        whole, second = self._weigh_clauses(whole, parts)
+        found = replace(found, intents=self._rank(whole.chances), verdict=self._verdict(whole, reading))
+        found = replace(found, second_intent=second if found.verdict is Verdict.SURE else "")
+        spare = len(text.strip()) - sum(entity.end - entity.start for entity in reading.entities)
+        has_asked = any(entity.name == expected.entity for entity in reading.entities)
+        if only_answers(spare, expected, has_asked, found.intent):
+            return replace(found, verdict=Verdict.ABSTAIN, second_intent="")
+        return found
+
+    def _rank(self, chances: Floats) -> tuple[IntentScore, ...]:
+        order = np.argsort(-chances)[:_RANKED]
+        return tuple(IntentScore(self._model.intents[index], round(float(chances[index]), 4)) for index in order)
+
+    def _verdict(self, judged: Judgement, reading: Reading) -> Verdict:
+        if reading.language is Language.OTHER and not reading.entities:
+            return Verdict.ABSTAIN
+        thresholds = self._profile.thresholds
+        if judged.trust >= thresholds.sure:
+            return Verdict.SURE
+        return Verdict.CLARIFY if judged.trust >= thresholds.clarify else Verdict.ABSTAIN
+
+    def _weigh_clauses(self, whole: Judgement, parts: Sequence[Judgement]) -> tuple[Judgement, str]:
+        """Look for a second intent: a clause that is sure of something the whole does not say first."""
+        sure = [part for part in parts if part.trust >= self._profile.thresholds.sure]
+        business = [part for part in sure if self._model.intents[part.best] not in _SMALL_TALK]
+        if self._model.intents[whole.best] in _SMALL_TALK and business:
+            whole = max(business, key=lambda part: part.trust)
+        others = [part for part in business if part.best != whole.best]
+        if not others:
+            return whole, ""
+        return whole, self._model.intents[max(others, key=lambda part: part.trust).best]
+
+    def close(self) -> None:
+        """Let the worker thread go."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Queue:
+    """Messages of one event loop that wait to be judged; what gathers while a batch runs is the next batch."""
+
+    def __init__(self, recogniser: EmbeddedRecogniser, pool: ThreadPoolExecutor) -> None:
+        self._recogniser = recogniser
+        self._pool = pool
+        self._waiting: list[tuple[str, Expectation, asyncio.Future[Recognition]]] = []
+        self._runner: asyncio.Task[None] | None = None
+
+    async def ask(self, text: str, expectation: Expectation) -> Recognition:
+        """Wait for the text to be judged with the next batch."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Recognition] = loop.create_future()
+        self._waiting.append((text, expectation, answer))
+        if self._runner is None or self._runner.done():
+            self._runner = loop.create_task(self._run())
+        return await answer
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            batch, self._waiting = self._waiting[:_MAX_BATCH], self._waiting[_MAX_BATCH:]
+            texts, expectations, answers = zip(*batch, strict=True)
+            try:
+                found = await loop.run_in_executor(self._pool, self._recogniser.parse, texts, expectations)
+            except Exception as error:  # noqa: BLE001 (every waiting caller gets it)
+                for answer in answers:
+                    if not answer.done():
+                        answer.set_exception(error)
+                continue
+            for answer, recognition in zip(answers, found, strict=True):
+                if not answer.done():
+                    answer.set_result(recognition)
+
+

@@ -1,0 +1,203 @@
+"""Learn a model from the examples: one ridge regression per head, its judges by closed-form cross-validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intents.features import Floats
+from intents.fusion import GROUPS, Fusion, Thresholds, signs_of
+from intents.kernels import ENCODER_VIEW, mix
+
+RIDGE = 0.1
+FOLDS = 5
+WRONG_SHARE = 0.05
+"""The share of messages we accept to answer wrongly; the gate is as open as this allows."""
+_SHRINK = 2.0
+_SCALE = 10.0
+_SEED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Cross-validated scores of the training examples: what the heads say without having seen them.
+
+    ``within`` holds scores (examples, intents) with the example's fold left out, ``without`` the same with its whole
+    intent left out, which makes it a message out of scope.
+    """
+
+    within: Mapping[str, Floats]
+    without: Mapping[str, Floats]
+
+
+def head_mixtures(name: str, views: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Name the heads of a profile and the views each one mixes; the first is the main head."""
+    if ENCODER_VIEW in views:
+        joint = {ENCODER_VIEW: 0.5, "word": 0.15, "char": 0.15, "sound": 0.2}
+        heads = {"joint": joint, "encoder": {ENCODER_VIEW: 1.0}, "sound": {"sound": 1.0}}
+    else:
+        heads = {"joint": {"word": 0.3, "char": 0.4, "sound": 0.3}, "sound": {"sound": 1.0}}
+    return {f"{name}.{head}": mixture for head, mixture in heads.items()}
+
+
+def targets(labels: NDArray[np.int64], intents: int) -> Floats:
+    """Write labels as rows of zeros with a one."""
+    rows = np.zeros((len(labels), intents), np.float32)
+    rows[np.arange(len(labels)), labels] = 1
+    return rows
+
+
+def deal_folds(labels: NDArray[np.int64], twins: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Deal examples to folds, evenly within each intent; near-twins (same number in ``twins``) stay together."""
+    random = np.random.default_rng(_SEED)
+    folds = np.zeros(len(labels), np.int64)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        families = random.permutation(np.unique(twins[members]))
+        place = {family: index % FOLDS for index, family in enumerate(families)}
+        folds[members] = [place[twins[member]] for member in members]
+    return folds
+
+
+def solve(kernel: Floats, wanted: Floats) -> tuple[Floats, Floats]:
+    """Solve the ridge regression: (inverse, coefficients). The kernel is overwritten."""
+    from scipy.linalg.lapack import spotrf, spotri  # noqa: PLC0415 (training only: serving never loads it)
+
+    kernel[np.diag_indices(len(kernel))] += RIDGE
+    factor, info = spotrf(kernel.T, lower=1, overwrite_a=1)
+    if info:
+        raise ValueError(f"the likeness of the examples is not a kernel (LAPACK says {info})")
+    inverse, _ = spotri(factor, lower=1, overwrite_c=1)
+    lower = np.tril(inverse, -1)
+    inverse = lower + lower.T + np.diag(np.diag(inverse))
+    return inverse, inverse @ wanted
+
+
+def leave_out(inverse: Floats, coefficients: Floats, wanted: Floats, folds: NDArray[np.int64]) -> Floats:
+    """Score every example by the regression that has not seen its fold, without solving again."""
+    scores = np.empty_like(coefficients)
+    for fold in np.unique(folds):
+        rows = np.flatnonzero(folds == fold)
+        scores[rows] = wanted[rows] - np.linalg.solve(inverse[np.ix_(rows, rows)], coefficients[rows])
+    return scores
+
+
+def learn_fusion(scores: Mapping[str, Floats], labels: NDArray[np.int64], groups: Sequence[str]) -> Fusion:
+    """Learn the heads' weights for all and, drawn towards those, for each group (maximum likelihood)."""
+    heads = tuple(scores)
+    everyone = np.stack([scores[head] for head in heads])
+    start = np.full(len(heads), _SCALE)
+    common = _fit_weights(everyone, labels, start, np.zeros(len(heads)))
+    weights = {}
+    named = np.array(groups)
+    for group in GROUPS:
+        rows = np.flatnonzero(named == group)
+        fitted = _fit_weights(everyone[:, rows], labels[rows], common, common) if len(rows) > len(heads) else common
+        weights[group] = tuple(float(value) for value in fitted)
+    return Fusion(heads, weights)
+
+
+def _fit_weights(
+    scores: Floats, labels: NDArray[np.int64], start: NDArray[np.float64], towards: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    from scipy.optimize import minimize  # noqa: PLC0415 (training only)
+
+    rows = np.arange(len(labels))
+    pull = _SHRINK / _SCALE**2 if towards.any() else 1e-4
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        logits = np.tensordot(weights.astype(np.float32), scores, 1)
+        logits -= logits.max(axis=1, keepdims=True)
+        chances = np.exp(logits)
+        chances /= chances.sum(axis=1, keepdims=True)
+        likelihood = -np.log(np.clip(chances[rows, labels], 1e-9, 1)).sum()
+        chances[rows, labels] -= 1
+        slope = np.array([float((chances * head).sum()) for head in scores])
+        away = weights - towards
+        return float(likelihood + pull * away @ away), slope + 2 * pull * away
+
+    bounds = [(0.0, 200.0)] * len(start)
+    return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x)
+
+
+def learn_thresholds(
+    fusion: Fusion, judged: Judged, labels: NDArray[np.int64], groups: Sequence[str], nearest: tuple[Floats, Floats]
+) -> Thresholds:
+    """Learn when to act and when to ask, from examples in scope and the same made out of scope.
+
+    ``nearest`` holds the cosine of the nearest example with the own fold, and with the own intent, left out.
+    """
+    inside = fusion.probabilities(judged.within, groups)
+    outside = fusion.probabilities(judged.without, groups)
+    main = fusion.heads[0]
+    signs = signs_of(inside, nearest[0], judged.within[main])
+    strange = signs_of(outside, nearest[1], judged.without[main])
+    right = inside.argmax(axis=1) == labels
+    weights, bias = _fit_trust(np.concatenate([signs, strange]), np.concatenate([right, np.zeros(len(strange), bool)]))
+    gate = Thresholds(tuple(float(weight) for weight in weights), float(bias), 0.5, 0.2)
+    trust, strange_trust = gate.trust(signs), gate.trust(strange)
+    sure = _open_gate(trust, right)
+    clarify = min(sure, _part(trust, strange_trust))
+    return Thresholds(gate.weights, gate.bias, sure, clarify)
+
+
+def _fit_trust(signs: Floats, right: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
+    from scipy.optimize import minimize  # noqa: PLC0415 (training only)
+
+    middle, spread = signs.mean(axis=0), signs.std(axis=0) + 1e-6
+    rows = ((signs - middle) / spread).astype(np.float64)
+    sides = np.where(right, 1.0, -1.0)
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        margins = sides * (rows @ weights[:-1] + weights[-1])
+        pushed = -sides / (1 + np.exp(np.clip(margins, -30, 30)))
+        value = np.logaddexp(0, -margins).sum() + 0.5 * weights[:-1] @ weights[:-1]
+        return float(value), np.append(pushed @ rows + weights[:-1], pushed.sum())
+
+    found = minimize(loss, np.zeros(rows.shape[1] + 1), jac=True, method="L-BFGS-B").x
+    weights = found[:-1] / spread
+    return weights, float(found[-1] - weights @ middle)
+
+
+def _open_gate(trust: Floats, right: NDArray[np.bool_]) -> float:
+    """Find the lowest trust to act on that keeps wrong answers within ``WRONG_SHARE`` of all."""
+    order = np.argsort(-trust)
+    wrong = np.cumsum(~right[order]) / len(trust)
+    allowed = np.flatnonzero(wrong <= WRONG_SHARE)
+    return float(trust[order[allowed[-1]]]) if len(allowed) else 1.0
+
+
+def _part(inside: Floats, outside: Floats) -> float:
+    """Find the trust that best parts messages in scope from those out of it (equal weight to both)."""
+    steps = np.unique(np.quantile(np.concatenate([inside, outside]), np.linspace(0.01, 0.99, 99)))
+    errors = [(inside < step).mean() + (outside >= step).mean() for step in steps]
+    return float(steps[int(np.argmin(errors))])
+
+
+def nearest_elsewhere(cosines: Floats, groups: NDArray[np.int64]) -> Floats:
+    """Give each example's highest cosine to an example of another group."""
+    found = np.zeros(len(cosines), np.float32)
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        others = np.flatnonzero(groups != group)
+        if len(others):
+            found[rows] = cosines[np.ix_(rows, others)].max(axis=1)
+    return found
+
+
+def judge(
+    cosines: Mapping[str, Floats], labels: NDArray[np.int64], folds: NDArray[np.int64], intents: int, name: str
+) -> tuple[dict[str, Floats], Judged]:
+    """Solve every head of a profile: its coefficients (examples, intents) and its cross-validated scores."""
+    wanted = targets(labels, intents)
+    coefficients: dict[str, Floats] = {}
+    within: dict[str, Floats] = {}
+    without: dict[str, Floats] = {}
+    for head, mixture in head_mixtures(name, tuple(cosines)).items():
+        inverse, coefficients[head] = solve(mix(cosines, mixture), wanted)
+        within[head] = leave_out(inverse, coefficients[head], wanted, folds)
+        without[head] = leave_out(inverse, coefficients[head], wanted, labels)
+    return coefficients, Judged(within, without)
