@@ -85,7 +85,7 @@ _TEXTS: MappingProxyType[str, MappingProxyType[str, str]] = MappingProxyType(
                 "demo_title": "Try asking Xiaoer",
                 "demo_line": "This is a demo shop. Open “Ask us” at the bottom right and try this order:",
                 "order": "Order number",
-                "digits": "Last four digits of the phone",
+                "digits": "Phone, last four digits",
                 "try_title": "Ask, for example",
                 "try_1": "Where is my parcel? W1234567, phone ends in 0001",
                 "try_2": "My cups arrived broken, I want to complain",

@@ -102,7 +102,7 @@ class View {
     const closer = make("button", { class: "closer", type: "button", "aria-label": words.close }, icon("close"));
     closer.addEventListener("click", () => this.actions.onToggle());
     const heading = make("div", { class: "heading" }, make("h2", { text: title }), this.status);
-    this.notice = make("p", { class: "notice", role: "status" });
+    this.notice = make("p", { class: "banner", role: "status" });
     this.notice.hidden = true;
     this.panel.append(make("header", {}, mark(), heading, closer), this.notice, this.buildLog(), this.buildComposer());
     this.panel.addEventListener("keydown", (event) => this.onKey(event));

@@ -61,7 +61,6 @@ class Widget {
   async onReady() {
     clearTimeout(this.noticeTimer);
     this.down = false;
-    this.updateNotice();
     // The history heals what a broken stream may have missed, and shows old messages after a reload.
     try {
       const { items } = await this.api.history();
@@ -74,6 +73,7 @@ class Widget {
       this.loaded = true;
       this.draw(true);
     }
+    this.updateNotice();
   }
 
   onDown() {
@@ -178,10 +178,9 @@ class Widget {
   draw(quiet) {
     const kept = [...this.items.values()].sort((a, b) => a.seq - b.seq);
     const items = [...kept, ...this.waiting.values()];
-    const greeting = { key: "welcome", sender: "bot", text: this.words.welcome, at: this.openedAt || new Date() };
-    this.openedAt = greeting.at;
     const empty = this.loaded && !items.length;
-    if (this.loaded && !kept.length) items.unshift(greeting);
+    if (empty && !this.greeting) this.greeting = { key: "welcome", sender: "bot", text: this.words.welcome, at: new Date() };
+    if (this.greeting) items.unshift(this.greeting);
     const last = items[items.length - 1];
     const offered = last && last.sender !== "customer" ? last.buttons || [] : [];
     this.view.setQuick(empty ? this.words.starters : offered);
