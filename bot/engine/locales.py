@@ -22,25 +22,26 @@ def parse_locale(name: str) -> Locale | None:
     return Locale.EN if parts[0] == "en" else None
 
 
-def choose_locale(text: str, recognition: Recognition, kept: Locale | None) -> Locale:
-    """Answer in the message's language; keep ``kept`` (else Chinese) when the message does not tell.
+def choose_locale(text: str, recognition: Recognition, kept: Locale, *, firm: bool) -> Locale:
+    """Answer in the message's language; keep ``kept`` when the message does not tell.
 
     Digits, emoji, order numbers and other languages do not tell, nor does a single short Latin word ("ok") once a
-    conversation has its language. Mixed text is answered in the conversation's language.
+    conversation has its language (``firm``). Mixed text is answered in the conversation's language.
     """
-    if recognition.language is Language.EN and _tells(text, kept):
+    if recognition.language is Language.EN and _letters(text) >= (_TELLING_LETTERS if firm else 1):
         return Locale.EN
     if recognition.language is Language.ZH:
         return _chinese(text, recognition.script, kept)
-    return kept or (Locale.ZH_HANT if recognition.script is Script.HANT else Locale.ZH)
+    if recognition.language is Language.MIXED and not firm:
+        return _chinese(text, recognition.script, kept)
+    return kept
 
 
-def _tells(text: str, kept: Locale | None) -> bool:
-    letters = sum(len(word) for word in _LATIN_WORD.findall(_CODE.sub(" ", text)))
-    return letters >= (1 if kept is None else _TELLING_LETTERS)
+def _letters(text: str) -> int:
+    return sum(len(word) for word in _LATIN_WORD.findall(_CODE.sub(" ", text)))
 
 
-def _chinese(text: str, script: Script, kept: Locale | None) -> Locale:
+def _chinese(text: str, script: Script, kept: Locale) -> Locale:
     if script is Script.HANT:
         return Locale.ZH_HANT
     if kept is Locale.ZH_HANT and not words.is_simplified(text):

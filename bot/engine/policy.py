@@ -25,6 +25,7 @@ QUEUE_WORD_EVERY = 3
 """While waiting for an agent the shopper is told so after this many messages without a word from us."""
 REQUEST_HUMAN = "request_human"
 
+_FAQ = FAQ_PREFIX.rstrip("/")
 _NEVER_OFFERED = frozenset({"greet", "goodbye", "thank", "affirm", "deny", "stop", "repeat", "chitchat", "oos", ""})
 _NO_ASIDE = frozenset({"affirm", "deny", "stop", "oos", ""})
 _BARE_NUMBER_EXTRA_CHARS = 4
@@ -99,7 +100,7 @@ class Situation:
 
     def can_do(self, intent: str) -> bool:
         """Tell whether there is a handler for an intent."""
-        return intent in self.intents or (handler_key(intent) in self.intents and handler_key(intent) != intent)
+        return intent != _FAQ and handler_key(intent) in self.intents
 
     def step(self) -> Step:
         """Work out what the message does to the open form."""
@@ -111,7 +112,7 @@ Rule = Callable[[Situation], Decision | None]
 
 def handler_key(intent: str) -> str:
     """Name the row of the HANDLERS table that does an intent: ``faq`` for every retrieval intent."""
-    return FAQ_PREFIX.rstrip("/") if "/" in intent else intent
+    return _FAQ if "/" in intent else intent
 
 
 def decide(situation: Situation) -> Decision:
@@ -147,7 +148,7 @@ def _danger_or_anger(situation: Situation) -> Decision | None:
     if urgency is not Urgency.ANGRY:
         return Run(REQUEST_HUMAN, HandoffReason.URGENT)
     # Nobody was there a moment ago: asking again for every angry word would only pile up promises.
-    asked_before = situation.tracker.last_intent == REQUEST_HUMAN
+    asked_before = situation.tracker.last_intent == REQUEST_HUMAN and not situation.tracker.handoffs
     return None if asked_before else Run(REQUEST_HUMAN, HandoffReason.ANGRY)
 
 
@@ -311,6 +312,11 @@ def _outweighs(situation: Situation, aside: str, step: Step) -> bool:
     return step.free and _is_quick(situation, aside) and words.asks(situation.reading.text)
 
 
+def is_worth_doing(intent: str) -> bool:
+    """Tell whether an intent is an errand (and not a pleasantry, a yes or a no), so worth offering."""
+    return intent not in _NEVER_OFFERED
+
+
 def _nearest(situation: Situation) -> tuple[str, ...]:
     ranked = (one.name for one in situation.reading.recognition.intents)
-    return tuple(name for name in ranked if name not in _NEVER_OFFERED and situation.can_do(name))[:NEAREST]
+    return tuple(name for name in ranked if is_worth_doing(name) and situation.can_do(name))[:NEAREST]
