@@ -14,6 +14,8 @@ from bot.domain.understanding import Recognition
 
 _MAX_ANSWER_CHARS = 1000
 _PHONE_DIGITS = 4
+_MIN_PHONE = 7
+_MAX_PHONE = 13
 _NO_PHOTOS = re.compile(
     r"^\W*(没有?(图|照片|拍)?|没拍|无|不用了?|跳过|先不(发|传|用)了?|不发了?|拍不了|skip|no|none|nope|"
     r"no (photos?|pictures?|pics?)|don'?t have (any|one)|not now)\W*(照片|图片|图|了)?\W*$",
@@ -69,7 +71,7 @@ def parse_phone_last4(message: InboundMessage, recognition: Recognition) -> Pars
         digits = groups[-1] if groups else ""
     if not digits:
         return Missing.VALUE
-    if len(digits) < _PHONE_DIGITS:
+    if len(digits) != _PHONE_DIGITS and not _MIN_PHONE <= len(digits) <= _MAX_PHONE:
         return Rejected(Reply("proof.four_digits"))
     return digits[-_PHONE_DIGITS:]
 

@@ -22,8 +22,8 @@ def order_data(order: Order) -> dict[str, Any]:
     }
 
 
-def parcel_data(parcel: Parcel) -> dict[str, Any]:
-    """Shape a parcel for a template."""
+def parcel_data(parcel: Parcel, now: datetime) -> dict[str, Any]:
+    """Shape a parcel for a template; ``is_overdue`` when it should have been there by ``now``."""
     return {
         "carrier": parcel.carrier,
         "tracking_number": parcel.tracking_number,
@@ -31,7 +31,12 @@ def parcel_data(parcel: Parcel) -> dict[str, Any]:
         "exception": parcel.exception,
         "estimated_at": _iso(parcel.estimated_at),
         "delivered_at": _iso(parcel.delivered_at),
+        "is_overdue": _is_overdue(parcel, now),
     }
+
+
+def _is_overdue(parcel: Parcel, now: datetime) -> bool:
+    return parcel.delivered_at is None and parcel.estimated_at is not None and parcel.estimated_at < now
 
 
 def _iso(moment: datetime | None) -> str:

@@ -43,7 +43,7 @@ async def _track(_services: Services, turn: Turn, order: Order) -> Outcome:
 
 
 def _tracked(turn: Turn, order: Order) -> Reply:
-    data = order_data(order) | {"parcels": [parcel_data(parcel) for parcel in order.parcels]}
+    data = order_data(order) | {"parcels": [parcel_data(parcel, turn.now) for parcel in order.parcels]}
     return Reply("track_order.found", data | {"is_late": _is_late(order, turn)}, _next_steps(turn, order))
 
 

@@ -47,7 +47,7 @@ def _never(_slots: Mapping[str, Any]) -> bool:
 
 PROOF_SLOTS = (
     SlotSpec("order_number", ask="proof.ask_order", entity="order_number", parse=parse_order_number),
-    SlotSpec("phone_last4", ask="proof.ask_phone", parse=parse_phone_last4, wanted=_needs_phone),
+    SlotSpec("phone_last4", ask="proof.ask_phone", entity="phone", parse=parse_phone_last4, wanted=_needs_phone),
     # Kept with the form, never asked: orders proved before, and the one proved for this form.
     SlotSpec("proved", ask="proof.ask_order", wanted=_never),
     SlotSpec("verified", ask="proof.ask_order", wanted=_never),
@@ -94,7 +94,7 @@ async def _run(services: Services, form: Form, act: Act, turn: Turn) -> Outcome:
 
 async def _submit(services: Services, form: Form, act: Act, turn: Turn) -> Outcome:
     number = str(turn.slots.get("order_number", ""))
-    gate = await _verify(services, form, turn, number, str(turn.slots.get("phone_last4", "")))
+    gate = await _verify(services, form, turn, number, _last4(str(turn.slots.get("phone_last4", ""))))
     return gate if isinstance(gate, Outcome) else _with_proof(await act(services, turn, gate.order), gate)
 
 
@@ -114,8 +114,11 @@ async def _open_gate(services: Services, form: Form, turn: Turn) -> Proved | Out
 
 
 def _last4_in(turn: Turn) -> str:
-    phone = re.sub(r"\D", "", turn.recognition.entity("phone"))
-    return phone[-4:] if phone else last4_said(turn.text)
+    return _last4(turn.recognition.entity("phone")) or last4_said(turn.text)
+
+
+def _last4(phone: str) -> str:
+    return re.sub(r"\D", "", phone)[-4:]
 
 
 def _ask(form: Form, number: str, last4: str, proved: tuple[str, ...]) -> Outcome:

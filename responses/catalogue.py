@@ -20,6 +20,9 @@ BASES = ("zh", "en")
 GIVEN = frozenset({"shop_name", "bot_name", "text"})
 """What every template has without being given."""
 
+FILTERS = ("money", "when", "day")
+"""The filters of our own; the renderer gives them their meaning."""
+
 Texts = Mapping[str, tuple[str, ...]]
 """Key ``<stem>.<name>`` -> its variants."""
 
@@ -86,9 +89,11 @@ def _variants(text: object, where: str) -> tuple[str, ...]:
 
 def _variables(variants: tuple[str, ...], where: str) -> frozenset[str]:
     names: set[str] = set()
+    reader = jinja2.Environment(autoescape=True)
+    reader.filters.update(dict.fromkeys(FILTERS, str))
     for text in variants:
         try:
-            names |= meta.find_undeclared_variables(jinja2.Environment(autoescape=True).parse(text))
+            names |= meta.find_undeclared_variables(reader.parse(text))
         except jinja2.TemplateSyntaxError as error:
             raise ConfigError(f"the text {where} is not a template: line {error.lineno}: {error.message}") from error
     return frozenset(names - GIVEN)
