@@ -87,8 +87,8 @@ class Shop(Section):
     opens: ClockTime = Field("09:00", description="When humans start answering, in the shop's time zone.")
     closes: ClockTime = Field("21:00", description="When humans stop answering, in the shop's time zone.")
     order_number_shapes: tuple[Pattern, ...] = Field(
-        (r"#?[A-Za-z]{1,3}\d{6,12}", r"\d{8,20}"),
-        description="Regular expressions an order number may match, most specific first.",
+        (r"#?[A-Z]{1,3}\d{6,12}", r"#?\d{8,20}"),
+        description="Regular expressions an order number may match, whatever its case; most specific first.",
     )
     assistant_name_zh: str = Field("小二", description="What the bot calls itself in Chinese.")
     assistant_name_en: str = Field("Xiaoer", description="What the bot calls itself in English.")
@@ -142,9 +142,6 @@ class WebChannel(Section):
     allowed_origins: tuple[str, ...] = Field(
         (), description="Origins of pages that may embed the widget, like https://shop.example; our own always may."
     )
-    quiet_time_s: float = Field(
-        0.4, description="Seconds of silence after which a burst of messages is answered as one.", ge=0, le=10
-    )
     token_days: int = Field(30, description="Days after its last use that a visitor's token is good for.", ge=1, le=400)
 
 
@@ -155,9 +152,6 @@ class TelegramChannel(Section):
     account: str = Field("main", description="A name of your own for this bot account.", min_length=1)
     username: str = Field("", description="The bot's user name without @; in groups it answers when addressed by it.")
     api_base: str = Field("https://api.telegram.org", description="Where Telegram's Bot API is reached.")
-    quiet_time_s: float = Field(
-        0.6, description="Seconds of silence after which a burst of messages is answered as one.", ge=0, le=10
-    )
 
 
 class WechatOaChannel(Section):
@@ -167,8 +161,16 @@ class WechatOaChannel(Section):
     app_id: str = Field("", description="The account's AppID.")
     account: str = Field("main", description="A name of your own for this account.", min_length=1)
     api_base: str = Field("https://api.weixin.qq.com", description="Where WeChat's API is reached.")
+
+
+class Turns(Section):
+    """How messages become turns."""
+
     quiet_time_s: float = Field(
-        0.6, description="Seconds of silence after which a burst of messages is answered as one.", ge=0, le=10
+        0.3,
+        description="Seconds to wait after a message, so that a burst is answered as one; 0 answers at once.",
+        ge=0,
+        le=5,
     )
 
 
@@ -195,6 +197,7 @@ class Config(Section):
     database: DatabaseSection = Field(DatabaseSection(), description="Where everything is kept.")
     understanding: Understanding = Field(Understanding(), description="How messages are understood.")
     responses: Responses = Field(Responses(), description="What the bot says.")
+    turns: Turns = Field(Turns(), description="How messages become turns.")
     channels: Channels = Field(Channels(), description="The platforms we talk on.")
     console: ConsoleSection = Field(ConsoleSection(), description="The pages for agents and managers.")
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from bot import config as configuration
+from bot.commands.options import ConfigFile
 from bot.commands.screen import words
 
 commands = typer.Typer(help="Check config.yml and list its keys.", no_args_is_help=True)
-ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="The configuration file.")]
 
 
 @commands.command()

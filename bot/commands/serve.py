@@ -1,0 +1,101 @@
+"""``xiaoer serve``: prepare what is missing, then answer until told to stop."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import socket
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from bot import app as house
+from bot import config as configuration
+from bot.commands import preparing
+from bot.commands.options import ConfigFile
+from bot.commands.screen import words
+from bot.domain.errors import ConfigError
+
+_STREAMS_CLOSE_WITHIN_S = 3
+
+
+def serve(
+    config: ConfigFile = None,
+    host: Annotated[str | None, typer.Option(help="Instead of xiaoer.server.host.")] = None,
+    port: Annotated[int | None, typer.Option(help="Instead of xiaoer.server.port.", min=1, max=65535)] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Load the demo shop's orders and make demo logins.")] = False,
+) -> None:
+    """Serve the widget, the webhooks and the console."""
+    loaded = configuration.load(config)
+    server = loaded.server.model_copy(update={k: v for k, v in (("host", host), ("port", port)) if v is not None})
+    loaded = loaded.model_copy(update={"server": server})
+    secrets = configuration.Secrets.from_environment()
+    check_port(server.host, server.port)
+    prepared = preparing.prepare(loaded, secrets, demo=demo)
+    application = house.make_web_application(loaded, prepared.secrets)
+    address = f"http://{'127.0.0.1' if server.host == '0.0.0.0' else server.host}:{server.port}"  # noqa: S104 - to show
+    run(application, loaded, lambda: welcome(address, loaded, prepared))
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise ConfigError when the port cannot be listened on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as problem:
+            why = {errno.EADDRINUSE: "another program listens there", errno.EACCES: "it needs more rights"}
+            reason = why.get(problem.errno or 0, problem.strerror or "it cannot be opened")
+            raise ConfigError(
+                f"port {port} on {host} cannot be used: {reason}; stop that program, "
+                "or choose another with --port or xiaoer.server.port"
+            ) from None
+
+
+def run(application: house.WebApplication, config: configuration.Config, ready: preparing.Ready) -> None:
+    """Run the web server until SIGINT or SIGTERM; ``ready`` is called once it listens."""
+
+    class Server(uvicorn.Server):
+        """Says when it is ready."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                ready()
+
+    server = Server(
+        uvicorn.Config(
+            application,
+            host=config.server.host,
+            port=config.server.port,
+            log_level="warning",
+            access_log=False,
+            proxy_headers=config.server.behind_proxy,
+            server_header=False,
+            timeout_graceful_shutdown=_STREAMS_CLOSE_WITHIN_S,
+        )
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)  # the server raises it again once all is finished
+    server.run()
+    if not server.started:
+        raise ConfigError("the server did not start; the reason stands above")
+    words.print("  stopped; nothing was left half-done")
+
+
+def welcome(address: str, config: configuration.Config, prepared: preparing.Prepared) -> None:
+    """Tell where everything is."""
+    words.print(f"\n[bold]{config.shop.name_zh} · {config.shop.name_en}[/bold] is open.\n")
+    if config.channels.web.enabled:
+        words.print(f"  shop page with the chat widget   {address}/shop")
+    words.print(f"  console                          {address}/console")
+    for login, password in prepared.logins.items():
+        words.print(f"    login [bold]{login}[/bold]  password [bold]{password}[/bold]", soft_wrap=True)
+    if prepared.logins:
+        words.print("    (made just now and shown only this once; change them in the console)")
+    elif not prepared.people:
+        words.print("    nobody can sign in yet: run `xiaoer people add LOGIN --role admin`")
+    words.print(f"  data                             {prepared.data}", soft_wrap=True)
+    words.print("\n  Ctrl-C stops.")
