@@ -47,7 +47,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def make_engine(url: str) -> Engine:
-    """Make an engine for ``sqlite:///path`` or ``postgresql+psycopg://...``."""
+    """Make an engine for ``sqlite:///path`` or ``postgresql+psycopg://...``; its errors never show what was stored."""
     if url.startswith("sqlite"):
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(
@@ -56,10 +56,18 @@ def make_engine(url: str) -> Engine:
             pool_size=_POOL_THREADS + 1,
             connect_args={"check_same_thread": False},
             json_serializer=dump_json,
+            hide_parameters=True,
         )
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
-    return create_engine(url, pool_size=_POOL_THREADS, max_overflow=2, pool_pre_ping=True, json_serializer=dump_json)
+    return create_engine(
+        url,
+        pool_size=_POOL_THREADS,
+        max_overflow=2,
+        pool_pre_ping=True,
+        json_serializer=dump_json,
+        hide_parameters=True,
+    )
 
 
 class Database:

@@ -188,7 +188,8 @@ def _read_json(content: str, reading: _Reading) -> None:
 
 def _elements(content: str) -> Iterator[tuple[int, Any]]:
     """Yield (line, element) of the outermost list."""
-    decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+    # NaN and Infinity stay words, which no field takes.
+    decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=str)
     position = _skip_blanks(content, 0)
     if content[position : position + 1] != "[":
         raise json.JSONDecodeError("a list of orders is wanted", content, position)
@@ -208,10 +209,6 @@ def _elements(content: str) -> Iterator[tuple[int, Any]]:
         raise json.JSONDecodeError("the next order or the end of the list is wanted", content, position)
     if _skip_blanks(content, position + 1) != len(content):
         raise json.JSONDecodeError("nothing is wanted after the list", content, position + 1)
-
-
-def _refuse_constant(name: str) -> Any:
-    return name  # NaN and Infinity become words, which no field takes
 
 
 def _skip_blanks(content: str, position: int) -> int:

@@ -14,6 +14,7 @@ from bot.domain.errors import Conflict, NotFound
 from bot.domain.orders import CANCELLABLE, Order, OrderItem, OrderState, Parcel
 from storage.database import Database
 from storage.tables import ORDER_ITEMS, ORDERS, PARCELS
+from storage.types import clean_text
 
 _DECORATION = re.compile(r"[#\s\u00ad\u200b-\u200d\u2060\ufeff\-\u2010-\u2015\u2212]+")
 """What people write around a number: ``#``, blanks, dashes, and marks that cannot be seen."""
@@ -36,7 +37,7 @@ _CANCEL = (
 
 def canonical_number(written: str) -> str:
     """Bring an order number to the one form it is kept in: upper case, half width, no ``#``, blanks or dashes."""
-    return _DECORATION.sub("", unicodedata.normalize("NFKC", written)).upper()
+    return _DECORATION.sub("", unicodedata.normalize("NFKC", clean_text(written))).upper()
 
 
 class SqlOrderSource:

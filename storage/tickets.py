@@ -14,8 +14,10 @@ from bot.domain.tickets import ALLOWED_STATES, PROMISED_WITHIN, Ticket, TicketDr
 from bot.domain.turns import TicketMove
 from storage.database import Database
 from storage.tables import TICKET_NOTES, TICKETS, Upsert
+from storage.types import clean_text
 
 CUSTOMER = "customer"
+_NUMBER_CHARS = 64
 _ENDED = frozenset({TicketState.SOLVED, TicketState.CLOSED})
 
 _ADD = Upsert(lambda into: into(TICKETS).on_conflict_do_nothing(index_elements=["number"]).returning(TICKETS.c.id))
@@ -92,8 +94,8 @@ def _row(commit: TurnCommit, draft: TicketDraft, customer_id: str) -> dict[str, 
         "state": TicketState.OPEN.value,
         "priority": draft.priority.value,
         "category": draft.category,
-        "order_number": draft.order_number,
-        "summary": draft.summary,
+        "order_number": clean_text(draft.order_number, _NUMBER_CHARS),
+        "summary": clean_text(draft.summary),
         "details": dict(draft.details),
         "photos": list(draft.photos),
         "created_at": commit.at,

@@ -20,6 +20,7 @@ from storage.database import Database
 from storage.messages import decode_inbound
 from storage.ownership import LAST_TEXT_CHARS, ChangeOfOwner, change_owner, locked, settle_change
 from storage.tables import CONVERSATIONS, CUSTOMERS, IDENTITIES, INBOX, OUTBOX
+from storage.types import clean_text
 
 _LOAD = (
     select(
@@ -165,11 +166,11 @@ def _append(connection: Connection, commit: TurnCommit, changed: OwnerChanged | 
 def _last_word(commit: TurnCommit) -> dict[str, Any]:
     if commit.outbox:
         last = commit.outbox[-1]
-        return {"last_text": last.message.text[:LAST_TEXT_CHARS], "last_sender": last.sender}
+        return {"last_text": clean_text(last.message.text, LAST_TEXT_CHARS), "last_sender": last.sender}
     said = next((event for event in reversed(commit.events) if isinstance(event, CustomerUttered)), None)
     if said is None:
         return {}
-    return {"last_text": (said.text or f"[{said.message_kind}]")[:LAST_TEXT_CHARS], "last_sender": "customer"}
+    return {"last_text": clean_text(said.text or f"[{said.message_kind}]", LAST_TEXT_CHARS), "last_sender": "customer"}
 
 
 def _handoff(new_events: tuple[Event, ...]) -> dict[str, Any]:
@@ -178,7 +179,7 @@ def _handoff(new_events: tuple[Event, ...]) -> dict[str, Any]:
         return {}
     return {
         "handoff_reason": asked.reason,
-        "handoff_summary": asked.summary,
+        "handoff_summary": clean_text(asked.summary),
         "handoff_priority": asked.priority,
     }
 
