@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,15 +16,13 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from bot.channels._http import Endpoint, read_body
 from bot.channels.web.sentences import STATUS, Declined, Problem, pick_locale, sentence
-from bot.domain.errors import StorageError
+from bot.domain.errors import StorageError, TooLarge
 
 MAX_BODY_BYTES = 64 * 1024
-_DRAINED_BYTES = 4 * 1024 * 1024
 _PREFLIGHT_AGE_S = 600
 _LOG = structlog.get_logger(__name__)
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Rates:
@@ -105,7 +103,10 @@ class Gate:
 
 async def read_json(request: Request) -> dict[str, Any]:
     """Read a JSON object of at most ``MAX_BODY_BYTES``; Declined when it is larger, broken or not an object."""
-    body = await _read_body(request)
+    try:
+        body = await read_body(request, MAX_BODY_BYTES)
+    except TooLarge as error:
+        raise Declined(Problem.TOO_LARGE, limit=MAX_BODY_BYTES // 1024) from error
     if not body:
         return {}
     try:
@@ -115,21 +116,6 @@ async def read_json(request: Request) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise Declined(Problem.BAD_JSON)
     return data
-
-
-async def _read_body(request: Request) -> bytes:
-    kept = bytearray()
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= MAX_BODY_BYTES:
-            kept += chunk
-        elif size > _DRAINED_BYTES:
-            break  # the sentence below may not reach a sender of this much
-    # A body that is read to its end lets the browser see the answer instead of a broken connection.
-    if size > MAX_BODY_BYTES:
-        raise Declined(Problem.TOO_LARGE, limit=MAX_BODY_BYTES // 1024)
-    return bytes(kept)
 
 
 def _answer(request: Request, declined: Declined) -> JSONResponse:

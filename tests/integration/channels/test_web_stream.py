@@ -14,7 +14,7 @@ from bot.channels.web.routes import WidgetSettings
 from bot.domain.messages import Sender
 from bot.domain.ports import LiveEvent
 from tests.integration.channels.test_web_routes import Room
-from tests.unit.channels.doubles import serving
+from tests.unit.channels.doubles import eventually, serving
 
 WAIT_S = 5
 
@@ -138,33 +138,29 @@ async def test_closed_stream_leaves_nothing_behind():
         for _ in range(12):
             async with visit.listen():
                 pass
-        async with asyncio.timeout(WAIT_S):
-            while visit.room.live.followers:
-                await asyncio.sleep(0.01)
+        await eventually(lambda: not visit.room.live.followers)
 
 
 async def test_too_many_streams_of_one_visitor_are_declined():
     """The ninth open stream gets 429."""
-    async with visiting() as visit:
-        async with httpx.AsyncClient(timeout=WAIT_S) as http:
-            headers = {"Authorization": f"Bearer {visit.token}"}
-            requests = [http.build_request("GET", f"{visit.base}/widget/stream", headers=headers) for _ in range(9)]
-            answers, readers = [], []
-            for request in requests:
-                answer = await http.send(request, stream=True)
-                answers.append(answer)
-                if answer.status_code == 200:
-                    readers.append(Reader(answer))  # kept: a reader that is dropped closes its stream
-                    await readers[-1].next()
-            assert [answer.status_code for answer in answers] == [200] * 8 + [429]
-            for answer in answers:
-                await answer.aclose()
+    async with visiting() as visit, httpx.AsyncClient(timeout=WAIT_S) as http:
+        headers = {"Authorization": f"Bearer {visit.token}"}
+        requests = [http.build_request("GET", f"{visit.base}/widget/stream", headers=headers) for _ in range(9)]
+        answers, readers = [], []
+        for request in requests:
+            answer = await http.send(request, stream=True)
+            answers.append(answer)
+            if answer.status_code == 200:
+                readers.append(Reader(answer))  # kept: a reader that is dropped closes its stream
+                await readers[-1].next()
+        assert [answer.status_code for answer in answers] == [200] * 8 + [429]
+        for answer in answers:
+            await answer.aclose()
 
 
 async def test_server_stops_while_a_stream_is_open():
     """An open page does not keep the server from ending."""
     async with asyncio.timeout(20):
-        async with visiting(ping_s=0.5) as visit:
-            async with visit.listen() as reader:
-                await visit.room.stream.say(visit.me, "bot", "bye")
-                await reader.next()
+        async with visiting(ping_s=0.5) as visit, visit.listen() as reader:
+            await visit.room.stream.say(visit.me, "bot", "bye")
+            await reader.next()

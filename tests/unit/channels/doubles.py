@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 
 import uvicorn
@@ -114,6 +114,13 @@ class MemoryShopperStream:
         return self._items.setdefault((sender.channel, sender.account, sender.channel_user_id), [])
 
 
+async def eventually(true: Callable[[], bool], timeout_s: float = 10) -> None:
+    """Wait until ``true()``; TimeoutError when it stays false."""
+    async with asyncio.timeout(timeout_s):
+        while not true():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0.01)
+
+
 @contextlib.asynccontextmanager
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """Run ``app`` on a free loopback port; gives its base address."""
@@ -121,8 +128,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     task = asyncio.create_task(server.serve())
     try:
-        while not server.started:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: server.started)
         port = server.servers[0].sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}"
     finally:

@@ -1,0 +1,1 @@
+"""Telegram: updates by webhook, messages by the Bot API."""

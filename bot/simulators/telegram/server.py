@@ -1,0 +1,214 @@
+"""The Bot API as far as a shop's bot uses it, stricter than the real one.
+
+Source: https://core.telegram.org/bots/api
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from bot.domain.clock import Clock
+
+MAX_TEXT_UNITS = 4096
+MAX_CALLBACK_BYTES = 64
+_CHAT_GAP = timedelta(seconds=1)
+
+
+class Declined(Exception):
+    """An answer of the Bot API with ``ok: false``."""
+
+    def __init__(self, code: int, description: str, retry_after: int = 0) -> None:
+        super().__init__(description)
+        self.code = code
+        self.description = description
+        self.retry_after = retry_after
+
+    def answer(self) -> JSONResponse:
+        """Shape the error as Telegram does."""
+        data: dict[str, Any] = {"ok": False, "error_code": self.code, "description": self.description}
+        if self.retry_after:
+            data["parameters"] = {"retry_after": self.retry_after}
+        return JSONResponse(data, status_code=self.code)
+
+
+@dataclass
+class Knobs:
+    """Faults to inject.
+
+    ``delay_s`` before each answer; ``fail_next`` answers to give instead of the right one, in order; ``drop_next``
+    counts requests that are carried out and then lose their connection; ``one_a_second`` enforces the rate of a chat
+    on the simulator's clock.
+    """
+
+    delay_s: float = 0.0
+    fail_next: list[Declined] = field(default_factory=list)
+    drop_next: int = 0
+    one_a_second: bool = False
+
+
+@dataclass(frozen=True)
+class SentMessage:
+    """What the bot sent: ``buttons`` as (label, callback data)."""
+
+    message_id: int
+    chat_id: int
+    text: str
+    buttons: tuple[tuple[str, str], ...]
+    markup: dict[str, Any] | None
+
+
+class TelegramServer:
+    """An ASGI app that speaks the Bot API for one bot; ``sent`` is what people see on their screens."""
+
+    def __init__(self, token: str, clock: Clock, username: str = "xiaoer_demo_bot") -> None:
+        self.token = token
+        self.clock = clock
+        self.username = username
+        self.knobs = Knobs()
+        self.chats: dict[int, str] = {}
+        self.blocked: set[int] = set()
+        self.sent: list[SentMessage] = []
+        self.answered_presses: list[str] = []
+        self.open_presses: set[str] = set()
+        self.webhook: dict[str, Any] = {}
+        self._last_at: dict[int, Any] = {}
+        self._app = Starlette(routes=[Route("/bot{token}/{method}", self._call, methods=["GET", "POST"])])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve as an ASGI app."""
+        await self._app(scope, receive, send)
+
+    async def _call(self, request: Request) -> JSONResponse:
+        try:
+            await self._admit(request.path_params["token"])
+            result = self._carry_out(request.path_params["method"], await _parameters(request))
+        except Declined as declined:
+            return declined.answer()
+        if self.knobs.drop_next:
+            self.knobs.drop_next -= 1
+            raise ConnectionResetError("the simulator drops the connection after accepting")
+        return JSONResponse({"ok": True, "result": result})
+
+    async def _admit(self, token: str) -> None:
+        if token != self.token:
+            raise Declined(401, "Unauthorized")
+        if self.knobs.delay_s:
+            await asyncio.sleep(self.knobs.delay_s)
+        if self.knobs.fail_next:
+            raise self.knobs.fail_next.pop(0)
+
+    def _carry_out(self, method: str, parameters: dict[str, Any]) -> Any:
+        if method == "getMe":
+            return self.me()
+        if method == "sendMessage":
+            return self._send_message(parameters)
+        if method == "answerCallbackQuery":
+            return self._answer_press(parameters)
+        if method == "setWebhook":
+            if not str(parameters.get("url", "")).startswith("https://"):
+                raise Declined(400, "Bad Request: bad webhook: An HTTPS URL must be provided for webhook")
+            self.webhook = parameters
+            return True
+        raise Declined(404, "Not Found: method not found")
+
+    def me(self) -> dict[str, Any]:
+        """Describe the bot."""
+        bot_id = int(self.token.partition(":")[0])
+        return {"id": bot_id, "is_bot": True, "first_name": "Xiaoer", "username": self.username}
+
+    def _send_message(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        chat_id = _chat_id(parameters)
+        if chat_id not in self.chats:
+            raise Declined(400, "Bad Request: chat not found")
+        if chat_id in self.blocked:
+            raise Declined(403, "Forbidden: bot was blocked by the user")
+        text = str(parameters.get("text", ""))
+        if not text.strip():
+            raise Declined(400, "Bad Request: message text is empty")
+        if len(text.encode("utf-16-le")) // 2 > MAX_TEXT_UNITS:
+            raise Declined(400, "Bad Request: message is too long")
+        self._keep_rate(chat_id)
+        markup = parameters.get("reply_markup")
+        message = SentMessage(len(self.sent) + 1, chat_id, text, _buttons(markup), markup)
+        self.sent.append(message)
+        return self.message_json(message)
+
+    def message_json(self, message: SentMessage) -> dict[str, Any]:
+        """Shape a message of the bot as the API gives it back."""
+        shaped: dict[str, Any] = {
+            "message_id": message.message_id,
+            "from": self.me(),
+            "chat": self.chat_json(message.chat_id),
+            "date": int(self.clock.now().timestamp()),
+            "text": message.text,
+        }
+        if message.markup:
+            shaped["reply_markup"] = message.markup
+        return shaped
+
+    def chat_json(self, chat_id: int) -> dict[str, Any]:
+        """Shape a chat: groups have negative ids."""
+        if chat_id < 0:
+            return {"id": chat_id, "type": "group", "title": self.chats[chat_id]}
+        return {"id": chat_id, "type": "private", "first_name": self.chats[chat_id]}
+
+    def _keep_rate(self, chat_id: int) -> None:
+        now = self.clock.now()
+        last = self._last_at.get(chat_id)
+        if self.knobs.one_a_second and last is not None and now - last < _CHAT_GAP:
+            raise Declined(429, "Too Many Requests: retry after 1", retry_after=1)
+        self._last_at[chat_id] = now
+
+    def _answer_press(self, parameters: dict[str, Any]) -> bool:
+        query = str(parameters.get("callback_query_id", ""))
+        if query not in self.open_presses:
+            raise Declined(400, "Bad Request: query is too old and response timeout expired or query ID is invalid")
+        self.open_presses.discard(query)
+        self.answered_presses.append(query)
+        return True
+
+
+def _chat_id(parameters: dict[str, Any]) -> int:
+    try:
+        return int(parameters["chat_id"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise Declined(400, "Bad Request: chat_id is empty") from error
+
+
+def _buttons(markup: Any) -> tuple[tuple[str, str], ...]:
+    """Check an inline keyboard and list its buttons."""
+    if markup is None:
+        return ()
+    found: list[tuple[str, str]] = []
+    for row in markup.get("inline_keyboard", []):
+        for key in row:
+            label, data = str(key.get("text", "")), str(key.get("callback_data", ""))
+            if not label:
+                raise Declined(400, "Bad Request: inline keyboard button text is empty")
+            if not 1 <= len(data.encode()) <= MAX_CALLBACK_BYTES:
+                raise Declined(400, "Bad Request: BUTTON_DATA_INVALID")
+            found.append((label, data))
+    return tuple(found)
+
+
+async def _parameters(request: Request) -> dict[str, Any]:
+    """Read parameters from a query, a form or JSON; nested values come as JSON text in forms."""
+    body = await request.body()
+    kind = request.headers.get("content-type", "")
+    if kind.startswith("application/json"):
+        return dict(json.loads(body or b"{}"))
+    pairs = dict(parse_qsl(body.decode(), keep_blank_values=True)) if body else dict(request.query_params)
+    if "reply_markup" in pairs:
+        pairs["reply_markup"] = json.loads(pairs["reply_markup"])
+    return dict(pairs)

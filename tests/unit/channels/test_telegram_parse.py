@@ -1,0 +1,77 @@
+"""parse_update: whatever bytes come, a message, a reason, or BadPayload."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.channels.telegram.parse import BotIdentity, parse_update
+from bot.domain.errors import BadPayload
+from tests.unit.channels.doubles import NOON
+
+BOT = BotIdentity("shop", 700100, "xiaoer_demo_bot")
+PERSON = {"id": 42, "is_bot": False, "first_name": "Li"}
+CHAT = {"id": 42, "type": "private", "first_name": "Li"}
+MESSAGE = {"message_id": 1, "date": 1777896000, "from": PERSON, "chat": CHAT, "text": "hi"}
+UPDATES: list[dict[str, Any]] = [
+    {"update_id": 1, "message": MESSAGE},
+    {"update_id": 1, "edited_message": MESSAGE},
+    {
+        "update_id": 1,
+        "callback_query": {"id": "1", "from": PERSON, "chat_instance": "1", "data": "/x", "message": MESSAGE},
+    },
+    {
+        "update_id": 1,
+        "my_chat_member": {
+            "chat": CHAT,
+            "from": PERSON,
+            "date": 1777896000,
+            "old_chat_member": {"user": PERSON, "status": "member"},
+            "new_chat_member": {"user": PERSON, "status": "kicked", "until_date": 0},
+        },
+    },
+]
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def paths(value: Any, at: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """List the paths of all fields."""
+    found = [at] if at else []
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        found += paths(inner, (*at, name))
+    return found
+
+
+def replaced(value: Any, path: tuple[str, ...], new: Any) -> Any:
+    """Copy ``value`` with another value at ``path``."""
+    if not path:
+        return new
+    return {**value, path[0]: replaced(value[path[0]], path[1:], new)}
+
+
+@given(st.data(), st.sampled_from(UPDATES), junk)
+def test_parse_update_survives_any_field_being_junk(data: st.DataObject, update: dict[str, Any], value: Any):
+    """A field of a wrong type gives BadPayload or a message that can be stored, never another error."""
+    broken = replaced(update, data.draw(st.sampled_from(paths(update))), value)
+    with contextlib.suppress(BadPayload):
+        parsed = parse_update(json.dumps(broken).encode(), BOT, NOON)
+        if parsed.message:
+            assert parsed.message.dedupe_key.startswith("update:")
+            assert isinstance(parsed.message.text, str)
+            assert parsed.message.sent_at.tzinfo is not None
+            assert parsed.message.sender.channel_user_id
+
+
+@given(st.binary(max_size=200))
+def test_parse_update_survives_any_bytes(body: bytes):
+    """Bytes that are no Update are BadPayload."""
+    with contextlib.suppress(BadPayload):
+        parse_update(body, BOT, NOON)
