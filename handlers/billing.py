@@ -78,7 +78,7 @@ PAYMENT_FORM = Form(
             parse=parse_optional_order,
             optional=True,
         ),
-        SlotSpec("what_happened", ask="payment_problem.ask_story", parse=parse_text),
+        SlotSpec("story", ask="payment_problem.ask_story", parse=parse_text),
     ),
 )
 _find_problem = finder(_PROBLEM_WORDS)
@@ -121,12 +121,12 @@ async def _start_payment(turn: Turn) -> Outcome:
     if number:
         known["order_number"] = number
     if tells_a_story(turn.text):
-        known["what_happened"] = turn.text
+        known["story"] = turn.text
     return Outcome(replies=(Reply("payment_problem.sorry"),), start_form=PAYMENT_FORM.name, form_slots=known)
 
 
 async def _note_payment(services: Services, turn: Turn) -> Outcome:
-    problem, story = str(turn.slots.get("problem") or "other"), str(turn.slots.get("what_happened") or "")
+    problem, story = str(turn.slots.get("problem") or "other"), str(turn.slots.get("story") or "")
     draft = TicketDraft(
         number=new_ticket_number(),
         kind=TicketKind.PAYMENT,

@@ -94,7 +94,7 @@ COMPLAINT_FORM = Form(
             parse=parse_optional_order,
             optional=True,
         ),
-        SlotSpec("what_happened", ask="file_complaint.ask_story", parse=_parse_story),
+        SlotSpec("story", ask="file_complaint.ask_story", parse=_parse_story),
         SlotSpec("photos", ask="file_complaint.ask_photos", parse=parse_photos, optional=True, wanted=_can_be_shown),
         SlotSpec("wish", ask="file_complaint.ask_wish", parse=parse_among(WISH_WORDS), options=WISHES),
     ),
@@ -120,7 +120,7 @@ def entries(services: Services) -> dict[str, HandlerEntry]:
 async def _start(turn: Turn) -> Outcome:
     known: dict[str, Any] = {}
     if tells_a_story(turn.text):
-        known["what_happened"] = turn.text
+        known["story"] = turn.text
     category = turn.recognition.entity("complaint_category")
     if category in CATEGORIES:
         known["category"] = category
@@ -136,7 +136,7 @@ async def _start(turn: Turn) -> Outcome:
 async def _file(services: Services, turn: Turn) -> Outcome:
     slots = turn.slots
     category, wish = str(slots.get("category") or "other"), str(slots.get("wish") or "other")
-    order_number, story = str(slots.get("order_number") or ""), str(slots.get("what_happened") or "")
+    order_number, story = str(slots.get("order_number") or ""), str(slots.get("story") or "")
     summary = services.say(
         "file_complaint.summary", turn.locale, {"category": category, "story": story[:200], "wish": wish}
     )

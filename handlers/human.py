@@ -126,14 +126,14 @@ async def _open_callback(services: Services, turn: Turn) -> Ticket | None:
 
 async def summarise(services: Services, forms: Mapping[str, Form], turn: Turn) -> str:
     """Sum up for the agent, in the shopper's language: what was wanted, order, answers so far, last words."""
-    tracker = turn.tracker
-    form = forms.get(tracker.form)
+    tracker, slots = turn.tracker, turn.slots or turn.tracker.slots
+    form = forms.get(tracker.form or tracker.last_intent)
     known = [
         _say_slot(services, form, name, value, turn.locale)
-        for name, value in tracker.slots.items()
+        for name, value in slots.items()
         if name not in _HIDDEN_SLOTS and name != "order_number" and value
     ]
-    order = tracker.slots.get("order_number") or "".join(tracker.proved_orders[-1:])
+    order = slots.get("order_number") or "".join(tracker.proved_orders[-1:])
     data = {
         "wanted": _wanted(services, tracker.form_intent or tracker.last_intent, turn.locale),
         "order": str(order or ""),

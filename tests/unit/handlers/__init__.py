@@ -1,0 +1,1 @@
+"""Handlers, each with fakes of its ports."""
