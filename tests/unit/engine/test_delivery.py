@@ -1,0 +1,116 @@
+"""Delivery: order, back-off, giving up, telling the shopper's page."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from random import Random
+
+import pytest
+
+from bot.domain.clock import ManualClock
+from bot.domain.ports import Deferred, Failed, Refused, Sent
+from bot.engine.delivery import BackOff, Deliverer
+from tests.unit.engine.fakes import CONVERSATION, START, FakeChannel, FakeFeed, FakeOutboxStore
+
+
+def deliverer(outbox: FakeOutboxStore, channel: FakeChannel) -> tuple[Deliverer, FakeFeed, ManualClock]:
+    """Make a deliverer over one channel."""
+    feed, clock = FakeFeed(), ManualClock(START)
+    return Deliverer(outbox, {"web": channel}, feed, clock, Random(7)), feed, clock  # noqa: S311 - no secret
+
+
+async def test_deliver_sends_in_order_and_rings(caplog: pytest.LogCaptureFixture):
+    """First in, first out; each sent message rings on the shopper's page and the desk."""
+    outbox, channel = FakeOutboxStore("one", "two"), FakeChannel()
+    line, feed, _ = deliverer(outbox, channel)
+    assert await line.deliver(CONVERSATION) is None
+    assert channel.sent == ["one", "two"]
+    assert outbox.done == [("sent", 0, "p0"), ("sent", 1, "p1")]
+    assert [bell.kind for bell in feed.published] == ["message", "changed", "changed"] * 2
+    assert caplog.records == []
+
+
+async def test_failed_message_holds_back_the_next_until_its_time():
+    """Order is kept over retries; the wait doubles and is spread."""
+    outbox, channel = FakeOutboxStore("one", "two"), FakeChannel(*[Failed("502", retryable=True)] * 2)
+    line, _, clock = deliverer(outbox, channel)
+    first = await line.deliver(CONVERSATION)
+    assert first is not None
+    assert 0.5 <= first <= 1
+    assert await line.deliver(CONVERSATION) is None
+    assert channel.sent == []
+    clock.advance(timedelta(seconds=first))
+    second = await line.deliver(CONVERSATION)
+    assert second is not None
+    assert 1 <= second <= 2
+    clock.advance(timedelta(seconds=second))
+    assert await line.deliver(CONVERSATION) is None
+    assert channel.sent == ["one", "two"]
+
+
+async def test_deferral_waits_as_the_platform_says():
+    """The platform's own time is honoured and is no failure."""
+    outbox, channel = FakeOutboxStore("one"), FakeChannel(Deferred(42, "slow down"))
+    line, _, clock = deliverer(outbox, channel)
+    assert await line.deliver(CONVERSATION) == 42
+    clock.advance(timedelta(seconds=42))
+    await line.deliver(CONVERSATION)
+    assert channel.sent == ["one"]
+
+
+@pytest.mark.parametrize("answer", [Refused("window"), Failed("blocked", retryable=False)])
+async def test_refused_message_is_recorded_and_the_next_goes(answer: Refused | Failed):
+    """What will never be taken does not stop the line."""
+    outbox, channel = FakeOutboxStore("one", "two"), FakeChannel(answer)
+    line, _, _ = deliverer(outbox, channel)
+    await line.deliver(CONVERSATION)
+    assert outbox.done[0] == ("refused", 0, answer.reason)
+    assert channel.sent == ["two"]
+
+
+async def test_retries_end():
+    """After the allowed tries the message is a dead letter that says so."""
+    outbox, channel = FakeOutboxStore("one"), FakeChannel(*[Failed("502", retryable=True)] * 3)
+    line, _, clock = deliverer(outbox, channel)
+    line.back_off = BackOff(max_tries=3)
+    for _ in range(3):
+        await line.deliver(CONVERSATION)
+        clock.advance(timedelta(hours=1))
+    assert outbox.done == [("refused", 0, "given up after 3 tries: 502")]
+
+
+async def test_channel_that_raises_counts_as_failed_and_quotes_nothing(caplog: pytest.LogCaptureFixture):
+    """A fault in an adapter is retried; its message is not logged."""
+    outbox, channel = FakeOutboxStore("one"), FakeChannel(RuntimeError("words of the shopper"))
+    line, _, clock = deliverer(outbox, channel)
+    with caplog.at_level(logging.DEBUG):
+        assert await line.deliver(CONVERSATION) is not None
+    assert "words of the shopper" not in caplog.text
+    clock.advance(timedelta(seconds=5))
+    await line.deliver(CONVERSATION)
+    assert channel.sent == ["one"]
+
+
+async def test_unknown_channel_waits_for_its_configuration():
+    """A channel taken out of the configuration keeps its messages for a while."""
+    outbox = FakeOutboxStore("one", channel="gone")
+    line, _, _ = deliverer(outbox, FakeChannel())
+    assert await line.deliver(CONVERSATION) is not None
+    assert outbox.rows[0].tries == 1
+
+
+def test_wait_stays_within_its_bounds():
+    """However often it failed, the wait is neither nothing nor for ever."""
+    chance = Random(1)  # noqa: S311 - no secret
+    waits = [BackOff().wait_s(tries, chance) for tries in range(200)]
+    assert all(0.5 <= wait <= 300 for wait in waits)
+    assert waits[10] > waits[0]
+
+
+async def test_sent_answer_carries_the_platforms_id():
+    """The id is kept for receipts."""
+    outbox, channel = FakeOutboxStore("one"), FakeChannel(Sent("wamid.1"))
+    line, _, _ = deliverer(outbox, channel)
+    await line.deliver(CONVERSATION)
+    assert outbox.done == [("sent", 0, "wamid.1")]
