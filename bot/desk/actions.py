@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bot.desk.bells import Bells
+from bot.desk.refusals import Refusal
 from bot.domain.clock import Clock
 from bot.domain.conversation import Conversation
 from bot.domain.desk_ports import Notebook
-from bot.domain.errors import RefusedInput, TooLarge
 from bot.domain.ids import ConversationId
 from bot.domain.messages import MAX_TEXT_CHARS
 from bot.domain.people import Agent
@@ -45,7 +45,7 @@ class DeskActions:
     async def reply(self, conversation_id: ConversationId, agent: Agent, text: str, client_key: str) -> None:
         """Send words to the shopper; ``client_key`` makes a repeat harmless. Conflict unless the agent holds it."""
         if not client_key or len(client_key) > _MAX_KEY_CHARS:
-            raise RefusedInput(f"a reply needs a key of 1 to {_MAX_KEY_CHARS} characters; reload the page")
+            raise Refusal("reload", f"a reply needs a key of 1 to {_MAX_KEY_CHARS} characters; reload the page")
         words = checked_words(text)
         await self._ownership.reply(conversation_id, agent, words, self._clock.now(), client_key)
         await self._bells.deliver(conversation_id)
@@ -57,10 +57,11 @@ class DeskActions:
 
 
 def checked_words(text: str) -> str:
-    """Strip and check what a person wrote: RefusedInput when empty, TooLarge beyond MAX_TEXT_CHARS."""
+    """Strip and check what a person wrote; Refusal when empty or beyond MAX_TEXT_CHARS."""
     words = text.replace("\r\n", "\n").strip()
     if not words:
-        raise RefusedInput("nothing was written; write something first")
+        raise Refusal("empty_text", "nothing was written; write something first")
     if len(words) > MAX_TEXT_CHARS:
-        raise TooLarge(f"the text has {len(words)} characters; at most {MAX_TEXT_CHARS} can be sent at once")
+        sentence = f"the text has {len(words)} characters; at most {MAX_TEXT_CHARS} can be sent at once"
+        raise Refusal("long_text", sentence, chars=len(words), limit=MAX_TEXT_CHARS)
     return words

@@ -9,7 +9,7 @@ import unicodedata
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from bot.domain.errors import RefusedInput
+from bot.desk.refusals import Refusal
 
 MIN_PASSWORD_CHARS = 10
 MAX_PASSWORD_CHARS = 256
@@ -26,11 +26,13 @@ def new_password() -> str:
 
 
 def check_password_rules(password: str) -> None:
-    """Refuse a password that is too short or too long (RefusedInput says which)."""
+    """Refuse a password that is too short or too long (Refusal says which)."""
     if len(password) < MIN_PASSWORD_CHARS:
-        raise RefusedInput(f"the password has {len(password)} characters; it needs at least {MIN_PASSWORD_CHARS}")
+        sentence = f"the password has {len(password)} characters; it needs at least {MIN_PASSWORD_CHARS}"
+        raise Refusal("short_password", sentence, chars=len(password), limit=MIN_PASSWORD_CHARS)
     if len(password) > MAX_PASSWORD_CHARS:
-        raise RefusedInput(f"the password has {len(password)} characters; at most {MAX_PASSWORD_CHARS} are taken")
+        sentence = f"the password has {len(password)} characters; at most {MAX_PASSWORD_CHARS} are taken"
+        raise Refusal("long_password", sentence, chars=len(password), limit=MAX_PASSWORD_CHARS)
 
 
 class Passwords:

@@ -7,10 +7,11 @@ from zoneinfo import available_timezones
 
 from bot.desk.login import normal_login
 from bot.desk.passwords import Passwords, check_password_rules, new_password
+from bot.desk.refusals import Refusal
 from bot.desk.sessions import Sessions
 from bot.domain.clock import Clock
 from bot.domain.desk_ports import NewPerson, People, Person
-from bot.domain.errors import NotAllowed, NotFound, RefusedInput
+from bot.domain.errors import NotFound
 from bot.domain.ids import AgentId
 from bot.domain.people import Agent, Role
 
@@ -44,9 +45,9 @@ class DeskPeople:
         """Add a person; return him and his password (made at random unless given), which is never shown again."""
         name = " ".join(display_name.split())
         if not _LOGIN.fullmatch(normal_login(login)):
-            raise RefusedInput(f"{login!r} cannot be a login; use 2 to 64 letters, digits or . @ + - _")
+            raise Refusal("login", f"{login!r} cannot be a login; use 2 to 64 letters, digits or . @ + - _")
         if not name or len(name) > _MAX_NAME_CHARS:
-            raise RefusedInput(f"a name needs 1 to {_MAX_NAME_CHARS} characters; this one has {len(name)}")
+            raise Refusal("name", f"a name needs 1 to {_MAX_NAME_CHARS} characters; this one has {len(name)}")
         secret = password or new_password()
         check_password_rules(secret)
         person = NewPerson(normal_login(login), name, _role(role), await self._passwords.hash(secret))
@@ -69,26 +70,26 @@ class DeskPeople:
         return person.agent, secret
 
     async def change_password(self, agent: Agent, present: str, wanted: str) -> None:
-        """Set one's own password and end all sessions; NotAllowed when the present one is wrong."""
+        """Set one's own password and end all sessions; Refusal when the present one is wrong."""
         check_password_rules(wanted)
         person = await self.by_id(agent.id)
         if not await self._passwords.verify(person.password_hash, present):
-            raise NotAllowed("the present password is wrong; type it again")
+            raise Refusal("present_password", "the present password is wrong; type it again")
         hashed = await self._passwords.hash(wanted)
         await self._people.set_password(agent.id, hashed, self._sessions.valid_from_now())
 
     async def set_preferences(self, agent: Agent, locale: str, timezone: str) -> Agent:
-        """Store one's language and time zone; RefusedInput for one that is not known."""
+        """Store one's language and time zone; Refusal for one that is not known."""
         if locale not in CONSOLE_LOCALES:
-            raise RefusedInput(
-                f"{locale!r} is not a language of the console; choose one of {', '.join(CONSOLE_LOCALES)}"
+            raise Refusal(
+                "choice", f"{locale!r} is not a language of the console; choose one of {', '.join(CONSOLE_LOCALES)}"
             )
         if timezone not in available_timezones():
-            raise RefusedInput(f"{timezone!r} is not a time zone; use a name such as Asia/Shanghai")
+            raise Refusal("zone", f"{timezone!r} is not a time zone; use a name such as Asia/Shanghai")
         return await self._people.set_preferences(agent.id, locale, timezone)
 
 
 def _role(name: str) -> Role:
     if name not in set(Role):
-        raise RefusedInput(f"{name!r} is not a role; choose one of {', '.join(Role)}")
+        raise Refusal("choice", f"{name!r} is not a role; choose one of {', '.join(Role)}")
     return Role(name)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bot.desk.actions import checked_words
 from bot.desk.bells import Bells
+from bot.desk.refusals import Refusal
 from bot.domain.clock import Clock
 from bot.domain.desk_ports import TicketBoard, TicketFile, TicketPage, TicketQuery
-from bot.domain.errors import RefusedInput
 from bot.domain.ids import AgentId
 from bot.domain.people import Agent
 from bot.domain.tickets import Ticket, TicketState
@@ -33,9 +33,9 @@ class DeskTickets:
         return await self._board.own(number, AgentId(owner_id) if owner_id else None, by, self._clock.now())
 
     async def move(self, number: str, to: str, by: Agent) -> Ticket:
-        """Change the state; the shopper is told in chat. RefusedInput for an unknown state, Conflict when not now."""
+        """Change the state; the shopper is told in chat. Refusal for an unknown state, Conflict when not now."""
         if to not in set(TicketState):
-            raise RefusedInput(f"{to!r} is not a state of a ticket; choose one of {', '.join(TicketState)}")
+            raise Refusal("choice", f"{to!r} is not a state of a ticket; choose one of {', '.join(TicketState)}")
         moved = await self._board.move_and_tell(number, TicketState(to), by, self._clock.now())
         await self._bells.deliver(moved.told_in)
         return moved.ticket

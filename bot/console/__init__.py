@@ -1,0 +1,1 @@
+"""The console: pages for agents, managers and admins, rendered on the server."""

@@ -1,0 +1,95 @@
+"""The console as one application, to be mounted at ``/console``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from bot.console import conversation, inbox, live, people, settings, sign_in, tickets, transcripts
+from bot.console.door import Routes
+from bot.console.headers import SecurityHeaders
+from bot.console.pages import STATIC, Pages
+from bot.console.problems import problem_of_status
+from bot.console.visits import Console, Visit
+from bot.desk.counter import Desk
+from bot.domain.people import Role
+
+
+def build_console(desk: Desk, shop_names: Mapping[str, str], *, secure: bool = False) -> Starlette:
+    """Build the console.
+
+    ``shop_names`` gives the shop's name by language (``zh``, ``en``). ``secure`` marks cookies Secure even where the
+    request itself does not look like https (behind a proxy that does not say so).
+    """
+    console = Console(desk, Pages(), shop_names, secure)
+    routes = Routes(console)
+    _public(routes)
+    _for_agents(routes)
+    _for_managers(routes)
+    _for_admins(routes)
+
+    async def on_http_error(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        visit = Visit(console, request, desk.sessions.visit(), None)
+        return visit.tell(problem_of_status(status))
+
+    return Starlette(
+        routes=[*routes.doors, Mount("/static", StaticFiles(directory=Path(__file__).parent / STATIC))],
+        middleware=[Middleware(SecurityHeaders)],
+        exception_handlers={HTTPException: on_http_error},
+    )
+
+
+def _public(routes: Routes) -> None:
+    routes.get("/login", None, sign_in.show)
+    routes.post("/login", None, sign_in.enter)
+    routes.post("/logout", None, sign_in.leave)
+
+
+def _for_agents(routes: Routes) -> None:
+    role = Role.AGENT
+    routes.get("/", role, inbox.home)
+    routes.get("/inbox", role, inbox.show)
+    routes.get("/inbox/list", role, inbox.rows)
+    routes.get("/live", role, live.stream)
+    routes.get("/conversations/{conversation_id}", role, conversation.show)
+    routes.get("/conversations/{conversation_id}/thread", role, conversation.thread)
+    routes.get("/conversations/{conversation_id}/card", role, conversation.card)
+    routes.post("/conversations/{conversation_id}/take", role, conversation.take)
+    routes.post("/conversations/{conversation_id}/give-back", role, conversation.give_back)
+    routes.post("/conversations/{conversation_id}/resolve", role, conversation.resolve)
+    routes.post("/conversations/{conversation_id}/reply", role, conversation.reply)
+    routes.post("/conversations/{conversation_id}/note", role, conversation.note)
+    routes.get("/tickets", role, tickets.show_list)
+    routes.get("/tickets/{number}", role, tickets.show)
+    routes.post("/tickets/{number}/owner", role, tickets.own)
+    routes.post("/tickets/{number}/state", role, tickets.move)
+    routes.post("/tickets/{number}/note", role, tickets.note)
+    routes.get("/settings", role, settings.show)
+    routes.post("/settings", role, settings.save)
+    routes.post("/settings/password", role, settings.change_password)
+
+
+def _for_managers(routes: Routes) -> None:
+    role = Role.MANAGER
+    routes.get("/transcripts", role, transcripts.search)
+    routes.get("/transcripts/{conversation_id}", role, transcripts.show)
+    routes.get("/transcripts/{conversation_id}/export.json", role, transcripts.export_json)
+    routes.get("/transcripts/{conversation_id}/export.txt", role, transcripts.export_text)
+
+
+def _for_admins(routes: Routes) -> None:
+    role = Role.ADMIN
+    routes.get("/people", role, people.show)
+    routes.post("/people", role, people.add)
+    routes.post("/people/{agent_id}/role", role, people.set_role)
+    routes.post("/people/{agent_id}/active", role, people.set_active)
+    routes.post("/people/{agent_id}/password", role, people.reset_password)

@@ -1,0 +1,148 @@
+"""A conversation: its thread, the customer beside it, and what may be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from starlette.responses import Response
+
+from bot.console.inbox import lists
+from bot.console.problems import Problem
+from bot.console.visits import Visit
+from bot.desk.permits import permits
+from bot.desk.transcripts import TranscriptLine, transcribe
+from bot.domain.conversation import Conversation, Owner
+from bot.domain.desk_ports import DeliveryState
+from bot.domain.errors import Conflict
+from bot.domain.ids import ConversationId, new_id
+from bot.domain.people import Agent
+
+_SHOWN_LINES = 300
+_UNDELIVERED = frozenset({"refused", "dropped"})
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadLine:
+    """A line as the thread shows it; ``day`` is set where a new day begins."""
+
+    line: TranscriptLine
+    day: date | None
+    delivery: DeliveryState | None
+
+
+async def show(visit: Visit) -> Response:
+    """Show the whole page."""
+    conversation = await visit.desk.stores.conversations.get(_id(visit))
+    values = await lists(visit) | {"selected": conversation.id}
+    values |= await _thread(visit, conversation) | await _state(visit, conversation)
+    values["card"] = await visit.desk.customers.card(conversation.id)
+    return visit.show("conversation", **values, send_key=new_id())
+
+
+async def thread(visit: Visit) -> Response:
+    """Show the thread and its state alone, for the page to renew itself."""
+    conversation = await visit.desk.stores.conversations.get(_id(visit))
+    return visit.show("thread", **await _thread(visit, conversation), **await _state(visit, conversation))
+
+
+async def card(visit: Visit) -> Response:
+    """Show the customer alone."""
+    found = await visit.desk.customers.card(_id(visit))
+    return visit.show("card", card=found, view=visit.query("view") or "all")
+
+
+async def take(visit: Visit) -> Response:
+    """Take the conversation."""
+    return await _do(visit, visit.desk.actions.take)
+
+
+async def give_back(visit: Visit) -> Response:
+    """Return it to the bot."""
+    return await _do(visit, visit.desk.actions.give_back)
+
+
+async def resolve(visit: Visit) -> Response:
+    """End it."""
+    return await _do(visit, visit.desk.actions.resolve)
+
+
+async def reply(visit: Visit) -> Response:
+    """Send words to the shopper."""
+
+    async def send(conversation_id: ConversationId, agent: Agent) -> None:
+        await visit.desk.actions.reply(conversation_id, agent, visit.form.get("text", ""), visit.form.get("key", ""))
+
+    return await _do(visit, send)
+
+
+async def note(visit: Visit) -> Response:
+    """Leave a private note."""
+
+    async def write(conversation_id: ConversationId, agent: Agent) -> None:
+        await visit.desk.actions.note(conversation_id, agent, visit.form.get("text", ""))
+
+    return await _do(visit, write)
+
+
+async def _do(visit: Visit, action: Callable[[ConversationId, Agent], Awaitable[object]]) -> Response:
+    conversation_id = _id(visit)
+    try:
+        await action(conversation_id, visit.me)
+    except Conflict as conflict:
+        raise await _who_was_first(visit, conversation_id) from conflict
+    if visit.wants_fragment:
+        return await thread(visit)
+    return visit.go(f"/conversations/{conversation_id}?view={visit.form.get('view', 'all')[:16]}")
+
+
+async def _who_was_first(visit: Visit, conversation_id: ConversationId) -> Problem:
+    conversation = await visit.desk.stores.conversations.get(conversation_id)
+    if conversation.owner is Owner.WITH_AGENT and conversation.agent_id not in {None, visit.me.id}:
+        return Problem(409, "conflict.held", name=await _holder_name(visit, conversation))
+    return Problem(409, f"conflict.{conversation.owner.value}")
+
+
+async def _holder_name(visit: Visit, conversation: Conversation) -> str:
+    if conversation.agent_id is None:
+        return ""
+    holder = await visit.desk.stores.people.by_id(conversation.agent_id)
+    return holder.agent.display_name if holder else ""
+
+
+async def _state(visit: Visit, conversation: Conversation) -> dict[str, Any]:
+    return {
+        "conversation": conversation,
+        "permits": permits(conversation, visit.me),
+        "holder": await _holder_name(visit, conversation),
+        "is_mine": conversation.agent_id == visit.me.id,
+    }
+
+
+async def _thread(visit: Visit, conversation: Conversation) -> dict[str, Any]:
+    stores = visit.desk.stores
+    lines = transcribe(await stores.conversations.events(conversation.id))
+    deliveries = await stores.deliveries.of_conversation(conversation.id)
+    shown = thread_lines(visit, lines[-_SHOWN_LINES:])
+    marked = [
+        ThreadLine(item.line, item.day, delivery if (delivery := deliveries.get(item.line.seq)) else None)
+        for item in shown
+    ]
+    return {"lines": marked, "hidden": max(len(lines) - _SHOWN_LINES, 0), "last_seq": lines[-1].seq if lines else 0}
+
+
+def thread_lines(visit: Visit, lines: tuple[TranscriptLine, ...]) -> list[ThreadLine]:
+    """Mark where a new day begins in the reader's zone."""
+    shown: list[ThreadLine] = []
+    before: date | None = None
+    for line in lines:
+        day = line.at.astimezone(visit.zone).date()
+        shown.append(ThreadLine(line, day if day != before else None, None))
+        before = day
+    return shown
+
+
+def _id(visit: Visit) -> ConversationId:
+    return ConversationId(str(visit.request.path_params["conversation_id"]))

@@ -1,0 +1,222 @@
+// The console's few habits of its own: keys, drafts, scroll and focus kept while the page renews itself.
+(function () {
+  "use strict";
+
+  const byId = (id) => document.getElementById(id);
+  const agent = document.body.dataset.agent || "";
+
+  // ---------------------------------------------------------------- moving in lists: j, k
+
+  function isTyping(target) {
+    return target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
+  }
+
+  function move(step) {
+    const links = [...document.querySelectorAll("[data-list] a")].filter((link) => link.offsetParent !== null);
+    if (!links.length) return;
+    const at = links.indexOf(document.activeElement);
+    const open = links.findIndex((link) => link.getAttribute("aria-current"));
+    const from = at >= 0 ? at : open;
+    const next = from < 0 ? 0 : Math.min(Math.max(from + step, 0), links.length - 1);
+    links[next].focus();
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    if (event.key === "j" || event.key === "k") {
+      event.preventDefault();
+      move(event.key === "j" ? 1 : -1);
+    }
+  });
+
+  // ---------------------------------------------------------------- what renews itself keeps focus and place
+
+  let focused = "";
+  let wasAtEnd = true;
+  let keptTop = 0;
+  let lastSeq = 0;
+
+  function lines() {
+    return byId("lines");
+  }
+
+  function rememberPlace(box) {
+    wasAtEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 80;
+    keptTop = box.scrollTop;
+  }
+
+  function toEnd(box) {
+    box.scrollTop = box.scrollHeight;
+  }
+
+  function newestSeq(box) {
+    const list = box.querySelector("[data-last]");
+    return list ? Number(list.dataset.last) : 0;
+  }
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const inside = event.detail.target.contains(document.activeElement);
+    focused = inside ? document.activeElement.id : "";
+    if (event.detail.target === lines()) rememberPlace(lines());
+  });
+
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const element = focused && byId(focused);
+    if (element) element.focus({ preventScroll: true });
+    if (event.detail.target !== lines()) return;
+    const box = lines();
+    if (wasAtEnd) toEnd(box);
+    else box.scrollTop = keptTop;
+    const seq = newestSeq(box);
+    if (seq > lastSeq) announce(box);
+    lastSeq = seq;
+  });
+
+  function announce(box) {
+    const place = byId("new-words");
+    const said = box.querySelectorAll(".said");
+    const last = said[said.length - 1];
+    if (place && last && last.classList.contains("said-customer")) {
+      place.textContent = "";
+      place.textContent = place.dataset.words;
+    }
+  }
+
+  document.addEventListener("htmx:oobAfterSwap", suitComposer);
+
+  // A part that was asked for renews; errors of background renewals stay quiet until the next try.
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.requestConfig.verb !== "get") byId("flash").textContent = "";
+  });
+
+  // ---------------------------------------------------------------- composer
+
+  const composer = byId("composer");
+
+  function suitComposer() {
+    const state = byId("state");
+    if (!composer || !state) return;
+    const may = state.dataset.reply === "yes";
+    const reply = byId("mode-reply");
+    const became = may && reply.disabled;
+    reply.disabled = !may;
+    byId("why-not").hidden = may;
+    if (!may) byId("mode-note").checked = true;
+    else if (became && !byId("text").value) reply.checked = true;
+  }
+
+  function draftKey() {
+    return `xiaoer:draft:${agent}:${composer.dataset.conversation}`;
+  }
+
+  function store(key, value) {
+    try {
+      if (value) localStorage.setItem(key, value);
+      else localStorage.removeItem(key);
+    } catch {
+      // A browser that keeps nothing still lets the agent write.
+    }
+  }
+
+  function stored(key) {
+    try {
+      return localStorage.getItem(key) || "";
+    } catch {
+      return "";
+    }
+  }
+
+  function fit(area) {
+    area.style.height = "auto";
+    area.style.height = `${Math.min(area.scrollHeight + 2, window.innerHeight * 0.4)}px`;
+  }
+
+  function newKey() {
+    const bytes = crypto.getRandomValues(new Uint8Array(12));
+    return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
+  if (composer) {
+    const area = byId("text");
+    if (!area.value) area.value = stored(draftKey());
+    fit(area);
+    area.addEventListener("input", () => {
+      store(draftKey(), area.value);
+      fit(area);
+    });
+    composer.addEventListener("htmx:afterRequest", (event) => {
+      if (!event.detail.successful) return;
+      area.value = "";
+      store(draftKey(), "");
+      composer.elements.key.value = newKey();
+      fit(area);
+      area.focus();
+    });
+    composer.addEventListener("htmx:beforeRequest", () => {
+      wasAtEnd = true;
+    });
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
+    const form = event.target.closest("#composer, [data-submit-on-enter]");
+    if (!form) return;
+    event.preventDefault();
+    const button = [...form.querySelectorAll("button")].find((each) => each.offsetParent !== null);
+    if (button && !button.disabled) button.click();
+  });
+
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("[data-leave]")) return;
+    try {
+      Object.keys(localStorage)
+        .filter((key) => key.startsWith("xiaoer:draft:"))
+        .forEach((key) => localStorage.removeItem(key));
+    } catch {
+      // Nothing was kept.
+    }
+  });
+
+  // ---------------------------------------------------------------- live: rest while hidden, renew when seen again
+
+  const HIDDEN_FOR_MS = 20000;
+  let source = null;
+  let resting = 0;
+
+  function renew() {
+    ["inbox-list", "lines", "card"].forEach((id) => byId(id) && window.htmx.trigger(byId(id), "renew"));
+  }
+
+  if (window.htmx) {
+    window.htmx.createEventSource = (address) => {
+      source = new EventSource(address);
+      return source;
+    };
+  }
+
+  let opened = false;
+  document.addEventListener("htmx:sseOpen", () => {
+    if (opened) renew();
+    opened = true;
+  });
+
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(resting);
+    if (!source) return;
+    if (document.hidden) {
+      // A browser has few connections to one server; pages nobody looks at give theirs back.
+      resting = setTimeout(() => source.close(), HIDDEN_FOR_MS);
+    } else if (source.readyState === EventSource.CLOSED) {
+      source.dispatchEvent(new Event("error"));
+    }
+  });
+
+  // ---------------------------------------------------------------- start
+
+  const box = lines();
+  if (box) {
+    toEnd(box);
+    lastSeq = newestSeq(box);
+  }
+  suitComposer();
+})();
