@@ -24,6 +24,7 @@ from bot.channels.web.routes import WidgetPorts, WidgetSettings
 from bot.channels.web.routes import build_router as build_widget_router
 from bot.channels.web.tokens import VisitorTokens
 from bot.config import Config, Secrets
+from bot.console.app import build_console
 from bot.desk.counter import Desk, DeskSecurity, DeskStores, make_desk
 from bot.desk.passwords import Passwords
 from bot.desk.people import DeskPeople
@@ -314,6 +315,9 @@ def make_web_application(config: Config, secrets: Secrets, clock: Clock | None =
         async with open_house(config, secrets, clock or SystemClock()) as opened:
             for router in make_routers(opened):
                 application.include_router(router)
+            names = {"zh": config.shop.name_zh, "en": config.shop.name_en}
+            secure = str(config.server.public_url or "").startswith("https://")
+            application.mount("/console", build_console(opened.desk, names, secure=secure))
             application.state.house = opened
             yield
 
