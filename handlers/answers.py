@@ -23,7 +23,7 @@ _NO_PHOTOS = re.compile(
 )
 _YES = re.compile(
     r"^\W*(是的?|对的?|好的?|好吧|嗯+|恩+|行|可以|确定|确认|没错|要的?|同意|yes|yeah|yep|yup|ok(ay)?|sure|"
-    r"confirm(ed)?|correct|please do|go ahead|do it)(\W|了|吧|啊|呀|please|$)",
+    r"confirm(ed)?|correct|please do|go ahead|do it)(\W|了|吧|啊|呀|please|$)|^\W*(确定|确认|确实|同意)(?!不)",
     re.IGNORECASE,
 )
 _NO = re.compile(r"^\W*(不|别|否|算了|先不|没有?|no|nope|nah|don'?t|do not|keep it|cancel that|wait)", re.IGNORECASE)

@@ -22,7 +22,7 @@ from bot.domain.clock import Clock
 from bot.domain.errors import ConfigError, NotFound
 from bot.domain.messages import Button, OutboundMessage
 from bot.domain.replies import Choice, Locale, Reply
-from responses.catalogue import BASES, Texts, load_texts
+from responses.catalogue import BASES, load_texts
 from responses.localtime import parse_moment, say_day, say_moment, say_money
 
 _MANY_BLANK_LINES = re.compile(r"\n{3,}")
@@ -53,13 +53,14 @@ class TemplateRenderer:
     """
 
     def __init__(self, clock: Clock, timezone: str, names: Names | None = None, overrides: Path | None = None) -> None:
-        """Load and compile all texts; ConfigError names the file that is wrong."""
+        """Load all texts; ConfigError names the file that is wrong."""
         self._clock = clock
         self._zone = ZoneInfo(timezone)
         given = names or Names()
-        self._templates = {
-            base: _compile(load_texts(base, overrides), self._environment(base, given)) for base in BASES
-        }
+        self._texts = {base: load_texts(base, overrides) for base in BASES}
+        self._environments = {base: self._environment(base, given) for base in BASES}
+        # Compiled when first said: a start need not wait for texts nobody asks for.
+        self._compiled: dict[tuple[str, str, int], jinja2.Template] = {}
 
     def render(self, reply: Reply, locale: Locale) -> OutboundMessage:
         """Fill the reply's template in the locale, and the labels of its choices with the same data."""
@@ -73,15 +74,24 @@ class TemplateRenderer:
         return _to_traditional(plain) if locale is Locale.ZH_HANT else plain
 
     def _fill(self, key: str, base: str, values: Mapping[str, Any]) -> str:
-        variants = self._templates[base].get(key)
+        variants = self._texts[base].get(key)
         if variants is None:
             raise NotFound(f"there is no text {key!r} in responses/templates/{base}; add it to its file")
-        template = variants[_pick(key, values, len(variants))]
+        template = self._template(base, key, _pick(key, values, len(variants)))
         try:
             filled = template.render(values)
         except (jinja2.UndefinedError, jinja2.exceptions.SecurityError, ValueError, TypeError) as error:
             raise ConfigError(f"the text {key!r} ({base}) cannot be filled: {error}") from error
         return _MANY_BLANK_LINES.sub("\n\n", filled).strip()
+
+    def _template(self, base: str, key: str, variant: int) -> jinja2.Template:
+        place = (base, key, variant)
+        if place not in self._compiled:
+            try:
+                self._compiled[place] = self._environments[base].from_string(self._texts[base][key][variant])
+            except jinja2.TemplateSyntaxError as error:
+                raise ConfigError(f"the text {key!r} ({base}) is not a template: {error.message}") from error
+        return self._compiled[place]
 
     def _label(self, choice: Choice, reply: Reply, locale: Locale) -> str:
         if choice.label_key:
@@ -116,16 +126,6 @@ class TemplateRenderer:
 
 def _money(amount: str | float | Decimal, currency: str = "CNY") -> str:
     return say_money(amount, currency)
-
-
-def _compile(texts: Texts, environment: jinja2.Environment) -> dict[str, tuple[jinja2.Template, ...]]:
-    compiled: dict[str, tuple[jinja2.Template, ...]] = {}
-    for key, variants in texts.items():
-        try:
-            compiled[key] = tuple(environment.from_string(text) for text in variants)
-        except jinja2.TemplateSyntaxError as error:
-            raise ConfigError(f"the text {key!r} is not a template: line {error.lineno}: {error.message}") from error
-    return compiled
 
 
 def _pick(key: str, values: Mapping[str, Any], count: int) -> int:

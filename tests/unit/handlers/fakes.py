@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from bot.domain.clock import ManualClock
@@ -117,6 +118,11 @@ class MemoryKnowledge:
         return ("faq/refund_time",)
 
 
+@lru_cache(maxsize=8)
+def _renderer(now: datetime) -> TemplateRenderer:
+    return TemplateRenderer(ManualClock(now), "Asia/Shanghai")
+
+
 def make_services(
     orders: tuple[Order, ...] = (),
     tickets: tuple[Ticket, ...] = (),
@@ -133,7 +139,7 @@ def make_services(
         tickets=MemoryTicketBook(tickets),
         queue=MemoryQueueBoard(online, queue),
         knowledge=MemoryKnowledge(),
-        renderer=TemplateRenderer(clock, "Asia/Shanghai"),
+        renderer=_renderer(now),
         clock=clock,
     )
 
