@@ -8,13 +8,24 @@ from sqlalchemy import ColumnElement, Row, Select, case, func, select
 
 from bot.domain.conversation import Owner
 from bot.domain.desk_ports import PAGE_ROWS, PRIORITY_RANK, QueueCounts, QueueRow, QueueView
+from bot.domain.events import CustomerUttered
 from bot.domain.ids import AgentId, ConversationId
 from storage.database import Database
-from storage.tables import AGENTS, CONVERSATIONS, CUSTOMERS, IDENTITIES
+from storage.tables import AGENTS, CONVERSATIONS, CUSTOMERS, EVENTS, IDENTITIES
 
+_WORDS_CHARS = 200
+_CUSTOMER_WORDS = (
+    select(func.substr(EVENTS.c.data["text"].as_string(), 1, _WORDS_CHARS))
+    .where(EVENTS.c.conversation_id == CONVERSATIONS.c.id, EVENTS.c.kind == CustomerUttered.kind)
+    .order_by(EVENTS.c.seq.desc())
+    .limit(1)
+    .correlate(CONVERSATIONS)
+    .scalar_subquery()
+)
 _ROWS = (
     select(
         CONVERSATIONS,
+        _CUSTOMER_WORDS.label("customer_words"),
         CUSTOMERS.c.display_name.label("customer_name"),
         IDENTITIES.c.channel,
         AGENTS.c.display_name.label("agent_name"),
@@ -81,6 +92,7 @@ def _queue_row(row: Row[Any]) -> QueueRow:
         agent_name=row.agent_name or "",
         last_text=row.last_text,
         last_sender=row.last_sender,
+        customer_words=row.customer_words or "",
         handoff_reason=row.handoff_reason,
         handoff_priority=row.handoff_priority,
         waiting_since=row.waiting_since,

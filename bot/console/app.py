@@ -35,6 +35,7 @@ def build_console(desk: Desk, shop_names: Mapping[str, str], *, secure: bool = F
     _for_agents(routes)
     _for_managers(routes)
     _for_admins(routes)
+    routes.get("/{rest:path}", Role.AGENT, inbox.missing)
 
     async def on_http_error(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
@@ -42,7 +43,7 @@ def build_console(desk: Desk, shop_names: Mapping[str, str], *, secure: bool = F
         return visit.tell(problem_of_status(status))
 
     return Starlette(
-        routes=[*routes.doors, Mount("/static", StaticFiles(directory=Path(__file__).parent / STATIC))],
+        routes=[Mount("/static", StaticFiles(directory=Path(__file__).parent / STATIC)), *routes.doors],
         middleware=[Middleware(SecurityHeaders)],
         exception_handlers={HTTPException: on_http_error},
     )

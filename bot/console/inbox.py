@@ -8,11 +8,17 @@ from starlette.responses import Response
 
 from bot.console.visits import Visit
 from bot.domain.desk_ports import PAGE_ROWS, QueueView
+from bot.domain.errors import NotFound
 
 
 async def home(visit: Visit) -> Response:
     """Go to the inbox."""
     return visit.go("/inbox")
+
+
+async def missing(visit: Visit) -> Response:
+    """Say that there is no such page."""
+    raise NotFound(f"there is no page {visit.request.url.path!r}")
 
 
 async def show(visit: Visit) -> Response:

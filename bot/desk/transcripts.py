@@ -157,7 +157,7 @@ def _ticket_moved(event: ev.TicketMoved) -> dict[str, Any]:
 
 
 def _handoff(event: ev.HandoffRequested) -> dict[str, Any]:
-    return _mark("handoff", reason=event.reason)
+    return _mark("handoff", reason=event.reason, summary=event.summary)
 
 
 def _owner(event: ev.OwnerChanged) -> dict[str, Any]:

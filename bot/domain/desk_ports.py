@@ -108,7 +108,10 @@ class QueueView(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """A conversation in an inbox list; ``last_sender`` is ``customer``, ``bot``, ``agent`` or ``notice``."""
+    """A conversation in an inbox list; ``last_sender`` is ``customer``, ``bot``, ``agent`` or ``notice``.
+
+    ``last_text`` is what was said last by anybody, ``customer_words`` what the customer said last.
+    """
 
     conversation_id: ConversationId
     channel: str
@@ -118,6 +121,7 @@ class QueueRow:
     agent_name: str
     last_text: str
     last_sender: str
+    customer_words: str
     handoff_reason: str
     handoff_priority: str
     waiting_since: datetime | None
