@@ -8,11 +8,13 @@ _MAX_CLAUSES = 4
 _MIN_HAN = 3
 _MIN_WORDS = 2
 _BORDER = re.compile(
-    r"[,，。.!！?？;；、\n]+\s*|\s(?=(?:also|and also|plus|but|by the way|btw|another thing|and (?:can|could|how|what|where|when|i|please|is|do|my)\b))|"
+    r"[,，。.!！?？;；、\n]+\s*|\s(?=(?:also|and also|plus|but|by the way|btw|another thing|and (?:can|could|"
+    r"how|what|where|when|i|please|is|do|my)\b))|"
     r"(?=另外|还有(?:就是)?|顺便|并且|同时|对了|再帮我|以及|然后|但是)"
 )
 _LINK = re.compile(
-    r"^(?:另外|还有(?:就是)?|顺便(?:问一?下)?|并且|同时|对了|以及|然后|但是|而且|also|and also|and|plus|but|by the way|btw|another thing)[\s,，:：]*"
+    r"^(?:另外|还有(?:就是)?|顺便(?:问一?下)?|并且|同时|对了|以及|然后|但是|而且|also|and also|and|plus|but|"
+    r"by the way|btw|another thing)[\s,，:：]*"
 )
 _HAN = re.compile(r"[㐀-鿿]")
 _WORD = re.compile(r"[a-z']+")

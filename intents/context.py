@@ -9,8 +9,10 @@ from bot.domain.understanding import Expectation
 AFFIRM = "affirm"
 DENY = "deny"
 _YES = re.compile(
-    r"(?:嗯+|恩+|是|是的|是啊|是呀|对|对的|对啊|对呀|没错|好|好的|好啊|好呀|好吧|行|行的|行啊|行吧|可以|可以的|可以啊|没问题|确认|确定|"
-    r"要|要的|需要|当然|同意|嗯呢|嗯嗯|中|得|妥|妥了|系|系啊|係|y|ye[sp]|yeah|yea|yup|ya|sure(?: thing)?|ok|okay|okey|k|kk|"
+    r"(?:嗯+|恩+|是|是的|是啊|是呀|对|对的|对啊|对呀|没错|好|好的|好啊|好呀|好吧|行|行的|行啊|行吧|可以|可以的|"
+    r"可以啊|没问题|确认|确定|"
+    r"要|要的|需要|当然|同意|嗯呢|嗯嗯|中|得|妥|妥了|系|系啊|係|y|ye[sp]|yeah|yea|yup|ya|sure(?: thing)?|ok|"
+    r"okay|okey|k|kk|"
     r"correct|right|that'?s right|exactly|indeed|of course|absolutely|definitely|please do|go ahead|confirm(?:ed)?|"
     r"yes please|i do|it is|sounds good|fine|alright|agreed?|shi|shide|hao|haode|dui|duide|keyi|xing|1|👌|👍|✅)"
     r"(?:[\s,，]*(?:的|啊|呀|哦|噢|哈|呢|吧|please|thanks|thank you|谢谢|麻烦了|亲))*"

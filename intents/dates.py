@@ -172,9 +172,12 @@ _READERS: tuple[tuple[re.Pattern[str], _Reader], ...] = tuple(
             _month_day,
         ),
         (rf"(?P<which>[上这本下])个?月(?P<day>\d{{1,2}}|{CHINESE_NUMBER})[日号]", _last_month_day),
-        (r"(?P<which>(?:上+|这|本|下+)个?)?(?:周|星期|礼拜)(?P<weekday>[一二三四五六日天末1-6])(?!\d)", _weekday),
         (
-            rf"(?P<count>\d+|{CHINESE_NUMBER})\s?个?(?P<unit>天|日|周|星期|礼拜)(?P<side>以前|之前|前|之后|以后|后)",
+            r"(?P<which>(?:上{1,3}|这|本|下{1,3})个?)?(?:周|星期|礼拜)(?P<weekday>[一二三四五六日天末1-6])(?!\d)",
+            _weekday,
+        ),
+        (
+            rf"(?P<count>(?<!\d)\d{{1,4}}|{CHINESE_NUMBER})\s?个?(?P<unit>天|日|周|星期|礼拜)(?P<side>以前|之前|前|之后|以后|后)",
             _ago,
         ),
         (rf"\b(?P<count>{ENGLISH_NUMBER}) (?P<unit>day|week)s? (?P<side>ago|before|later|from now)\b", _ago),
@@ -183,7 +186,10 @@ _READERS: tuple[tuple[re.Pattern[str], _Reader], ...] = tuple(
         (r"(?P<name>双11|双十一|双12|双十二|(?<!\d)618(?!\d))", _festival),
         (rf"\b(?:(?P<which>last|this|next|coming) )?{_ENGLISH_WEEKDAY}", _english_weekday),
         (r"(?<![\d./-])(?P<month>\d{1,2})/(?P<day>\d{1,2})(?![\d/])", _slashed),
-        (r"(?<![\d.¥$])(?P<month>\d{1,2})\.(?P<day>\d{2})(?![\d.])(?!\s?(?:元|块|刀|折|%|rmb|usd|kg|斤|分|星))", _month_day),
+        (
+            r"(?<![\d.¥$])(?P<month>\d{1,2})\.(?P<day>\d{2})(?![\d.])(?!\s?(?:元|块|刀|折|%|rmb|usd|kg|斤|分|星))",
+            _month_day,
+        ),
         (r"(?<!\d)(?P<month>1[0-2]|0?[1-9])-(?P<day>[0-3]?\d)(?![\d-])(?=日|号|\b)(?<=\d-\d\d)", _month_day),
         (r"(?<!\d)(?P<which>)(?P<day>[1-3]?\d)号(?!线|楼|店|码|仓|库|门|院)", _last_month_day),
     )

@@ -16,15 +16,15 @@ from bot.domain.errors import ConfigError, ModelRefused
 from intents import model as models
 from intents.encoder import Encoder, load_encoder
 from intents.encodings import EncodingCache
-from intents.features import SURFACES, Floats, Postings, Vocabulary
+from intents.features import SURFACES, Floats, Postings, Rows, Vocabulary
 from intents.fusion import group_of
-from intents.kernels import ENCODER_VIEW, Examples, Surface
+from intents.kernels import ENCODER_VIEW, HEADS, Examples, Head, Surface, mix
 from intents.model import FULL, SURFACE_ONLY, Model, Profile
 from intents.numbers import compile_shapes
-from intents.reading import Reading, read
+from intents.reading import read
 from intents.recogniser import EmbeddedRecogniser
 from intents.shapes import Shapes
-from intents.training import deal_folds, head_mixtures, judge, learn_fusion, learn_thresholds, nearest_elsewhere
+from intents.training import Judged, deal_folds, judge, learn_fusion, learn_thresholds, nearest_elsewhere
 from intents.training_data import Example, hash_data, read_examples
 
 Progress = Callable[[str, float], None]
@@ -65,8 +65,10 @@ def train_with(source: Path, model_dir: Path, progress: Progress, encoder: Encod
     words = [reading.words for reading in readings]
     progress("reading", 1.0)
     vectors = EncodingCache(model_dir, encoder).encode(words, progress) if encoder else None
-    examples, cosines = _compare(words, vectors, progress)
-    profiles, coefficients, accuracy = _learn(cosines, labels, len(intents), readings, progress)
+    examples, rows = _views(words, vectors)
+    groups = tuple(group_of(reading.language, reading.script) for reading in readings)
+    lesson = _Lesson(labels, deal_folds(labels, _twins(words)), groups)
+    profiles, coefficients, accuracy = _learn(examples, rows, lesson, progress)
     progress("saving", 0.0)
     models.save(Model(stamp, intents, examples, coefficients, profiles), model_dir)
     progress("saving", 1.0)
@@ -85,46 +87,71 @@ def _labels(data: Sequence[Example]) -> tuple[NDArray[np.int64], tuple[str, ...]
     return np.array([index[example.intent] for example in data], np.int64), intents
 
 
-def _compare(words: list[str], vectors: Floats | None, progress: Progress) -> tuple[Examples, dict[str, Floats]]:
+def _views(words: list[str], vectors: Floats | None) -> tuple[Examples, dict[str, Rows]]:
     surfaces: dict[str, Surface] = {}
-    cosines: dict[str, Floats] = {}
-    for index, name in enumerate(SURFACES):
-        progress("comparing", index / len(SURFACES))
+    rows: dict[str, Rows] = {}
+    for name in SURFACES:
         vocabulary = Vocabulary.learn(name, words, _RAREST[name])
-        rows = vocabulary.rows(name, words)
-        surfaces[name] = Surface(vocabulary, Postings.turn(rows, len(vocabulary.features)))
-        cosines[name] = surfaces[name].postings.cosines(rows)
-    if vectors is not None:
-        cosines[ENCODER_VIEW] = vectors @ vectors.T
-    progress("comparing", 1.0)
-    return Examples(surfaces, vectors), cosines
+        rows[name] = vocabulary.rows(name, words)
+        surfaces[name] = Surface(vocabulary, Postings.turn(rows[name], len(vocabulary.features)))
+    return Examples(surfaces, vectors), rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """The examples as numbers: label, fold and group of each."""
+
+    labels: NDArray[np.int64]
+    folds: NDArray[np.int64]
+    groups: tuple[str, ...]
 
 
 def _learn(
-    cosines: dict[str, Floats], labels: NDArray[np.int64], intents: int, readings: list[Reading], progress: Progress
+    examples: Examples, rows: dict[str, Rows], lesson: _Lesson, progress: Progress
 ) -> tuple[dict[str, Profile], dict[str, Floats], float]:
-    groups = [group_of(reading.language, reading.script) for reading in readings]
-    twins = _twins([reading.words for reading in readings])
-    folds = deal_folds(labels, twins)
-    profiles: dict[str, Profile] = {}
+    heads = {name: head for name, head in HEADS.items() if all(view in examples.views for view in head.mixture)}
     coefficients: dict[str, Floats] = {}
-    accuracy = 0.0
-    surfaces = {view: cosine for view, cosine in cosines.items() if view != ENCODER_VIEW}
-    for step, (name, views) in enumerate(((SURFACE_ONLY, surfaces), (FULL, cosines))):
-        progress("learning", step / 2)
-        if name == FULL and ENCODER_VIEW not in cosines:
-            continue
-        solved, judged = judge(views, labels, folds, intents, name)
-        fusion = learn_fusion(judged.within, labels, groups)
-        near = cosines[ENCODER_VIEW if name == FULL else "char"]
-        nearest = nearest_elsewhere(near, folds), nearest_elsewhere(near, labels)
-        thresholds = learn_thresholds(fusion, judged, labels, groups, nearest)
-        profiles[name] = Profile(head_mixtures(name, tuple(views)), fusion, thresholds)
-        coefficients |= solved
-        right = fusion.probabilities(judged.within, groups).argmax(axis=1) == labels
-        accuracy = float(right.mean())
+    judged = Judged({}, {})
+    for step, (name, head) in enumerate(heads.items()):
+        progress("learning", step / len(heads))
+        members = np.flatnonzero([group in head.groups for group in lesson.groups])
+        if len(members):
+            likeness = _likeness(head, members, examples, rows)
+            coefficients[name], within, without = judge(likeness, members, lesson.labels, lesson.folds)
+            judged = Judged({**judged.within, name: within}, {**judged.without, name: without})
+    nearest = _nearest(examples, rows, lesson)
+    profiles = {}
+    for name in (SURFACE_ONLY, FULL) if "encoder" in coefficients else (SURFACE_ONLY,):
+        used = {head: heads[head] for head in coefficients if name == FULL or ENCODER_VIEW not in heads[head].mixture}
+        seen = Judged({head: judged.within[head] for head in used}, {head: judged.without[head] for head in used})
+        fusion = learn_fusion(seen.within, lesson.labels, lesson.groups)
+        thresholds = learn_thresholds(fusion, seen, lesson.labels, lesson.groups, nearest[name])
+        profiles[name] = Profile(used, fusion, thresholds)
+        right = fusion.join(seen.within, lesson.groups).argmax(axis=1) == lesson.labels
     progress("learning", 1.0)
-    return profiles, coefficients, accuracy
+    return profiles, coefficients, float(right.mean())
+
+
+def _cosines(view: str, members: NDArray[np.int64], examples: Examples, rows: dict[str, Rows]) -> Floats:
+    if view == ENCODER_VIEW:
+        vectors = examples.vectors[members] if examples.vectors is not None else np.zeros((len(members), 1), np.float32)
+        return np.asarray(vectors @ vectors.T, np.float32)
+    chosen = rows[view].take(members)
+    return Postings.turn(chosen, len(examples.surfaces[view].vocabulary.features)).cosines(chosen)
+
+
+def _likeness(head: Head, members: NDArray[np.int64], examples: Examples, rows: dict[str, Rows]) -> Floats:
+    return mix({view: _cosines(view, members, examples, rows) for view in head.mixture}, head.mixture)
+
+
+def _nearest(examples: Examples, rows: dict[str, Rows], lesson: _Lesson) -> dict[str, tuple[Floats, Floats]]:
+    everyone = np.arange(len(lesson.labels))
+    found = {}
+    for name, view in ((SURFACE_ONLY, "char"), (FULL, ENCODER_VIEW)):
+        if view in examples.views:
+            cosines = _cosines(view, everyone, examples, rows)
+            found[name] = nearest_elsewhere(cosines, lesson.folds), nearest_elsewhere(cosines, lesson.labels)
+    return found
 
 
 def _twins(words: list[str]) -> NDArray[np.int64]:

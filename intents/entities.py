@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date
+from itertools import islice
 
 from bot.domain.understanding import Entity, Expectation
 from intents.categories import find_categories
@@ -17,16 +18,18 @@ MASKED = ("order_number", "ticket_number", "tracking_number", "phone", "email")
 """Entities whose characters say nothing about the intent."""
 
 _EMAIL = re.compile(r"[a-zA-Z0-9._%+\-]{1,64}@[a-zA-Z0-9\-]{1,63}(?:\.[a-zA-Z0-9\-]{1,63}){0,3}\.[a-zA-Z]{2,24}")
-_BIG = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d{1,2})?|" + NUMBER[3:]
+_BIG = r"(?:(?<!\d)\d{1,3}(?:,\d{3}){1,4}(?:\.\d{1,2})?|" + NUMBER[3:]
 _AMOUNT = re.compile(
-    rf"(?:[¥￥$€£]|us\$|hk\$|rmb|cny|usd)\s?(?P<first>{_BIG})|"
-    rf"(?P<second>{_BIG})\s?(?:元|块钱|块|圆|人民币|rmb|cny|usd|hkd|dollars?|bucks|yuan|kuai|euros?|刀(?!具)|港币|美元)"
+    rf"(?:[¥$€£]|us\$|hk\$|rmb|cny|usd)\s?(?P<first>{_BIG})|"
+    rf"(?P<second>{_BIG})\s?(?:元|块钱|块|圆|人民币|rmb|cny|usd|hkd|dollars?|bucks|yuan|kuai|euros?|刀(?!具)|"
+    rf"港币|美元)"
     rf"(?P<dime>[一二两三四五六七八九\d](?!\d)毛?)?"
 )
 _SCORE = re.compile(
     rf"(?P<given>{NUMBER})\s?(?:/|out of|／)\s?(?P<full>10|5|100|ten|five)(?![\d/])|"
     rf"(?P<words>one|two|three|four|five|six|seven|eight|nine|ten) (?:/|out of) (?P<wordsfull>10|5|ten|five)|"
-    rf"(?P<stars>[一二两三四五\d](?:\.\d)?|半|one|two|three|four|five|zero|零)[ -]?(?P<star>颗?星(?!期|座|球|级酒店)|stars?\b)|"
+    rf"(?P<stars>[一二两三四五\d](?:\.\d)?|半|one|two|three|four|five|zero|零)[ -]?(?P<star>颗?星(?!期|座|球|"
+    rf"级酒店)|stars?\b)|"
     rf"(?P<points>{NUMBER})\s?分(?!钟|期|之|店|类|开|别|享|批|销|子|成|手|付|配|两|三|几|多)|"
     rf"(?P<full2>满分)(?!是)"
 )
@@ -39,15 +42,16 @@ _ASKED_CODE_DIGITS = 4
 _SHORT_ANSWER_CHARS = 40
 _DATE_WORDS = re.compile(r"月|日|号|买|下单|收到|到货|\bon\b|since|order|bought|arriv|before|after|deliver")
 _HIGHEST = 5
+_MOST = 12
+"""Entities of one kind we read in a message; more is noise."""
 
 
 def find_entities(folded: Folded, shapes: NumberShapes, today: date, expectation: Expectation) -> tuple[Entity, ...]:
     """Find the entities of a folded text, in order of their place; ``today`` is the shop's day."""
     found = [*_emails(folded)]
     taken = [(entity.start, entity.end) for entity in found]
-    for entity in find_numbers(folded, shapes, expectation.entity):
-        if not _overlaps(entity, taken):
-            found.append(entity)
+    numbered = islice(find_numbers(folded, shapes, expectation.entity), _MOST)
+    found.extend(entity for entity in numbered if not _overlaps(entity, taken))
     found.extend(_asked(folded, expectation.entity, found))
     numbers = [(entity.start, entity.end) for entity in found]
     for finder in (_scores(folded, expectation.entity), _dates(folded, today), _amounts(folded, expectation.entity)):
@@ -64,12 +68,12 @@ def _overlaps(entity: Entity, taken: list[tuple[int, int]]) -> bool:
 
 
 def _spanned(folded: Folded, name: str, found: Iterator[tuple[int, int, str]]) -> Iterator[Entity]:
-    for start, end, value in found:
+    for start, end, value in islice(found, _MOST):
         yield Entity(name, value, *folded.span(start, end))
 
 
 def _emails(folded: Folded) -> Iterator[Entity]:
-    for found in _EMAIL.finditer(folded.text):
+    for found in islice(_EMAIL.finditer(folded.text), _MOST):
         yield Entity("email", found.group().lower(), *folded.span(*found.span()))
 
 
@@ -95,7 +99,7 @@ def _dates(folded: Folded, today: date) -> Iterator[Entity]:
 
 
 def _amounts(folded: Folded, asked: str) -> Iterator[Entity]:
-    for found in _AMOUNT.finditer(folded.simplified):
+    for found in islice(_AMOUNT.finditer(folded.simplified), _MOST):
         number = read_number(found["first"] or found["second"])
         if number is not None:
             dime = read_number(found["dime"].rstrip("毛")) if found["dime"] else None
@@ -109,14 +113,16 @@ def _amounts(folded: Folded, asked: str) -> Iterator[Entity]:
 
 def _scores(folded: Folded, asked: str) -> Iterator[Entity]:
     text = folded.simplified
-    for found in _SCORE.finditer(text):
+    for found in islice(_SCORE.finditer(text), _MOST):
         score = _score(found, text)
         if score is not None:
             yield Entity("score", str(score), *folded.span(*found.span()))
     bare = _BARE_SCORE.fullmatch(text) if asked == "score" else None
     number = read_number(bare.group(1)) if bare else None
     if bare and number is not None and not _SCORE.search(text):
-        yield Entity("score", str(_to_five(number, _HIGHEST if number <= _HIGHEST else 10)), *folded.span(*bare.span(1)))
+        yield Entity(
+            "score", str(_to_five(number, _HIGHEST if number <= _HIGHEST else 10)), *folded.span(*bare.span(1))
+        )
 
 
 def _score(found: re.Match[str], text: str) -> int | None:

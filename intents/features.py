@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +28,7 @@ def word_features(text: str) -> Iterator[str]:
     """Give single words and pairs; every Han character is a word."""
     tokens = _TOKEN.findall(text[:_READ_CHARS])
     yield from tokens
-    yield from (f"{first} {second}" for first, second in zip(tokens, tokens[1:], strict=False))
+    yield from (f"{first} {second}" for first, second in itertools.pairwise(tokens))
 
 
 def char_features(text: str) -> Iterator[str]:
@@ -68,6 +69,14 @@ class Rows:
     starts: NDArray[np.int64]
     columns: Ints
     values: Floats
+
+    def take(self, members: NDArray[np.int64]) -> Rows:
+        """Give some of the rows, in the order asked for."""
+        lengths = np.diff(self.starts)[members]
+        starts = np.zeros(len(members) + 1, np.int64)
+        np.cumsum(lengths, out=starts[1:])
+        places = np.repeat(self.starts[members] - starts[:-1], lengths) + np.arange(starts[-1])
+        return Rows(starts, self.columns[places], self.values[places])
 
 
 class Vocabulary:

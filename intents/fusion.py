@@ -11,7 +11,9 @@ import numpy as np
 from bot.domain.understanding import Language, Script
 from intents.features import Floats
 
-GROUPS = ("zh", "hant", "pinyin", "mixed", "en", "other")
+CHINESE = ("zh", "hant", "pinyin", "mixed")
+LATIN = ("en", "other")
+GROUPS = CHINESE + LATIN
 """Ways of writing that get weights of their own."""
 
 
@@ -33,11 +35,11 @@ class Fusion:
     heads: tuple[str, ...]
     weights: Mapping[str, tuple[float, ...]]
 
-    def probabilities(self, scores: Mapping[str, Floats], groups: Sequence[str]) -> Floats:
-        """Join the heads' scores, each (texts, intents), into probabilities (texts, intents)."""
+    def join(self, scores: Mapping[str, Floats], groups: Sequence[str]) -> Floats:
+        """Join the heads' scores, each (texts, intents), into log-odds (texts, intents); softmax makes chances."""
         weights = np.array([self.weights[group] for group in groups], np.float32)
         joined = sum(scores[head] * weights[:, [index]] for index, head in enumerate(self.heads))
-        return softmax(np.asarray(joined, np.float32))
+        return np.asarray(joined, np.float32)
 
     def to_json(self) -> dict[str, Any]:
         """Shape for the manifest."""
@@ -75,15 +77,16 @@ class Thresholds:
         return np.asarray(1 / (1 + np.exp(-np.clip(log_odds, -30, 30))), np.float32)
 
 
-def signs_of(probabilities: Floats, nearest: Floats, scores: Floats) -> Floats:
+def signs_of(log_odds: Floats, nearest: Floats) -> Floats:
     """Sum up how a judgement looks: (texts, 5).
 
     The log-odds of the first intent, its lead over the second, the spread over all, how near the nearest example
-    is (``nearest``: texts, a cosine) and the raw score of the main head's best intent.
+    is (``nearest``: texts, a cosine) and how much speaks for the first intent at all.
     """
-    ranked = np.sort(probabilities, axis=1)[:, ::-1]
+    chances = softmax(log_odds)
+    ranked = np.sort(chances, axis=1)[:, ::-1]
     first = np.clip(ranked[:, 0], 1e-6, 1 - 1e-6)
-    second = np.clip(ranked[:, 1] if ranked.shape[1] > 1 else 1 - first, 1e-6, 1)
-    spread = -(np.clip(probabilities, 1e-9, 1) * np.log(np.clip(probabilities, 1e-9, 1))).sum(axis=1)
-    columns = (np.log(first / (1 - first)), np.log(first / second), spread, nearest, scores.max(axis=1))
+    second = np.clip(ranked[:, 1], 1e-6, 1)
+    spread = -(chances * np.log(np.clip(chances, 1e-9, 1))).sum(axis=1)
+    columns = (np.log(first / (1 - first)), np.log(first / second), spread, nearest, log_odds.max(axis=1))
     return np.stack(columns, axis=1).astype(np.float32)

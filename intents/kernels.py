@@ -9,10 +9,27 @@ import numpy as np
 
 from intents.encoder import Encoder, Vectors
 from intents.features import Floats, Postings, Vocabulary
+from intents.fusion import CHINESE, GROUPS, LATIN
 
 ENCODER_VIEW = "encoder"
-WIDTHS = {ENCODER_VIEW: 3.0, "word": 1.5, "char": 1.5, "sound": 1.5}
+WIDTHS = {ENCODER_VIEW: 1.5, "word": 1.5, "char": 1.5, "sound": 1.5}
 """How sharply likeness falls with distance: exp(width * (cosine - 1))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A judge of its own: the views it mixes by weight, and the groups of writing it speaks for."""
+
+    mixture: Mapping[str, float]
+    groups: tuple[str, ...]
+
+
+HEADS = {
+    "encoder": Head({ENCODER_VIEW: 1.0}, GROUPS),
+    "han": Head({"word": 0.3, "char": 0.35, "sound": 0.35}, CHINESE),
+    "sound": Head({"sound": 1.0}, CHINESE),
+    "latin": Head({"word": 0.5, "char": 0.5}, LATIN),
+}
 
 
 @dataclass(frozen=True, slots=True)

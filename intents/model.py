@@ -19,7 +19,7 @@ from bot.domain.errors import ModelRefused
 from intents.encoder import encoder_name
 from intents.features import Floats, Postings, Vocabulary
 from intents.fusion import Fusion, Thresholds
-from intents.kernels import Examples, Surface
+from intents.kernels import Examples, Head, Surface
 
 FORMAT = 1
 FULL = "embedded"
@@ -35,7 +35,7 @@ _KEPT_MODELS = 2
 class Profile:
     """How a set of heads is used together: with the encoder, or with the surface views alone."""
 
-    mixtures: Mapping[str, Mapping[str, float]]
+    heads: Mapping[str, Head]
     fusion: Fusion
     thresholds: Thresholds
 
@@ -201,13 +201,14 @@ def _arrays(model: Model) -> dict[str, Any]:
 
 
 def _profile_json(profile: Profile) -> dict[str, Any]:
-    mixtures = {head: dict(mixture) for head, mixture in profile.mixtures.items()}
-    return {"mixtures": mixtures, "fusion": profile.fusion.to_json(), "thresholds": asdict(profile.thresholds)}
+    heads = {name: {"mixture": dict(head.mixture), "groups": head.groups} for name, head in profile.heads.items()}
+    return {"heads": heads, "fusion": profile.fusion.to_json(), "thresholds": asdict(profile.thresholds)}
 
 
 def _profile(data: Mapping[str, Any]) -> Profile:
     thresholds = {**data["thresholds"], "weights": tuple(data["thresholds"]["weights"])}
-    return Profile(data["mixtures"], Fusion.from_json(data["fusion"]), Thresholds(**thresholds))
+    heads = {name: Head(head["mixture"], tuple(head["groups"])) for name, head in data["heads"].items()}
+    return Profile(heads, Fusion.from_json(data["fusion"]), Thresholds(**thresholds))
 
 
 def _hash_file(path: Path) -> str:

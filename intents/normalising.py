@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Protocol, cast
 
 import opencc
@@ -121,7 +121,7 @@ class _Converter(Protocol):
     def convert(self, text: str) -> str: ...
 
 
-@lru_cache(maxsize=None)
+@cache
 def _converter(name: str) -> _Converter:
     return cast("_Converter", opencc.OpenCC(name))
 
@@ -189,8 +189,10 @@ def fold(original: str) -> Folded:
         folded = char if "!" <= char <= "~" else _cached_fold(char)
         pieces.append(folded)
         offsets.extend([position] * len(folded))
+        if len(offsets) >= MAX_TEXT_CHARS:
+            break
     text = "".join(pieces)
-    offsets.append(min(len(original), MAX_TEXT_CHARS))
+    offsets.append(offsets[-1] + 1 if offsets else 0)
     return Folded(text, "".join(map(_simplified_lower, text)), tuple(offsets))
 
 

@@ -54,9 +54,9 @@ ENGLISH_NUMBERS = {
     "thirty": 30,
     "fifty": 50,
 }
-CHINESE_NUMBER = "[零〇一二两三四五六七八九十百千万]+"
-NUMBER = rf"(?:\d+(?:\.\d+)?|{CHINESE_NUMBER})"
-ENGLISH_NUMBER = r"(?:\d+|a couple of|an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
+CHINESE_NUMBER = "[零〇一二两三四五六七八九十百千万]{1,9}"
+NUMBER = rf"(?:(?<!\d)\d{{1,9}}(?:\.\d{{1,2}})?|{CHINESE_NUMBER})"
+ENGLISH_NUMBER = r"(?:(?<!\d)\d{1,4}|a couple of|an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _SINGLE = re.compile(r"\d+|[零〇一二三四五六七八九幺两]|zero|oh|one|two|three|four|five|six|seven|eight|nine")
 
 

@@ -22,7 +22,8 @@ _MASKS: dict[str, tuple[str, str]] = {
     "email": ("邮箱", "email address"),
 }
 _NAMED_BEFORE = re.compile(
-    r"(?:订单号|订单编号|单号|工单号|快递单号|运单号|手机号码?|电话|邮箱|号码|number|no\.?|order|ticket|tracking|phone|email(?: address)?)"
+    r"(?:订单号|订单编号|单号|工单号|快递单号|运单号|手机号码?|电话|邮箱|号码|number|no\.?|order|ticket|"
+    r"tracking|phone|email(?: address)?)"
     r"(?:是|为|is|:|：|#)*\s*$",
     re.IGNORECASE,
 )

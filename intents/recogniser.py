@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
@@ -13,12 +13,13 @@ import numpy as np
 
 from bot.domain.clock import Clock
 from bot.domain.understanding import Expectation, IntentScore, Language, Recognition, Verdict
+from intents.arithmetic import use_one_core
 from intents.clauses import split_clauses
 from intents.context import answer_to, only_answers
 from intents.encoder import Encoder
 from intents.features import Floats
-from intents.fusion import group_of, signs_of
-from intents.kernels import ENCODER_VIEW, mix
+from intents.fusion import group_of, signs_of, softmax
+from intents.kernels import ENCODER_VIEW, Head, mix
 from intents.model import FULL, SURFACE_ONLY, Model
 from intents.numbers import compile_shapes
 from intents.reading import Reading, read
@@ -56,6 +57,7 @@ class EmbeddedRecogniser:
         self._shapes = compile_shapes(shapes)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="understanding")
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = WeakKeyDictionary()
+        use_one_core()
         self.judge(["你好"], ["zh"])
 
     async def recognise(self, text: str, expectation: Expectation) -> Recognition:
@@ -88,14 +90,20 @@ class EmbeddedRecogniser:
     def judge(self, words: Sequence[str], groups: Sequence[str]) -> list[Judgement]:
         """Judge bare words, each with the name of its group of writing."""
         cosines = self._model.examples.cosines(words, self._encoder)
-        scores = {
-            head: mix(cosines, mixture) @ self._model.coefficients[head]
-            for head, mixture in self._profile.mixtures.items()
-        }
-        chances = self._profile.fusion.probabilities(scores, groups)
+        scores = {name: self._score(name, head, cosines, groups) for name, head in self._profile.heads.items()}
+        log_odds = self._profile.fusion.join(scores, groups)
         near = cosines[ENCODER_VIEW if self._encoder else "char"].max(axis=1)
-        trust = self._profile.thresholds.trust(signs_of(chances, near, scores[self._profile.fusion.heads[0]]))
-        return [Judgement(row, float(value)) for row, value in zip(chances, trust, strict=True)]
+        trust = self._profile.thresholds.trust(signs_of(log_odds, near))
+        return [Judgement(row, float(value)) for row, value in zip(softmax(log_odds), trust, strict=True)]
+
+    def _score(self, name: str, head: Head, cosines: Mapping[str, Floats], groups: Sequence[str]) -> Floats:
+        coefficients = self._model.coefficients[name]
+        speaks = np.array([group in head.groups for group in groups])
+        if not speaks.any():
+            return np.zeros((len(groups), coefficients.shape[1]), np.float32)
+        scores = mix(cosines, head.mixture) @ coefficients
+        scores[~speaks] = 0
+        return scores
 
     def _conclude(
         self, text: str, expected: Expectation, reading: Reading, whole: Judgement, parts: Sequence[Judgement]
@@ -182,5 +190,3 @@ class _Queue:
             for answer, recognition in zip(answers, found, strict=True):
                 if not answer.done():
                     answer.set_result(recognition)
-
-

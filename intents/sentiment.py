@@ -10,17 +10,22 @@ from intents.urgency import find_urgency
 
 _GLAD: dict[str, float] = {
     r"谢谢|感谢|多谢|辛苦了|thank(?:s| you)|thx|appreciate": 0.6,
-    r"好评|点赞|给力|太棒|很棒|真棒|棒极了|完美|超赞|满意|喜欢|开心|高兴|惊喜|贴心|耐心|热情|靠谱|不错|很好|真好|太好了|舒服|"
+    r"好评|点赞|给力|太棒|很棒|真棒|棒极了|完美|超赞|满意|喜欢|开心|高兴|惊喜|贴心|耐心|热情|靠谱|不错|很好|"
+    r"真好|太好了|舒服|"
     r"质量好|态度好|好快|很快|真快|爱了|推荐|回购|优秀|赞|专业|及时": 1.0,
-    r"great|awesome|excellent|amazing|perfect|love|lovely|wonderful|fantastic|brilliant|happy|pleased|helpful|impressed|"
+    r"great|awesome|excellent|amazing|perfect|love|lovely|wonderful|fantastic|brilliant|happy|pleased|helpful|"
+    r"impressed|"
     r"good|nice|satisfied|delighted|superb|quick|friendly|recommend|best": 1.0,
     r"好的|行|可以|没问题|ok(?:ay)?|fine|cool": 0.2,
 }
 _BITTER: dict[str, float] = {
-    r"差评|太差|很差|真差|好差|差劲|失望|糟糕|难用|难看|难吃|后悔|无语|郁闷|烦死|烦人|心烦|坑|敷衍|投诉|举报|不爽|受不了|离谱|过分|"
-    r"恶心|垃圾|骗|假货|劣质|烂|破(?:了|损)|坏了|气|怒|呵呵|服了|醉了|慢死|太慢|拖|态度差|不理|不管|糊弄|忽悠|踢皮球": 1.0,
+    r"差评|太差|很差|真差|好差|差劲|失望|糟糕|难用|难看|难吃|后悔|无语|郁闷|烦死|烦人|心烦|坑|敷衍|投诉|举报|"
+    r"不爽|受不了|离谱|过分|"
+    r"恶心|垃圾|骗|假货|劣质|烂|破(?:了|损)|坏了|气|怒|呵呵|服了|醉了|慢死|太慢|拖|态度差|不理|不管|糊弄|忽悠|"
+    r"踢皮球": 1.0,
     r"bad|terrible|awful|horrible|worst|poor|disappoint\w*|useless|hate|annoy\w*|frustrat\w*|rude|slow|broken|fake|"
-    r"scam\w*|garbage|trash|unacceptable|ridiculous|pathetic|disgust\w*|angry|furious|upset|unhappy|dissatisfied|ignored|"
+    r"scam\w*|garbage|trash|unacceptable|ridiculous|pathetic|disgust\w*|angry|furious|upset|unhappy|"
+    r"dissatisfied|ignored|"
     r"complain\w*|joke|waste|wrong|damaged|ripped|lies?|lied|lying|fed up|sick of": 1.0,
     r"还没|迟迟|一直没|怎么还|到底|still (?:not|no|hasn|haven|waiting)|never (?:came|arrived|got)|again": 0.4,
 }
@@ -29,7 +34,9 @@ _NEGATION = re.compile(
     r"[^,，。.!！?？;；]{0,8}$"
 )
 _DOUBLE = re.compile(r"(?:不得不|不能不|没有不|not only|no wonder|不错|没错|没问题)")
-_STRONGER = re.compile(r"(?:太|非常|超级|超|特别|极其|极|真的?|好|很|so|very|really|extremely|super|absolutely|totally)\s?$")
+_STRONGER = re.compile(
+    r"(?:太|非常|超级|超|特别|极其|极|真的?|好|很|so|very|really|extremely|super|absolutely|totally)\s?$"
+)
 _FLOOR = {
     Urgency.ANGRY: -0.7,
     Urgency.LEGAL: -0.6,

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from intents.features import Floats
 from intents.fusion import GROUPS, Fusion, Thresholds, signs_of
-from intents.kernels import ENCODER_VIEW, mix
 
 RIDGE = 0.1
 FOLDS = 5
@@ -31,16 +30,6 @@ class Judged:
 
     within: Mapping[str, Floats]
     without: Mapping[str, Floats]
-
-
-def head_mixtures(name: str, views: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Name the heads of a profile and the views each one mixes; the first is the main head."""
-    if ENCODER_VIEW in views:
-        joint = {ENCODER_VIEW: 0.5, "word": 0.15, "char": 0.15, "sound": 0.2}
-        heads = {"joint": joint, "encoder": {ENCODER_VIEW: 1.0}, "sound": {"sound": 1.0}}
-    else:
-        heads = {"joint": {"word": 0.3, "char": 0.4, "sound": 0.3}, "sound": {"sound": 1.0}}
-    return {f"{name}.{head}": mixture for head, mixture in heads.items()}
 
 
 def targets(labels: NDArray[np.int64], intents: int) -> Floats:
@@ -130,18 +119,15 @@ def learn_thresholds(
 
     ``nearest`` holds the cosine of the nearest example with the own fold, and with the own intent, left out.
     """
-    inside = fusion.probabilities(judged.within, groups)
-    outside = fusion.probabilities(judged.without, groups)
-    main = fusion.heads[0]
-    signs = signs_of(inside, nearest[0], judged.within[main])
-    strange = signs_of(outside, nearest[1], judged.without[main])
+    inside = fusion.join(judged.within, groups)
+    signs = signs_of(inside, nearest[0])
+    strange = signs_of(fusion.join(judged.without, groups), nearest[1])
     right = inside.argmax(axis=1) == labels
     weights, bias = _fit_trust(np.concatenate([signs, strange]), np.concatenate([right, np.zeros(len(strange), bool)]))
     gate = Thresholds(tuple(float(weight) for weight in weights), float(bias), 0.5, 0.2)
     trust, strange_trust = gate.trust(signs), gate.trust(strange)
     sure = _open_gate(trust, right)
-    clarify = min(sure, _part(trust, strange_trust))
-    return Thresholds(gate.weights, gate.bias, sure, clarify)
+    return Thresholds(gate.weights, gate.bias, sure, min(sure, _part(trust, strange_trust)))
 
 
 def _fit_trust(signs: Floats, right: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
@@ -189,15 +175,22 @@ def nearest_elsewhere(cosines: Floats, groups: NDArray[np.int64]) -> Floats:
 
 
 def judge(
-    cosines: Mapping[str, Floats], labels: NDArray[np.int64], folds: NDArray[np.int64], intents: int, name: str
-) -> tuple[dict[str, Floats], Judged]:
-    """Solve every head of a profile: its coefficients (examples, intents) and its cross-validated scores."""
-    wanted = targets(labels, intents)
-    coefficients: dict[str, Floats] = {}
-    within: dict[str, Floats] = {}
-    without: dict[str, Floats] = {}
-    for head, mixture in head_mixtures(name, tuple(cosines)).items():
-        inverse, coefficients[head] = solve(mix(cosines, mixture), wanted)
-        within[head] = leave_out(inverse, coefficients[head], wanted, folds)
-        without[head] = leave_out(inverse, coefficients[head], wanted, labels)
-    return coefficients, Judged(within, without)
+    likeness: Floats, rows: NDArray[np.int64], labels: NDArray[np.int64], folds: NDArray[np.int64]
+) -> tuple[Floats, Floats, Floats]:
+    """Solve a head on the examples it speaks for: coefficients, scores without the own fold, without the own intent.
+
+    ``likeness`` is (rows, rows) and is overwritten; the answers are (examples, intents), zero outside of ``rows``.
+    """
+    intents = int(labels.max()) + 1
+    wanted = targets(labels[rows], intents)
+    inverse, solved = solve(likeness, wanted)
+    answers = []
+    for part in (
+        solved,
+        leave_out(inverse, solved, wanted, folds[rows]),
+        leave_out(inverse, solved, wanted, labels[rows]),
+    ):
+        whole = np.zeros((len(labels), intents), np.float32)
+        whole[rows] = part
+        answers.append(whole)
+    return answers[0], answers[1], answers[2]
