@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -33,6 +34,12 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     if size > max_bytes:
         raise TooLarge(f"the body is larger than {max_bytes // 1024} KB; send less")
     return bytes(kept)
+
+
+def silence_request_logs() -> None:
+    """Keep the HTTP client from logging addresses: Telegram's and WeChat's carry the token in them."""
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def raw_header(request: Request, name: str) -> bytes:

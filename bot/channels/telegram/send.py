@@ -7,7 +7,6 @@ Source: https://core.telegram.org/bots/api#sendmessage (text 1-4096 UTF-16 units
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,9 @@ from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, TelegramError
 from telegram.request import HTTPXRequest
 
+from bot.channels._http import silence_request_logs
 from bot.channels.degrade import degrade
+from bot.channels.parts import PartsSent
 from bot.channels.telegram.parse import CHANNEL, BotIdentity
 from bot.domain.errors import ConfigError
 from bot.domain.ids import OutboxId
@@ -28,7 +29,6 @@ DEFAULT_API_URL = "https://api.telegram.org"
 _TOO_MANY_REQUESTS = 429
 _DEFAULT_WAIT_S = 5.0
 _TIMEOUT_S = 10.0
-_REMEMBERED = 1000
 _SHORT_LABEL_CHARS = 12
 _BUTTONS_A_ROW = 2
 _LOG = structlog.get_logger(__name__)
@@ -74,6 +74,7 @@ class TelegramAdapter:
         if not bot_id.isdigit():
             raise ConfigError("the Telegram token must look like 123456:ABC...; ask @BotFather for it")
         self.identity = BotIdentity(settings.account, int(bot_id), settings.username.removeprefix("@"))
+        silence_request_logs()
         request = _Request(
             read_timeout=_TIMEOUT_S,
             write_timeout=_TIMEOUT_S,
@@ -82,7 +83,7 @@ class TelegramAdapter:
         )
         self._bot = Bot(settings.token, base_url=f"{settings.api_url.rstrip('/')}/bot", request=request)
         self._request = request
-        self._parts_sent: OrderedDict[OutboxId, int] = OrderedDict()
+        self._parts = PartsSent()
 
     async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
         """Send the message in as many parts as it needs; a repeat goes on after the parts already taken."""
@@ -90,16 +91,14 @@ class TelegramAdapter:
         parts = degrade(message, self.capabilities)
         platform_id = ""
         try:
-            for number, part in enumerate(parts):
-                if number < self._parts_sent.get(outbox_id, 0):
-                    continue
+            for part in parts[self._parts.count(outbox_id) :]:
                 keyboard = _keyboard(part.buttons)
                 sent = await self._bot.send_message(chat_id=chat_id, text=part.text, reply_markup=keyboard)
                 platform_id = str(sent.message_id)
-                self._remember(outbox_id, number + 1)
+                self._parts.note(outbox_id)
         except TelegramError as error:
             return _delivery(error)
-        self._parts_sent.pop(outbox_id, None)
+        self._parts.forget(outbox_id)
         return Sent(platform_id)
 
     async def answer_press(self, callback_query_id: str) -> None:
@@ -117,11 +116,6 @@ class TelegramAdapter:
     async def close(self) -> None:
         """Close the connections."""
         await self._request.shutdown()
-
-    def _remember(self, outbox_id: OutboxId, parts: int) -> None:
-        self._parts_sent[outbox_id] = parts
-        while len(self._parts_sent) > _REMEMBERED:
-            self._parts_sent.popitem(last=False)
 
 
 def _keyboard(buttons: tuple[Button, ...]) -> InlineKeyboardMarkup | None:

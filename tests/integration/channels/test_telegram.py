@@ -16,6 +16,7 @@ from bot.domain.errors import ConfigError, StorageError
 from bot.domain.ids import ConversationId, OutboxId
 from bot.domain.messages import Button, InboundMessage, MessageKind, OutboundMessage
 from bot.domain.ports import Accepted, Addressee, Deferred, Failed, Refused, Sent
+from bot.simulators.network import SimulatedNetwork
 from bot.simulators.telegram.people import TelegramPeople
 from bot.simulators.telegram.server import Declined, TelegramServer
 from tests.unit.channels.doubles import NOON, MemoryInbox
@@ -34,7 +35,7 @@ class Town:
         self.clock = ManualClock(NOON)
         self.server = TelegramServer(TOKEN, self.clock)
         self.adapter = TelegramAdapter(
-            TelegramSettings(TOKEN, username="xiaoer_demo_bot"), httpx.ASGITransport(self.server)
+            TelegramSettings(TOKEN, username="xiaoer_demo_bot"), SimulatedNetwork(self.server)
         )
         self.inbox = MemoryInbox()
         self.replies: list[OutboundMessage] = []
@@ -285,7 +286,7 @@ async def test_send_maps_what_telegram_answers(town: Town):
 
 async def test_wrong_token_is_not_tried_again(town: Town):
     """A token Telegram does not know never becomes right."""
-    adapter = TelegramAdapter(TelegramSettings("700100:other"), httpx.ASGITransport(town.server))
+    adapter = TelegramAdapter(TelegramSettings("700100:other"), SimulatedNetwork(town.server))
     result = await adapter.send(Addressee("shop", str(LI), ConversationId("c")), OutboundMessage("hi"), OutboxId(1))
     assert isinstance(result, Failed)
     assert not result.retryable

@@ -1,0 +1,99 @@
+"""Sending by customer-service message (客服消息).
+
+Source: https://developers.weixin.qq.com/doc/offiaccount/Message_Management/Service_Center_messages.html and
+.../Getting_Started/Global_Return_Code.html.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+
+from bot.channels._http import silence_request_logs
+from bot.channels.degrade import degrade
+from bot.channels.parts import PartsSent
+from bot.channels.wechat_oa.settings import CHANNEL, WechatOaSettings
+from bot.channels.wechat_oa.vault import TokenRefused, TokenVault
+from bot.domain.clock import Clock
+from bot.domain.ids import OutboxId
+from bot.domain.messages import OutboundMessage
+from bot.domain.ports import Addressee, Capabilities, Deferred, Delivery, Failed, Refused, Sent
+
+MAX_TEXT_BYTES = 2048  # ? the documentation names no number; 45002 is answered to longer text
+_TIMEOUT_S = 10.0
+_TOKEN_CODES = frozenset({40001, 40014, 42001})
+_REFUSED = {
+    45015: "window closed: more than 48 hours since the customer's last message",
+    45047: "window used up: five messages since the customer's last one",
+    43004: "the customer does not follow the account",
+    48001: "the account has no permission for customer-service messages",
+}
+_DEFERRED_S = {45009: 600.0, 45011: 60.0, -1: 5.0}
+
+
+class WechatOaAdapter:
+    """The ``wechat_oa`` channel of one account; ``transport`` replaces the network in tests."""
+
+    name = CHANNEL
+    capabilities = Capabilities(max_text=MAX_TEXT_BYTES, text_unit="bytes", max_buttons=0, images=False)
+
+    def __init__(
+        self, settings: WechatOaSettings, clock: Clock, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        silence_request_logs()
+        self._http = httpx.AsyncClient(base_url=settings.api_url, timeout=_TIMEOUT_S, transport=transport)
+        self._vault = TokenVault(settings, self._http, clock)
+        self._parts = PartsSent()
+
+    async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
+        """Send the message in as many parts as it needs; a repeat goes on after the parts already taken."""
+        for part in degrade(message, self.capabilities)[self._parts.count(outbox_id) :]:
+            try:
+                result = await self._send_text(to.channel_user_id, part.text)
+            except TokenRefused as error:
+                return Failed(error.reason, retryable=not error.lasting)
+            except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+                return Failed(f"WeChat cannot be reached: {type(error).__name__}", retryable=True)
+            if not isinstance(result, Sent):
+                return result
+            self._parts.note(outbox_id)
+        self._parts.forget(outbox_id)
+        return Sent()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _send_text(self, openid: str, text: str) -> Delivery:
+        token = await self._vault.token()
+        code = await self._post(token, openid, text)
+        if code in _TOKEN_CODES:
+            token = await self._vault.replace(token)
+            code = await self._post(token, openid, text)
+        return _delivery(code)
+
+    async def _post(self, token: str, openid: str, text: str) -> int:
+        body = {"touser": openid, "msgtype": "text", "text": {"content": text}}
+        # Escaped characters (\uXXXX) would be shown as they are: the body has to be plain UTF-8.
+        content = json.dumps(body, ensure_ascii=False).encode()
+        response = await self._http.post(
+            "/cgi-bin/message/custom/send",
+            params={"access_token": token},
+            content=content,
+            headers={"Content-Type": "application/json; charset=utf-8"},
+        )
+        response.raise_for_status()
+        answer: Any = response.json()
+        return int(answer["errcode"])
+
+
+def _delivery(code: int) -> Delivery:
+    if code == 0:
+        return Sent()
+    if code in _REFUSED:
+        return Refused(f"{_REFUSED[code]} (errcode {code})")
+    if code in _DEFERRED_S:
+        return Deferred(_DEFERRED_S[code], f"WeChat asks to wait (errcode {code})")
+    return Failed(f"WeChat does not take the message (errcode {code})", retryable=code in _TOKEN_CODES)

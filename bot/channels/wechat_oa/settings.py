@@ -1,0 +1,38 @@
+"""What one Official Account is set up with."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from bot.domain.errors import ConfigError
+
+CHANNEL = "wechat_oa"
+DEFAULT_API_URL = "https://api.weixin.qq.com"
+_TOKEN = re.compile(r"[A-Za-z0-9]{3,32}")
+_AES_KEY = re.compile(r"[A-Za-z0-9]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class WechatOaSettings:
+    """One account of the platform.
+
+    ``token`` and ``encoding_aes_key`` are those of the callback's settings page; with a key (safe mode) callbacks that
+    are not encrypted are refused, because in plain mode the signature does not cover the body.
+    """
+
+    app_id: str
+    app_secret: str = field(repr=False)
+    token: str = field(repr=False)
+    encoding_aes_key: str = field(default="", repr=False)
+    account: str = "shop"
+    api_url: str = DEFAULT_API_URL
+
+    def __post_init__(self) -> None:
+        """Refuse what the platform would not take."""
+        if not self.app_id or not self.app_secret:
+            raise ConfigError("a WeChat Official Account needs its AppID and AppSecret; copy them from its console")
+        if not _TOKEN.fullmatch(self.token):
+            raise ConfigError("the WeChat callback token must be 3 to 32 letters and digits")
+        if self.encoding_aes_key and not _AES_KEY.fullmatch(self.encoding_aes_key):
+            raise ConfigError("the WeChat EncodingAESKey must be 43 letters and digits; leave it out for plain mode")
