@@ -83,7 +83,7 @@ def _write(connection: Connection, batch: Sequence[Order], at: datetime) -> tupl
         connection.execute(_DROP_ITEMS, gone)
         connection.execute(_DROP_PARCELS, gone)
         for order in changed:
-            connection.execute(_UPDATE.values(**_columns(order, cancelled, at)), {"order": order.number})
+            connection.execute(_UPDATE, _columns(order, cancelled, at) | {"order": order.number})
     _insert(connection, ORDERS, [_columns(order, cancelled, at) for order in new])
     _insert(connection, ORDER_ITEMS, [values for order in (*new, *changed) for values in item_values(order)])
     _insert(connection, PARCELS, [values for order in (*new, *changed) for values in parcel_values(order)])

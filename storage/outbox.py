@@ -21,7 +21,14 @@ _REASON_CHARS = 200
 
 _NEXT = (
     select(
-        OUTBOX,
+        OUTBOX.c.id,
+        OUTBOX.c.conversation_id,
+        OUTBOX.c.sender,
+        OUTBOX.c.epoch,
+        OUTBOX.c.message,
+        OUTBOX.c.tries,
+        OUTBOX.c.due_at,
+        OUTBOX.c.created_at,
         CONVERSATIONS.c.epoch.label("epoch_now"),
         IDENTITIES.c.channel,
         IDENTITIES.c.account,

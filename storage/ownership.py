@@ -26,8 +26,23 @@ from storage.types import clean_text
 LAST_TEXT_CHARS = 200
 _MAX_CLIENT_KEY_CHARS = 64
 
-LOCK = select(CONVERSATIONS).where(CONVERSATIONS.c.id == bindparam("conversation")).with_for_update()
+LOCK = (
+    select(
+        CONVERSATIONS.c.id,
+        CONVERSATIONS.c.customer_id,
+        CONVERSATIONS.c.identity_id,
+        CONVERSATIONS.c.owner,
+        CONVERSATIONS.c.epoch,
+        CONVERSATIONS.c.agent_id,
+        CONVERSATIONS.c.locale,
+    )
+    .where(CONVERSATIONS.c.id == bindparam("conversation"))
+    .with_for_update()
+)
 """Load a conversation's row and hold it until the unit commits."""
+
+SAVE = update(CONVERSATIONS).where(CONVERSATIONS.c.id == bindparam("conversation"))
+"""Change the columns given as parameters of the conversation held."""
 
 _END_ASSIGNMENT = (
     update(ASSIGNMENTS)
@@ -168,7 +183,7 @@ class SqlOwnershipStore:
         if text:
             outbox.add(connection, row["id"], [OutboxDraft(OutboundMessage(text), "notice", NoticeSent(text, key))], at)
             values |= {"last_text": text[:LAST_TEXT_CHARS], "last_sender": "notice"}
-        connection.execute(update(CONVERSATIONS).where(CONVERSATIONS.c.id == row["id"]).values(**values, updated_at=at))
+        connection.execute(SAVE, values | {"conversation": row["id"], "updated_at": at})
         settle_change(connection, row, event, at)
         return conversations.get(connection, row["id"])
 
@@ -192,11 +207,8 @@ def _reply(connection: Connection, conversation_id: str, draft: OutboxDraft, at:
     if not isinstance(event, AgentUttered) or row["owner"] != Owner.WITH_AGENT or row["agent_id"] != event.agent_id:
         raise Conflict(_why_not_yours(connection, row))
     outbox.add(connection, conversation_id, [draft], at, client_key=client_key or None)
-    connection.execute(
-        update(CONVERSATIONS)
-        .where(CONVERSATIONS.c.id == conversation_id)
-        .values(last_text=event.text[:LAST_TEXT_CHARS], last_sender="agent", updated_at=at)
-    )
+    last_word = {"last_text": event.text[:LAST_TEXT_CHARS], "last_sender": "agent", "updated_at": at}
+    connection.execute(SAVE, last_word | {"conversation": conversation_id})
 
 
 def _why_not_yours(connection: Connection, row: RowMapping) -> str:

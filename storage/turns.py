@@ -18,7 +18,7 @@ from storage import events, outbox, proofs, tickets
 from storage.conversations import CONVERSATION_COLUMNS, conversation_of
 from storage.database import Database
 from storage.messages import decode_inbound
-from storage.ownership import LAST_TEXT_CHARS, ChangeOfOwner, change_owner, locked, settle_change
+from storage.ownership import LAST_TEXT_CHARS, SAVE, ChangeOfOwner, change_owner, locked, settle_change
 from storage.tables import CONVERSATIONS, CUSTOMERS, IDENTITIES, INBOX, OUTBOX
 from storage.types import clean_text
 
@@ -116,12 +116,7 @@ def _commit(connection: Connection, commit: TurnCommit) -> None:
     values |= _handoff(commit.events)
     if commit.locale:
         values["locale"] = commit.locale
-    # The row is held since ``locked``; the epoch stands here too, so that no later change can slip past the guard.
-    connection.execute(
-        update(CONVERSATIONS)
-        .where(CONVERSATIONS.c.id == commit.conversation_id, CONVERSATIONS.c.epoch == commit.expected_epoch)
-        .values(**values, updated_at=commit.at)
-    )
+    connection.execute(SAVE, values | {"conversation": commit.conversation_id, "updated_at": commit.at})
     if changed is not None:
         settle_change(connection, row, changed, commit.at)
     _write_the_rest(connection, commit, row["customer_id"])

@@ -7,7 +7,7 @@ An event kind that is not known (written by a newer version) is refused, not gue
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from bot.domain.errors import StorageError
@@ -243,10 +243,14 @@ EVENT_KINDS: dict[str, type[Event]] = {
     )
 }
 
+_FIELD_NAMES: dict[str, tuple[str, ...]] = {
+    kind: tuple(known_field.name for known_field in fields(event_type)) for kind, event_type in EVENT_KINDS.items()
+}
+
 
 def encode(event: Event) -> dict[str, Any]:
-    """Shape an event's data for a row (its kind is a column of its own)."""
-    return asdict(event)
+    """Shape an event's data for a row (its kind is a column of its own); shares the event's lists, copy to change."""
+    return {name: getattr(event, name) for name in _FIELD_NAMES[event.kind]}
 
 
 def decode(kind: str, data: Mapping[str, Any]) -> Event:
@@ -255,5 +259,5 @@ def decode(kind: str, data: Mapping[str, Any]) -> Event:
     if event_type is None:
         message = f"event kind {kind!r} is not known to this version; upgrade Xiaoer to read this conversation"
         raise StorageError(message)
-    known = {known_field.name for known_field in fields(event_type)}
+    known = _FIELD_NAMES[kind]
     return event_type(**{name: value for name, value in data.items() if name in known})

@@ -7,7 +7,8 @@ the conversation and the cost of a turn does not grow with the conversation's le
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any
 
 from bot.domain import events as ev
@@ -54,8 +55,8 @@ class Tracker:
         return tracker
 
     def snapshot(self) -> dict[str, Any]:
-        """Shape this tracker as plain JSON."""
-        return asdict(self)
+        """Shape this tracker as plain JSON; shares its lists, copy to change."""
+        return {name: getattr(self, name) for name in _field_names()}
 
     @classmethod
     def from_snapshot(cls, data: Mapping[str, Any]) -> Tracker:
@@ -68,11 +69,16 @@ class Tracker:
             "last_buttons",
             "ticket_numbers",
         }
-        known = {known_field.name for known_field in fields(cls)}
+        known = _field_names()
         values: dict[str, Any] = {
             name: tuple(value) if name in tuples else value for name, value in data.items() if name in known
         }
         return cls(**values)
+
+
+@cache
+def _field_names() -> tuple[str, ...]:
+    return tuple(known_field.name for known_field in fields(Tracker))
 
 
 def _customer_uttered(tracker: Tracker, _event: ev.CustomerUttered) -> Tracker:
