@@ -97,7 +97,8 @@ class Acts:
 
     async def _say(self, decision: policy.Say, draft: TurnDraft) -> None:
         draft.note(*decision.events)
-        choices = [*self._speech.offers(decision.intents, draft.locale)]
+        intents = [one for one in decision.intents if not (decision.human and one == policy.REQUEST_HUMAN)]
+        choices = [*self._speech.offers(intents, draft.locale)]
         choices += [NEITHER] if decision.neither else []
         choices += [HUMAN] if decision.human else []
         data = await self._queue_state() if decision.key == "engine.still_waiting" else {}

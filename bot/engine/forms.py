@@ -44,8 +44,8 @@ class Result(StrEnum):
 class Step:
     """A message's effect: events to append; ``reply`` says why an answer was rejected.
 
-    ``free`` marks an answer taken from plain words to a question that takes any words, so it may as well have been
-    something else.
+    ``free`` marks an answer read out of plain words (no button, number, label or recognised value), so that they may
+    as well mean something else.
     """
 
     result: Result
@@ -185,14 +185,17 @@ def _correction(view: _View) -> Step | None:
     """不对，订单号是… / no, it's … / 改成…: sets a slot again, whichever it was."""
     sure = words.corrects(view.text)
     if not (sure or words.may_correct(view.text) or (_confirming(view) and words.wants_change(view.text))):
-        # Without such words only a different value of a known kind, and not while any words are an answer.
-        if _takes_any_words(view.asked) and not _is_bare_value(view):
+        # Without such words only a message that is little more than a different order number, address, ...
+        if not _is_bare_value(view):
             return None
-        return _corrected(view, _changed_entities(view)) or (NOTHING if _is_bare_value(view) else None)
+        return _corrected(view, _changed_entities(view)) or NOTHING
+    named = next((spec for spec in view.form.slots if _is_named(view, spec)), None)
+    in_words = _set_again(view, named) if named is not None and not named.entity else None
+    if in_words is not None:
+        return in_words
     changed = _changed_entities(view)
     if changed:
         return _corrected(view, changed)
-    named = next((spec for spec in view.form.slots if _is_named(view, spec)), None)
     if named is not None:
         return _set_again(view, named) or _reopen(view, named.name)
     return _last_set_again(view) if sure else None
@@ -217,12 +220,15 @@ def _direct(view: _View) -> Step | None:
     spec = view.asked
     if spec is None or not view.text:
         return None
-    value = _option(view, spec) if spec.options else None
+    value = _picked(view, spec) if spec.options else None
     if value is None and spec.entity:
         found = view.reading.recognition.entity(spec.entity)
         value = found if found and _is_offered(spec, found) else None
     if value is not None:
         return _with_entities(view, _answer(spec, value), spec)
+    value = _named_within(view, spec)
+    if value is not None:
+        return _with_entities(view, replace(_answer(spec, value), free=True), spec)
     if spec.optional and (words.skips(view.text) or view.reading.sure == "deny"):
         return _answer(spec, "")
     parsed = _parse(spec, view.reading.message, view.reading.recognition)
@@ -269,7 +275,8 @@ def _is_bare_value(view: _View) -> bool:
     """Tell whether the message is little more than a value that belongs to other questions of the form."""
     entities = view.reading.recognition.entities
     asked_entity = view.asked.entity if view.asked is not None else ""
-    others = {spec.entity for spec in view.form.slots if spec.entity and spec.name in view.tracker.slots}
+    slots = view.tracker.slots
+    others = {spec.entity for spec in view.form.slots if spec.entity and not spec.options and spec.name in slots}
     if not entities or not {one.name for one in entities} <= others - {asked_entity}:
         return False
     covered = {place for one in entities for place in range(one.start, one.end)}
@@ -306,12 +313,18 @@ def _set_again(view: _View, spec: SlotSpec) -> Step | None:
     if not rest:
         return None
     if spec.options:
-        value = _option(replace(view, reading=_reworded(view, rest)), spec)
+        said = replace(view, reading=_reworded(view, rest))
+        value = _picked(said, spec) or _named_within(said, spec) or _parsed_option(said, spec)
         return Step(Result.CORRECTED, (SlotSet(spec.name, value),)) if value is not None else None
     parsed = _parse(spec, _reworded(view, rest).message, Recognition())
     if isinstance(parsed, Rejected):
         return Step(Result.REJECTED, (), parsed.reply)
     return None if isinstance(parsed, Missing) else Step(Result.CORRECTED, (SlotSet(spec.name, parsed),))
+
+
+def _parsed_option(view: _View, spec: SlotSpec) -> str | None:
+    parsed = _parse(spec, view.reading.message, Recognition())
+    return parsed if isinstance(parsed, str) and parsed in spec.options else None
 
 
 def _last_set_again(view: _View) -> Step | None:
@@ -379,8 +392,8 @@ def _with_entities(view: _View, step: Step | None, spec: SlotSpec) -> Step | Non
     return replace(step, events=(*step.events, *_unanswered_entities(view, spec)))
 
 
-def _option(view: _View, spec: SlotSpec) -> str | None:
-    """Find the option a text means: its value or label, its number, or its label within the text."""
+def _picked(view: _View, spec: SlotSpec) -> str | None:
+    """Find the option a text names outright: by its value, its label or its number."""
     labels = view.labels.get(spec.name, {})
     said = words.folded(view.text)
     for value in spec.options:
@@ -390,8 +403,13 @@ def _option(view: _View, spec: SlotSpec) -> str | None:
     number = words.ordinal(view.text)
     if 1 <= number <= len(values):
         return values[number - 1]
-    if "yes" in spec.options and "no" in spec.options:
-        return _yes_no(view)
+    return _yes_no(view) if {"yes", "no"} <= set(spec.options) else None
+
+
+def _named_within(view: _View, spec: SlotSpec) -> str | None:
+    """Find the one option whose label stands in a longer text."""
+    said = words.folded(view.text)
+    labels = view.labels.get(spec.name, {})
     inside = [value for value in spec.options if any(_stands_in(label, said) for label in labels.get(value, ()))]
     return inside[0] if len(inside) == 1 else None
 
@@ -424,4 +442,4 @@ def _taken(spec: SlotSpec, parsed: ParsedSlot) -> Step | None:
         return None
     if spec.options and isinstance(parsed, str) and parsed not in _values(spec):
         return None
-    return Step(Result.ANSWERED, (SlotSet(spec.name, parsed),), free=_takes_any_words(spec))
+    return Step(Result.ANSWERED, (SlotSet(spec.name, parsed),), free=True)

@@ -28,6 +28,7 @@ REQUEST_HUMAN = "request_human"
 _FAQ = FAQ_PREFIX.rstrip("/")
 _NEVER_OFFERED = frozenset({"greet", "goodbye", "thank", "affirm", "deny", "stop", "repeat", "chitchat", "oos", ""})
 _NO_ASIDE = frozenset({"affirm", "deny", "stop", "oos", ""})
+_ERRANDS_OF_A_NUMBER = frozenset({"track_order", "order_status", "urge_shipping", "track_refund"})
 _BARE_NUMBER_EXTRA_CHARS = 4
 _TICKET_NUMBER = re.compile(r"^\W*TK\s?\d{8}\W*$", re.IGNORECASE)
 _WORDLESS_LINES = {
@@ -157,13 +158,16 @@ def _wants_a_human(situation: Situation) -> Decision | None:
 
 
 def _stops_the_form(situation: Situation) -> Decision | None:
-    return Stop() if situation.form is not None and situation.reading.sure == "stop" else None
+    stops = situation.reading.sure == "stop" or words.says_stop(situation.reading.text)
+    return Stop() if stops and situation.form is not None else None
 
 
 def _open_form(situation: Situation) -> Decision | None:
     """An answer, a correction, or something else in the middle of a form."""
     if situation.form is None:
         return None
+    if situation.reading.sure == "repeat":
+        return Fill(Step(Result.ANSWERED))
     step = situation.step()
     aside = _aside(situation)
     if aside and _outweighs(situation, aside, step):
@@ -222,14 +226,16 @@ def _is_sure(situation: Situation) -> Decision | None:
 
 
 def _bare_number(situation: Situation) -> Decision | None:
-    """Nothing but an order or ticket number: most want to know how it stands."""
+    """Nothing but an order or ticket number, or another one instead of the last: most want to know how it stands."""
     text = situation.reading.text
     if _TICKET_NUMBER.match(text) and situation.can_do("ticket_status"):
         return Run("ticket_status")
     numbers = [one for one in situation.reading.recognition.entities if one.name == "order_number"]
     covered = sum(one.end - one.start for one in numbers)
-    bare = bool(numbers) and len(text) - covered <= _BARE_NUMBER_EXTRA_CHARS
-    return Run("track_order") if bare and situation.can_do("track_order") else None
+    bare = len(text) - covered <= _BARE_NUMBER_EXTRA_CHARS or words.may_correct(text)
+    last = situation.tracker.last_intent
+    errand = last if last in _ERRANDS_OF_A_NUMBER else "track_order"
+    return Run(errand) if numbers and bare and situation.can_do(errand) else None
 
 
 def _unsure_between_two(situation: Situation) -> Decision | None:

@@ -139,7 +139,9 @@ async def _read_text(group: Sequence[InboundMessage], message: InboundMessage, e
     if imperative is not None:
         return Reading(message, _meaning(whole, imperative))
     if ear.expected.form:
-        return Reading(message, whole)
+        # In a form the lines are one answer; only questions among them may be something else.
+        asked = [one for text, one in zip(texts, each, strict=False) if words.asks(text)]
+        sure = [one for one in sure if one in asked]
     return _several(message, whole, [one for one in sure if one.intent not in PLEASANTRIES])
 
 

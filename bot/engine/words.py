@@ -45,6 +45,11 @@ _SKIP = re.compile(
     r"skip|none|no|nope|n/a|na|not now|nothing|pass)$",
     re.IGNORECASE,
 )
+_STOP = re.compile(
+    r"^(?:(?:还是)?算了.{0,6}|退出|不办了|不弄了|不填了|先不办了|stop|quit|exit|never ?mind|forget (?:it|about it)|"
+    r"let'?s stop(?: here)?|leave it)$",
+    re.IGNORECASE,
+)
 _YES = re.compile(
     r"^(?:是|是的|对|對|对的|對的|好|好的|好吧|嗯+|行|可以|确认|確認|没错|沒錯|没问题|提交|"
     r"y|yes|yeah|yep|yup|ok|okay|sure|correct|right|confirm|submit|looks good|go ahead)$",
@@ -141,6 +146,11 @@ def asks(text: str) -> bool:
 def skips(text: str) -> bool:
     """Tell whether the text says that there is nothing to say to an optional question."""
     return bool(_SKIP.match(folded(text)))
+
+
+def says_stop(text: str) -> bool:
+    """Tell whether the text does nothing but drop what is being done."""
+    return bool(_STOP.match(folded(text)))
 
 
 def says_yes(text: str) -> bool:

@@ -278,6 +278,37 @@ async def test_stop_leaves_nothing_half_filed(stage: Stage):
     assert not stage.commit.tickets
 
 
+@pytest.mark.parametrize("text", ["算了", "算了不退了", "还是算了吧", "never mind", "Forget it!", "退出"])
+async def test_stop_in_plain_words_needs_no_recogniser(stage: Stage, text: str):
+    """The usual words leave a form even when the recogniser is unsure."""
+    await stage.hears("我要投诉")
+    assert await stage.hears(text) == ["engine.form_stopped"]
+
+
+async def test_other_number_after_an_errand_does_it_again(stage: Stage):
+    """A corrected or further number right after an answer means the same errand."""
+    await stage.hears("我的快递呢")
+    await stage.hears("W10001")
+    await stage.hears("8899")
+    assert await stage.hears("no, it's W20002") == ["proof.ask_phone"]
+    assert stage.store.tracker.slots == {"order_number": "W20002"}
+
+
+async def test_question_naming_an_option_is_a_digression(stage: Stage):
+    """A question that happens to hold an option's label is answered, not taken for the option."""
+    stage.renderer.texts["file_complaint.ask_category.late"] = "退款"
+    await stage.hears("我要投诉")
+    assert await stage.hears("退款要多久？") == ["faq.answer", ASKED_CATEGORY]
+    assert stage.store.tracker.slots == {}
+
+
+async def test_repeat_in_a_form_asks_the_question_once_more(stage: Stage):
+    """Only the open question is what is to be heard again."""
+    stage.teach("再说一遍", "repeat")
+    await stage.hears("我要投诉")
+    assert await stage.hears("再说一遍") == [ASKED_CATEGORY]
+
+
 async def test_form_survives_restart(stage: Stage):
     """All state is in the tracker: another process goes on where this one stopped."""
     await stage.hears("我要投诉")

@@ -134,7 +134,7 @@ def test_value_of_many_in_a_correction_is_the_one_meant():
 
 
 def test_not_at_the_start_of_a_story_is_no_correction():
-    """ "不是正品" is what happened, not a correction."""
+    """A story may begin with "不是正品": it is what happened, not a correction."""
     tracker = tracker_with("reason", order_number="W10001", category="quality")
     for text in ("不是正品，是假的", "no, really bad quality", "等了半个月，东西也不对"):
         step = forms.advance(FORM, tracker, said(text), LABELS)
