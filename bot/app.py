@@ -19,10 +19,15 @@ from fastapi import APIRouter, FastAPI
 from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
+from bot.channels.telegram.send import TelegramAdapter, TelegramSettings
+from bot.channels.telegram.webhook import build_router as build_telegram_router
 from bot.channels.web.adapter import WebAdapter
 from bot.channels.web.routes import WidgetPorts, WidgetSettings
 from bot.channels.web.routes import build_router as build_widget_router
 from bot.channels.web.tokens import VisitorTokens
+from bot.channels.wechat_oa.send import WechatOaAdapter
+from bot.channels.wechat_oa.settings import WechatOaSettings
+from bot.channels.wechat_oa.webhook import build_router as build_wechat_oa_router
 from bot.config import Config, Secrets
 from bot.console.app import build_console
 from bot.desk.counter import Desk, DeskSecurity, DeskStores, make_desk
@@ -296,12 +301,41 @@ async def open_house(
 
 @asynccontextmanager
 async def open_channels(config: Config, secrets: Secrets, clock: Clock) -> AsyncIterator[Mapping[str, ChannelAdapter]]:
-    """Open the adapters of the enabled channels, and the terminal."""
-    del secrets, clock
+    """Open the adapters of the enabled channels, and the terminal; their connections close at the end."""
     channels: dict[str, ChannelAdapter] = {}
-    if config.channels.web.enabled:
-        channels["web"] = WebAdapter()
-    yield channels
+    async with AsyncExitStack() as stack:
+        if config.channels.web.enabled:
+            channels["web"] = WebAdapter()
+        if config.channels.telegram.enabled:
+            telegram = TelegramAdapter(telegram_settings(config, secrets))
+            stack.push_async_callback(telegram.close)
+            channels["telegram"] = telegram
+        if config.channels.wechat_oa.enabled:
+            wechat_oa = WechatOaAdapter(wechat_oa_settings(config, secrets), clock)
+            stack.push_async_callback(wechat_oa.close)
+            channels["wechat_oa"] = wechat_oa
+        yield channels
+
+
+def telegram_settings(config: Config, secrets: Secrets) -> TelegramSettings:
+    """Give what the Telegram channel is set up with; ConfigError names the secrets that are missing."""
+    secrets.require("telegram", "telegram_token", "telegram_secret")
+    channel = config.channels.telegram
+    return TelegramSettings(secrets.telegram_token, channel.username, channel.account, channel.api_base)
+
+
+def wechat_oa_settings(config: Config, secrets: Secrets) -> WechatOaSettings:
+    """Give what the WeChat channel is set up with; ConfigError names the secrets that are missing."""
+    secrets.require("wechat_oa", "wechat_oa_token", "wechat_oa_app_secret")
+    channel = config.channels.wechat_oa
+    return WechatOaSettings(
+        app_id=channel.app_id,
+        app_secret=secrets.wechat_oa_app_secret,
+        token=secrets.wechat_oa_token,
+        encoding_aes_key=secrets.wechat_oa_aes_key,
+        account=channel.account,
+        api_url=channel.api_base,
+    )
 
 
 # ---------------------------------------------------------------- over HTTP
@@ -333,3 +367,8 @@ def make_routers(opened: House) -> Iterator[APIRouter]:
         days = config.channels.web.token_days
         tokens = VisitorTokens(secrets.secret_key, settings.account, opened.clock, days * SECONDS_A_DAY)
         yield build_widget_router(settings, ports, tokens)
+    telegram = opened.channels.get("telegram")
+    if isinstance(telegram, TelegramAdapter):
+        yield build_telegram_router(telegram, secrets.telegram_secret, opened.intake.accept, opened.clock)
+    if config.channels.wechat_oa.enabled:
+        yield build_wechat_oa_router(wechat_oa_settings(config, secrets), opened.intake.accept, opened.clock)
