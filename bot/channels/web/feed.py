@@ -91,7 +91,7 @@ class VisitorFeed:
                     yield ServerSentEvent(event="message", id=str(last), data=json.dumps(item_json(item, self._sender)))
                 for bell in await self._rung():
                     if bell.kind == "typing":
-                        yield ServerSentEvent(event="typing", data=json.dumps(dict(bell.data)))
+                        yield ServerSentEvent(event="typing", data=json.dumps({"on": bell.data.get("on") is not False}))
         finally:
             listener.cancel()
             await asyncio.gather(listener, return_exceptions=True)

@@ -115,10 +115,10 @@ async def test_stream_survives_a_lost_bell():
 
 
 async def test_stream_shows_typing():
-    """Typing is passed on and has no id."""
+    """Typing is passed on without an id of its own and without our ids."""
     async with visiting() as visit, visit.listen() as reader:
         topic = f"shopper:web:shop:{visit.me.channel_user_id}"
-        await visit.room.live.publish(LiveEvent(topic, "typing", {"on": True}))
+        await visit.room.live.publish(LiveEvent(topic, "typing", {"conversation_id": "inner"}))
         event = await reader.next()
         assert (event["event"], event["data"]) == ("typing", {"on": True})
         assert "id" not in event
