@@ -1,0 +1,1 @@
+"""Dialogues through the real house; see README.md for their format."""
