@@ -15,7 +15,7 @@ from bot.domain.ports import Handler, HandlerEntry, QueueBoard, Recogniser
 from bot.domain.replies import Choice, Reply
 from bot.domain.turns import Outcome, Turn
 from bot.domain.understanding import IntentScore, Recognition, Verdict
-from bot.engine import forms, policy
+from bot.engine import forms, policy, questions
 from bot.engine.draft import Said, TurnDraft
 from bot.engine.faults import describe
 from bot.engine.forms import Result, Step
@@ -85,7 +85,7 @@ class Acts:
             form = self._forms.get(draft.tracker.form)
             if draft.is_over or draft.waits or form is None:
                 return
-            name = forms.open_question(form, draft.tracker.slots)
+            name = questions.open_question(form, draft.tracker.slots)
             if name:
                 self._ask(form, name, draft)
                 return
@@ -168,7 +168,7 @@ class Acts:
         draft.waits = False
         # A form opened again by its own submission must not take the same words for an answer once more.
         heard = Recognition() if submitted == form.name else job.recognition
-        draft.note(FormStarted(form.name, job.intent), *forms.opening(form, outcome.form_slots, heard))
+        draft.note(FormStarted(form.name, job.intent), *questions.opening(form, outcome.form_slots, heard))
 
     async def _call(self, handler: Handler, draft: TurnDraft, job: _Job) -> Outcome | None:
         turn = Turn(
@@ -212,21 +212,21 @@ class Acts:
             self._say_rejected(step.reply, draft)
         elif step.result is Result.DENIED:
             form = self._forms[draft.tracker.form]
-            draft.say("engine.confirm_no", {}, (*forms.edit_choices(form, draft.tracker.slots), STOP))
+            draft.say("engine.confirm_no", {}, (*questions.edit_choices(form, draft.tracker.slots), STOP))
             draft.waits = True
         else:
             draft.lead = _LEADS.get(step.result, "")
 
     def _say_rejected(self, reply: Reply, draft: TurnDraft) -> None:
         spec = self._forms[draft.tracker.form].slot(draft.tracker.asked_slot)
-        choices = (*reply.choices, *(forms.choices_of(spec) if spec else ()), *_way_out(draft))
+        choices = (*reply.choices, *(questions.choices_of(spec) if spec else ()), *_way_out(draft))
         if _way_out(draft):
             draft.said.append(Said(Reply("engine.offer_human_in_form"), lead=True))
         draft.said.append(Said(replace(reply, choices=choices)))
         draft.waits = True
 
     def _ask(self, form: Form, name: str, draft: TurnDraft) -> None:
-        reply, asked = forms.question(form, name, draft.tracker.slots)
+        reply, asked = questions.question(form, name, draft.tracker.slots)
         draft.note(asked)
         lead = "engine.offer_human_in_form" if _way_out(draft) else draft.lead
         if lead:

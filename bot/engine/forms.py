@@ -8,22 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
 
-from bot.domain.events import AnswerRejected, Event, SlotAsked, SlotSet
+from bot.domain.events import AnswerRejected, Event, SlotSet
 from bot.domain.forms import CONFIRM_SLOT, Form, Missing, ParsedSlot, Rejected, SlotSpec
 from bot.domain.messages import InboundMessage, MessageKind
-from bot.domain.replies import Choice, Reply
+from bot.domain.replies import Reply
 from bot.domain.tracker import Tracker
 from bot.domain.understanding import Entity, Recognition
 from bot.engine import words
+from bot.engine.questions import EDIT_PREFIX, applies, is_offered, offered_values
 from bot.engine.reading import Reading
 
 MAX_REJECTIONS = 3
 """After so many answers that cannot be taken, a human is offered with the question."""
 _BARE_EXTRA_CHARS = 6
-EDIT_PREFIX = "edit:"
-"""A pressed ``=edit:<slot>`` opens that question again."""
 
 Labels = Mapping[str, Mapping[str, tuple[str, ...]]]
 """slot -> option value -> what its button says, in every language."""
@@ -75,67 +73,6 @@ class _View:
         return self.reading.text
 
 
-# ---------------------------------------------------------------- opening and asking
-
-
-def opening(form: Form, known: Mapping[str, Any], recognition: Recognition) -> tuple[SlotSet, ...]:
-    """List the slots set when a form opens: those known, then those its opening message names."""
-    given = [SlotSet(name, value) for name, value in known.items()]
-    used = {spec.entity for spec in form.slots if spec.name in known}
-    for spec in form.slots:
-        value = recognition.entity(spec.entity) if spec.entity and spec.entity not in used else ""
-        if value and spec.name not in known and _is_offered(spec, value) and _applies(spec, known):
-            given.append(SlotSet(spec.name, value))
-            used.add(spec.entity)
-    return tuple(given)
-
-
-def open_question(form: Form, slots: Mapping[str, Any]) -> str:
-    """Name the next question: a slot, CONFIRM_SLOT, or ``""`` when everything is answered."""
-    for spec in form.slots:
-        if spec.name not in slots and _applies(spec, slots):
-            return spec.name
-    return CONFIRM_SLOT if form.confirm and slots.get(CONFIRM_SLOT) != "yes" else ""
-
-
-def question(form: Form, name: str, slots: Mapping[str, Any]) -> tuple[Reply, SlotAsked]:
-    """Shape a question with its buttons, and the event that remembers it."""
-    spec = form.slot(name)
-    if spec is None:
-        choices = (Choice("/affirm", label_key="engine.button_yes"), Choice("/deny", label_key="engine.button_no"))
-        return Reply(form.confirm, dict(slots), choices), SlotAsked(CONFIRM_SLOT, ["yes", "no"])
-    return Reply(spec.ask, dict(slots), choices_of(spec)), SlotAsked(name, list(_values(spec)))
-
-
-def choices_of(spec: SlotSpec) -> tuple[Choice, ...]:
-    """Shape the buttons of a question; an optional one can be skipped."""
-    choices = [Choice(f"={value}", label_key=f"{spec.ask}.{value}") for value in spec.options]
-    if spec.optional:
-        choices.append(Choice("=", label_key="engine.button_skip"))
-    return tuple(choices)
-
-
-def edit_choices(form: Form, slots: Mapping[str, Any]) -> tuple[Choice, ...]:
-    """Shape a button for each answered question that has an everyday name."""
-    return tuple(
-        Choice(f"={EDIT_PREFIX}{spec.name}", label_key=f"engine.slot_{spec.name}")
-        for spec in form.slots
-        if spec.name in slots and words.has_name(spec.name) and _applies(spec, slots)
-    )
-
-
-def _values(spec: SlotSpec) -> tuple[str, ...]:
-    return (*spec.options, "") if spec.options and spec.optional else spec.options
-
-
-def _applies(spec: SlotSpec, slots: Mapping[str, Any]) -> bool:
-    return spec.wanted is None or spec.wanted(slots)
-
-
-def _is_offered(spec: SlotSpec, value: str) -> bool:
-    return not spec.options or value in spec.options
-
-
 # ---------------------------------------------------------------- a message meets the form
 
 
@@ -158,7 +95,7 @@ def _pressed(view: _View) -> Step | None:
     if view.asked is None:
         return _confirmed(value) if view.tracker.asked_slot == CONFIRM_SLOT else NOTHING
     if view.asked.options:
-        return _answer(view.asked, value) if value in _values(view.asked) else NOTHING
+        return _answer(view.asked, value) if value in offered_values(view.asked) else NOTHING
     if not value:
         return _answer(view.asked, "") if view.asked.optional else NOTHING
     parsed = _parse(view.asked, view.reading.message, view.reading.recognition) if view.asked.parse else value
@@ -172,7 +109,7 @@ def _pictures(view: _View) -> Step | None:
     wordless = replace(view.reading.message, text="", payload="")
     for spec in _asked_first(view):
         parsed = _parse(spec, wordless, Recognition()) if spec.parse else Missing.VALUE
-        if not isinstance(parsed, list) or not _applies(spec, view.tracker.slots):
+        if not isinstance(parsed, list) or not applies(spec, view.tracker.slots):
             continue
         before = view.tracker.slots.get(spec.name)
         earlier = [one for one in before if one not in parsed] if isinstance(before, list) else []
@@ -223,7 +160,7 @@ def _direct(view: _View) -> Step | None:
     value = _picked(view, spec) if spec.options else None
     if value is None and spec.entity:
         found = view.reading.recognition.entity(spec.entity)
-        value = found if found and _is_offered(spec, found) else None
+        value = found if found and is_offered(spec, found) else None
     if value is not None:
         return _with_entities(view, _answer(spec, value), spec)
     value = _named_within(view, spec)
@@ -295,7 +232,7 @@ def _confirmed(value: str) -> Step | None:
 
 def _reopen(view: _View, name: str) -> Step:
     spec = view.form.slot(name)
-    if spec is None or name not in view.tracker.slots or not _applies(spec, view.tracker.slots):
+    if spec is None or name not in view.tracker.slots or not applies(spec, view.tracker.slots):
         return NOTHING
     return Step(Result.ANSWERED, (SlotSet(name, None),))
 
@@ -333,7 +270,7 @@ def _last_set_again(view: _View) -> Step | None:
     for name in reversed(tuple(slots)):
         spec = view.form.slot(name)
         # What a handler noted for itself (a question never wanted) is not the shopper's to set.
-        step = _set_again(view, spec) if spec and not spec.entity and _applies(spec, slots) else None
+        step = _set_again(view, spec) if spec and not spec.entity and applies(spec, slots) else None
         if step is not None and step.result is Result.CORRECTED:
             return step
     return None
@@ -363,7 +300,7 @@ def _other_value(view: _View, spec: SlotSpec) -> str:
         return ""
     before = view.tracker.slots.get(spec.name)
     found = [one for one in view.reading.recognition.entities if one.name == spec.entity and one.value != before]
-    kept = [one for one in found if _is_offered(spec, one.value)]
+    kept = [one for one in found if is_offered(spec, one.value)]
     meant = [one for one in kept if not _is_negated(view.text, one)]
     return (meant or kept)[-1].value if kept else ""
 
@@ -380,7 +317,7 @@ def _unanswered_entities(view: _View, done: SlotSpec | None) -> tuple[SlotSet, .
     for spec in view.form.slots:
         value = view.reading.recognition.entity(spec.entity) if spec.entity and spec.entity not in used else ""
         known = spec is done or spec.name in view.tracker.slots
-        if value and not known and _is_offered(spec, value) and _applies(spec, view.tracker.slots):
+        if value and not known and is_offered(spec, value) and applies(spec, view.tracker.slots):
             used.add(spec.entity)
             filled.append(SlotSet(spec.name, value))
     return tuple(filled)
@@ -399,7 +336,7 @@ def _picked(view: _View, spec: SlotSpec) -> str | None:
     for value in spec.options:
         if said in {words.folded(one) for one in (value, *labels.get(value, ()))}:
             return value
-    values = _values(spec)
+    values = offered_values(spec)
     number = words.ordinal(view.text)
     if 1 <= number <= len(values):
         return values[number - 1]
@@ -440,6 +377,6 @@ def _taken(spec: SlotSpec, parsed: ParsedSlot) -> Step | None:
         return Step(Result.REJECTED, (AnswerRejected(spec.name),), parsed.reply)
     if isinstance(parsed, Missing):
         return None
-    if spec.options and isinstance(parsed, str) and parsed not in _values(spec):
+    if spec.options and isinstance(parsed, str) and parsed not in offered_values(spec):
         return None
     return Step(Result.ANSWERED, (SlotSet(spec.name, parsed),), free=True)

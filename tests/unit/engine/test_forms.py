@@ -11,7 +11,7 @@ from bot.domain.events import FormStarted, SlotAsked, SlotSet
 from bot.domain.forms import CONFIRM_SLOT, Form, Missing, SlotSpec
 from bot.domain.tracker import Tracker
 from bot.domain.understanding import Entity, Recognition
-from bot.engine import forms
+from bot.engine import forms, questions
 from bot.engine.forms import Result
 from bot.engine.reading import Reading
 from tests.unit.engine.fakes import message, understood
@@ -86,10 +86,10 @@ def test_form_always_has_a_question_or_is_complete(answers: list[str]):
     """Whatever is answered, the driver knows what to ask; it is complete only after yes."""
     tracker = tracker_with()
     for answer in answers:
-        name = forms.open_question(FORM, tracker.slots)
+        name = questions.open_question(FORM, tracker.slots)
         if not name:
             break
-        _, asked = forms.question(FORM, name, tracker.slots)
+        _, asked = questions.question(FORM, name, tracker.slots)
         tracker = tracker.fold([asked])
         reading = said(answer)
         if answer.startswith("="):
@@ -97,24 +97,24 @@ def test_form_always_has_a_question_or_is_complete(answers: list[str]):
         if answer.startswith("W"):
             reading = said(answer, Entity("order_number", answer, 0, len(answer)))
         tracker = tracker.fold(forms.advance(FORM, tracker, reading, LABELS).events)
-    if not forms.open_question(FORM, tracker.slots):
+    if not questions.open_question(FORM, tracker.slots):
         assert tracker.slots[CONFIRM_SLOT] == "yes"
 
 
 def test_opening_takes_known_values_before_words():
     """What the handler knows wins; an entity is used once; unwanted questions stay empty."""
     heard = Recognition(entities=(Entity("order_number", "W2"), Entity("email", "a@b.cn")))
-    given_slots = forms.opening(FORM, {"order_number": "W1"}, heard)
+    given_slots = questions.opening(FORM, {"order_number": "W1"}, heard)
     assert given_slots == (SlotSet("order_number", "W1"), SlotSet("email", "a@b.cn"))
 
 
 def test_question_offers_options_and_skip():
     """Values are buttons labelled under the question's key; an optional question can be skipped."""
-    reply, asked = forms.question(FORM, "category", {})
+    reply, asked = questions.question(FORM, "category", {})
     assert [choice.payload for choice in reply.choices] == ["=quality", "=late"]
     assert reply.choices[0].label_key == "f.category.quality"
     assert asked.options == ["quality", "late"]
-    reply, _ = forms.question(FORM, "email", {})
+    reply, _ = questions.question(FORM, "email", {})
     assert [(choice.payload, choice.label_key) for choice in reply.choices] == [("=", "engine.button_skip")]
 
 
