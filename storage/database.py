@@ -12,15 +12,16 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
+from bot.domain.errors import StorageError
 from storage.types import dump_json
 
 T = TypeVar("T")
@@ -46,10 +47,17 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise StorageError(f"the folder of the database cannot be made: {folder} ({problem.strerror})") from problem
+
+
 def make_engine(url: str) -> Engine:
     """Make an engine for ``sqlite:///path`` or ``postgresql+psycopg://...``; its errors never show what was stored."""
     if url.startswith("sqlite"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(Path(url.removeprefix("sqlite:///")).parent)
         engine = create_engine(
             url,
             poolclass=QueuePool,
@@ -70,11 +78,26 @@ def make_engine(url: str) -> Engine:
     )
 
 
+@contextlib.contextmanager
+def said_plainly() -> Iterator[None]:
+    """Turn a database that cannot be used (locked, full, gone) into a StorageError."""
+    try:
+        yield
+    except DatabaseError as problem:
+        # The bare class is a file that is no database; its other children are mistakes of the statement.
+        if not isinstance(problem, OperationalError) and type(problem) is not DatabaseError:
+            raise
+        raise StorageError(f"the database cannot be used now: {problem.orig}") from problem
+
+
 class Database:
-    """Runs units of work; close it when done."""
+    """Runs units of work; close it when done.
+
+    ``run``, ``read`` and ``submit`` raise StorageError when the database cannot be used, and what the unit raises.
+    """
 
     def __init__(self, url: str) -> None:
-        """Open ``url``; the schema is not touched."""
+        """Open ``url``; the schema is not touched. Raises StorageError when an SQLite file cannot be opened."""
         self.engine = make_engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._pool = ThreadPoolExecutor(_POOL_THREADS, thread_name_prefix="database")
@@ -102,11 +125,11 @@ class Database:
         self.engine.dispose()
 
     def _write(self, unit: Unit[T]) -> T:
-        with self.engine.begin() as connection:
+        with said_plainly(), self.engine.begin() as connection:
             return unit(connection)
 
     def _read(self, unit: Unit[T]) -> T:
-        with self.engine.connect() as connection:
+        with said_plainly(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             return unit(connection)
@@ -116,7 +139,8 @@ class _GroupWriter:
     """SQLite's one writer: takes what is waiting, commits it together."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        with said_plainly():
+            self._connection = engine.connect()
         self._waiting: queue.SimpleQueue[tuple[Unit[Any], Future[Any]] | None] = queue.SimpleQueue()
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="database-writer", daemon=True)
@@ -135,7 +159,7 @@ class _GroupWriter:
         self._thread.join()
 
     def _work(self) -> None:
-        with self._engine.connect() as connection:
+        with self._connection as connection:
             while (first := self._waiting.get()) is not None:
                 group = [first]
                 stop = self._gather(group)
@@ -158,9 +182,10 @@ class _GroupWriter:
         wanted = [(unit, future) for unit, future in group if future.set_running_or_notify_cancel()]
         finished: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            finished.extend((future, *self._attempt(connection, unit)) for unit, future in wanted)
-            connection.commit()
+            with said_plainly():
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                finished.extend((future, *self._attempt(connection, unit)) for unit, future in wanted)
+                connection.commit()
         except Exception as failure:  # noqa: BLE001 - every waiter must hear of it
             with contextlib.suppress(SQLAlchemyError):
                 connection.rollback()
@@ -175,8 +200,9 @@ class _GroupWriter:
     def _attempt(connection: Connection, unit: Unit[Any]) -> tuple[Any, BaseException | None]:
         savepoint = connection.begin_nested()
         try:
-            value = unit(connection)
-            savepoint.commit()
+            with said_plainly():
+                value = unit(connection)
+                savepoint.commit()
         except Exception as problem:  # noqa: BLE001 - handed to whoever waits
             savepoint.rollback()
             return None, problem

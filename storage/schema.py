@@ -10,7 +10,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, func, inspect, select
 
 from bot.domain.errors import SchemaTooNew, SchemaTooOld, StorageError
-from storage.database import Database, make_engine
+from storage.database import Database, make_engine, said_plainly
 
 _MIGRATION_LOCK = 0x786F_0002
 
@@ -22,7 +22,7 @@ def migrate(url: str, revision: str = "head") -> None:
     """
     engine = make_engine(url)
     try:
-        with engine.connect() as connection:
+        with said_plainly(), engine.connect() as connection:
             if connection.dialect.name == "sqlite":
                 # SQLite begins by itself only at the first change; two programs migrating at once must take turns.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -38,7 +38,7 @@ def downgrade(url: str, revision: str) -> None:
     """Take the schema back to ``revision`` (``base``: no tables); what the older schema has no place for is lost."""
     engine = make_engine(url)
     try:
-        with engine.connect() as connection:
+        with said_plainly(), engine.connect() as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             command.downgrade(_config(connection), revision)
@@ -52,7 +52,7 @@ def check(database: Database) -> None:
 
     Raises SchemaTooOld when it must be migrated first, SchemaTooNew when a newer version has written it.
     """
-    with database.engine.connect() as connection:
+    with said_plainly(), database.engine.connect() as connection:
         current = _revision(connection)
     head = head_revision()
     if current == head:

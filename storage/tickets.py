@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from bot.domain.errors import Conflict, NotFound
+from bot.domain.events import Event, TicketMoved
 from bot.domain.handoff import Priority
 from bot.domain.ids import AgentId, ConversationId, CustomerId, TicketId, new_id
 from bot.domain.ports import TurnCommit
@@ -78,10 +79,14 @@ def open_all(connection: Connection, commit: TurnCommit, customer_id: str) -> No
         _note(connection, commit, row["id"], {"before": "", "after": TicketState.OPEN.value, "by": "bot"}, "")
 
 
-def move_all(connection: Connection, commit: TurnCommit, customer_id: str) -> None:
-    """Move the customer's own tickets; NotFound when one is not his, Conflict when its state does not permit it."""
-    for move in commit.ticket_moves:
-        _move(connection, commit, move, customer_id)
+def move_all(connection: Connection, commit: TurnCommit, customer_id: str) -> list[Event]:
+    """Move the customer's own tickets; return an event for each change of state.
+
+    NotFound when one is not his, Conflict when its state does not permit it. A move to the state a ticket has
+    already keeps only the note.
+    """
+    moved = [_move(connection, commit, move, customer_id) for move in commit.ticket_moves]
+    return [event for event in moved if event is not None]
 
 
 def _row(commit: TurnCommit, draft: TicketDraft, customer_id: str) -> dict[str, Any]:
@@ -104,7 +109,7 @@ def _row(commit: TurnCommit, draft: TicketDraft, customer_id: str) -> dict[str, 
     }
 
 
-def _move(connection: Connection, commit: TurnCommit, move: TicketMove, customer_id: str) -> None:
+def _move(connection: Connection, commit: TurnCommit, move: TicketMove, customer_id: str) -> TicketMoved | None:
     row = connection.execute(_OWN, {"number": move.number, "customer": customer_id}).mappings().first()
     if row is None:
         raise NotFound(f"the customer has no ticket {move.number}")
@@ -115,8 +120,12 @@ def _move(connection: Connection, commit: TurnCommit, move: TicketMove, customer
     if before in _ENDED and move.to not in _ENDED:
         values["due_at"] = commit.at + PROMISED_WITHIN[Priority(row["priority"])]
     connection.execute(update(TICKETS).where(TICKETS.c.id == row["id"]).values(**values))
-    change = {} if before is move.to else {"before": before.value, "after": move.to.value, "by": CUSTOMER}
+    if before is move.to:
+        _note(connection, commit, row["id"], {}, move.note)
+        return None
+    change = {"before": before.value, "after": move.to.value, "by": CUSTOMER}
     _note(connection, commit, row["id"], change, move.note)
+    return TicketMoved(move.number, **change)
 
 
 def _note(connection: Connection, commit: TurnCommit, ticket_id: str, change: dict[str, str], text: str) -> None:

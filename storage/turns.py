@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, select, union, update
@@ -110,8 +111,10 @@ def _commit(connection: Connection, commit: TurnCommit) -> None:
             f"the turn was computed at {commit.expected_epoch}; load it again"
         )
     _finish_inbox(connection, commit)
+    moved = tickets.move_all(connection, commit, row["customer_id"])
     changed, values = _change_owner(row, commit)
-    values |= _append(connection, commit, changed, values.get("epoch", row["epoch"]))
+    own = moved if changed is None else [*moved, changed]
+    values |= _append(connection, commit, own, values.get("epoch", row["epoch"]))
     values |= _last_word(commit)
     values |= _handoff(commit.events)
     if commit.locale:
@@ -140,10 +143,9 @@ def _change_owner(row: RowMapping, commit: TurnCommit) -> tuple[OwnerChanged | N
     return change_owner(row, ChangeOfOwner(commit.owner, "bot"), commit.at)
 
 
-def _append(connection: Connection, commit: TurnCommit, changed: OwnerChanged | None, epoch: int) -> dict[str, Any]:
-    """Append all events and outbox rows; return the tracker's new columns."""
-    rest: list[Event] = [changed] if changed is not None else []
-    rest.extend(draft.event for draft in commit.outbox)
+def _append(connection: Connection, commit: TurnCommit, own: Sequence[Event], epoch: int) -> dict[str, Any]:
+    """Append all events (``own`` are ours, between the caller's two parts) and outbox rows; return new columns."""
+    rest = [*own, *(draft.event for draft in commit.outbox)]
     seqs = events.append(connection, commit.conversation_id, [*commit.events, *rest], commit.at)
     first = len(seqs) - len(commit.outbox)
     outbox.add_rows(
@@ -181,7 +183,6 @@ def _handoff(new_events: tuple[Event, ...]) -> dict[str, Any]:
 
 def _write_the_rest(connection: Connection, commit: TurnCommit, customer_id: str) -> None:
     tickets.open_all(connection, commit, customer_id)
-    tickets.move_all(connection, commit, customer_id)
     proofs.record(connection, commit.proof_attempts, customer_id, commit.at)
     proved = [event.order_number for event in commit.events if isinstance(event, OrderProved)]
     proofs.record_proved(connection, proved, customer_id, commit.at)

@@ -159,8 +159,9 @@ class TurnCommit:
     """Everything a turn changes; committed in one transaction or not at all.
 
     ``expected_epoch`` guards it: if the owner changed meanwhile, TurnStore.commit_turn raises Conflict and nothing
-    is written. ``owner`` is the new owner (None: unchanged); storage raises the epoch and appends OwnerChanged itself.
-    Order of the appended events: ``events``, then OwnerChanged, then the events carried by ``outbox``; the stored
+    is written. ``owner`` is the new owner (None: unchanged); storage raises the epoch and appends OwnerChanged itself,
+    as it does TicketMoved for each of ``ticket_moves`` that changes a state. Order of the appended events: ``events``,
+    then TicketMoved and OwnerChanged, then the events carried by ``outbox``; the stored
     tracker is ``tracker`` (folded from the first), folded on with the appended rest.
     """
 

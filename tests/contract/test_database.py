@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -12,11 +13,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, event, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain.errors import Conflict
+from bot.domain.errors import Conflict, StorageError
 from storage.database import Database
+from storage.schema import migrate
 from storage.tables import CUSTOMERS, EVENTS, INBOX, ORDERS, OUTBOX
 from storage.types import clean_text, dump_json
 from tests.contract.line import NOW, Line
@@ -192,3 +194,45 @@ async def test_errors_do_not_show_what_was_to_be_stored(database: Database):
         await database.run(_add("13800000001"))
     assert "2026" not in str(failed.value)
     assert "hidden" in str(failed.value)
+
+
+async def test_a_database_that_cannot_be_used_says_so(tmp_path: Path):
+    """No folder, no database file, no server: one sentence each, and a later unit is not stuck."""
+    (tmp_path / "file").write_text("not a database, and certainly not a folder")
+    with pytest.raises(StorageError, match="folder of the database"):
+        Database(f"sqlite:///{tmp_path}/file/xiaoer.db")
+    for url in (f"sqlite:///{tmp_path}", "postgresql+psycopg://nobody@127.0.0.1:1/none?connect_timeout=2"):
+        with pytest.raises(StorageError, match="cannot be used now"):
+            migrate(url)
+    with pytest.raises(StorageError, match="not a database"):
+        Database(f"sqlite:///{tmp_path}/file")
+
+
+async def test_a_locked_database_tells_every_waiter_and_recovers(sqlite_url: str, monkeypatch: pytest.MonkeyPatch):
+    """Another program holds the file too long: each waiting unit fails with the reason, the next one works."""
+    monkeypatch.setattr("storage.database._BUSY_TIMEOUT_MS", 100)
+    database = Database(sqlite_url)
+    other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    ends = await asyncio.gather(*(database.run(_add(f"n{number}")) for number in range(5)), return_exceptions=True)
+    assert [type(end) for end in ends] == [StorageError] * 5
+    assert "locked" in str(ends[0])
+    other.execute("ROLLBACK")
+    other.close()
+    assert await database.run(_add("later")) == "later"
+    database.close()
+
+
+async def test_a_turn_costs_few_statements(line: Line):
+    """Accepting, loading, committing, delivering: the statements are counted, and stay the same at the 60th turn."""
+    statements: list[str] = []
+    event.listen(line.database.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
+    counts = []
+    for number in range(60):
+        statements.clear()
+        conversation_id = await line.answered(f"k{number}")
+        item = await line.outbox.next_due(conversation_id, NOW)
+        assert item is not None
+        await line.outbox.mark_sent(item.id, NOW, "")
+        counts.append(len([each for each in statements if each.split()[0] in {"SELECT", "INSERT", "UPDATE"}]))
+    assert counts[1] == counts[-1] <= 13

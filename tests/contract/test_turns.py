@@ -189,6 +189,19 @@ async def test_commit_turn_opens_and_moves_tickets(line: Line):
         {"before": "", "after": "open", "by": "bot"},
         {"before": "closed", "after": "open", "by": "customer"},
     ]
+    moved = [row["data"] for row in await line.rows(EVENTS) if row["kind"] == "ticket_moved"]
+    assert moved == [{"number": TICKET.number, "before": "closed", "after": "open", "by": "customer"}]
+
+
+async def test_commit_turn_move_to_the_same_state_keeps_only_the_note(line: Line):
+    """The shopper's words reach the ticket; nothing claims that its state changed."""
+    conversation_id = await line.accept("k1")
+    await line.commit(await line.pending(conversation_id), tickets=(TICKET,))
+    await line.accept("k2")
+    move = TicketMove(TICKET.number, TicketState.OPEN, "还是坏的")
+    await line.commit(await line.pending(conversation_id), ticket_moves=(move,))
+    assert [(note["text"], note["change"]) for note in await line.rows(TICKET_NOTES)][1] == ("还是坏的", {})
+    assert "ticket_moved" not in {row["kind"] for row in await line.rows(EVENTS)}
 
 
 @pytest.mark.parametrize(("to", "error"), [(TicketState.CLOSED, Conflict), (TicketState.SOLVED, NotFound)])
