@@ -16,8 +16,8 @@ from bot.domain.errors import ConfigError, ModelRefused
 from intents import model as models
 from intents.encoder import Encoder, load_encoder
 from intents.encodings import EncodingCache
-from intents.features import SURFACES, Floats, Postings, Rows, Vocabulary
-from intents.fusion import group_of
+from intents.features import SURFACES, Floats, Postings, Rows, Vocabulary, count
+from intents.fusion import CHINESE, GROUPS, LATIN, group_of
 from intents.kernels import ENCODER_VIEW, HEADS, Examples, Head, Surface, mix
 from intents.model import FULL, SURFACE_ONLY, Model, Profile
 from intents.numbers import compile_shapes
@@ -91,8 +91,9 @@ def _views(words: list[str], vectors: Floats | None) -> tuple[Examples, dict[str
     surfaces: dict[str, Surface] = {}
     rows: dict[str, Rows] = {}
     for name in SURFACES:
-        vocabulary = Vocabulary.learn(name, words, _RAREST[name])
-        rows[name] = vocabulary.rows(name, words)
+        counted = count(name, words)
+        vocabulary = Vocabulary.learn(counted, _RAREST[name])
+        rows[name] = vocabulary.rows(counted)
         surfaces[name] = Surface(vocabulary, Postings.turn(rows[name], len(vocabulary.features)))
     return Examples(surfaces, vectors), rows
 
@@ -105,6 +106,10 @@ class _Lesson:
     folds: NDArray[np.int64]
     groups: tuple[str, ...]
 
+    def members(self, groups: Sequence[str]) -> NDArray[np.int64]:
+        """List the examples of some groups."""
+        return np.flatnonzero([group in groups for group in self.groups])
+
 
 def _learn(
     examples: Examples, rows: dict[str, Rows], lesson: _Lesson, progress: Progress
@@ -112,46 +117,63 @@ def _learn(
     heads = {name: head for name, head in HEADS.items() if all(view in examples.views for view in head.mixture)}
     coefficients: dict[str, Floats] = {}
     judged = Judged({}, {})
+    comparison = _Comparison(examples, rows)
     for step, (name, head) in enumerate(heads.items()):
         progress("learning", step / len(heads))
-        members = np.flatnonzero([group in head.groups for group in lesson.groups])
+        members = lesson.members(head.groups)
         if len(members):
-            likeness = _likeness(head, members, examples, rows)
+            likeness = comparison.likeness(head, members)
             coefficients[name], within, without = judge(likeness, members, lesson.labels, lesson.folds)
             judged = Judged({**judged.within, name: within}, {**judged.without, name: without})
-    nearest = _nearest(examples, rows, lesson)
     profiles = {}
     for name in (SURFACE_ONLY, FULL) if "encoder" in coefficients else (SURFACE_ONLY,):
         used = {head: heads[head] for head in coefficients if name == FULL or ENCODER_VIEW not in heads[head].mixture}
         seen = Judged({head: judged.within[head] for head in used}, {head: judged.without[head] for head in used})
+        nearest = comparison.nearest(ENCODER_VIEW if name == FULL else "char", lesson)
         fusion = learn_fusion(seen.within, lesson.labels, lesson.groups)
-        thresholds = learn_thresholds(fusion, seen, lesson.labels, lesson.groups, nearest[name])
+        thresholds = learn_thresholds(fusion, seen, lesson.labels, lesson.groups, nearest)
         profiles[name] = Profile(used, fusion, thresholds)
         right = fusion.join(seen.within, lesson.groups).argmax(axis=1) == lesson.labels
     progress("learning", 1.0)
     return profiles, coefficients, float(right.mean())
 
 
-def _cosines(view: str, members: NDArray[np.int64], examples: Examples, rows: dict[str, Rows]) -> Floats:
-    if view == ENCODER_VIEW:
-        vectors = examples.vectors[members] if examples.vectors is not None else np.zeros((len(members), 1), np.float32)
-        return np.asarray(vectors @ vectors.T, np.float32)
-    chosen = rows[view].take(members)
-    return Postings.turn(chosen, len(examples.surfaces[view].vocabulary.features)).cosines(chosen)
+class _Comparison:
+    """Cosines among the examples of one group of heads, each view computed once."""
 
+    def __init__(self, examples: Examples, rows: dict[str, Rows]) -> None:
+        self._examples, self._rows = examples, rows
+        self._known: dict[tuple[str, bytes], Floats] = {}
 
-def _likeness(head: Head, members: NDArray[np.int64], examples: Examples, rows: dict[str, Rows]) -> Floats:
-    return mix({view: _cosines(view, members, examples, rows) for view in head.mixture}, head.mixture)
+    def cosines(self, view: str, members: NDArray[np.int64]) -> Floats:
+        """Compare the examples ``members`` with each other: (members, members)."""
+        key = view, members.tobytes()
+        if key not in self._known:
+            self._known[key] = self._compute(view, members)
+        return self._known[key]
 
+    def _compute(self, view: str, members: NDArray[np.int64]) -> Floats:
+        vectors = self._examples.vectors
+        if view == ENCODER_VIEW and vectors is not None:
+            return np.asarray(vectors[members] @ vectors[members].T, np.float32)
+        chosen = self._rows[view].take(members)
+        size = len(self._examples.surfaces[view].vocabulary.features)
+        return Postings.turn(chosen, size).cosines(chosen)
 
-def _nearest(examples: Examples, rows: dict[str, Rows], lesson: _Lesson) -> dict[str, tuple[Floats, Floats]]:
-    everyone = np.arange(len(lesson.labels))
-    found = {}
-    for name, view in ((SURFACE_ONLY, "char"), (FULL, ENCODER_VIEW)):
-        if view in examples.views:
-            cosines = _cosines(view, everyone, examples, rows)
-            found[name] = nearest_elsewhere(cosines, lesson.folds), nearest_elsewhere(cosines, lesson.labels)
-    return found
+    def likeness(self, head: Head, members: NDArray[np.int64]) -> Floats:
+        """Mix the views of a head: (members, members)."""
+        return mix({view: self.cosines(view, members) for view in head.mixture}, head.mixture)
+
+    def nearest(self, view: str, lesson: _Lesson) -> tuple[Floats, Floats]:
+        """Give each example's nearest cosine, first outside of its fold, then outside of its intent."""
+        by_fold, by_intent = np.zeros((2, len(lesson.labels)), np.float32)
+        for groups in (GROUPS,) if view == ENCODER_VIEW else (CHINESE, LATIN):
+            members = lesson.members(groups)
+            if len(members):
+                cosines = self.cosines(view, members)
+                by_fold[members] = nearest_elsewhere(cosines, lesson.folds[members])
+                by_intent[members] = nearest_elsewhere(cosines, lesson.labels[members])
+        return by_fold, by_intent
 
 
 def _twins(words: list[str]) -> NDArray[np.int64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +62,11 @@ SURFACES: dict[str, Callable[[str], Iterator[str]]] = {
 """The surface views by name."""
 
 
+def count(view: str, texts: Sequence[str]) -> list[Mapping[str, int]]:
+    """Count the features of each text in a surface view."""
+    return [Counter(SURFACES[view](text)) for text in texts]
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Sparse unit rows: row ``i`` has ``columns[starts[i]:starts[i+1]]`` with ``values`` there."""
@@ -89,37 +94,33 @@ class Vocabulary:
         self._columns = {feature: column for column, feature in enumerate(self.features)}
 
     @classmethod
-    def learn(cls, view: str, texts: Sequence[str], rarest: int) -> Vocabulary:
-        """Collect the features of ``texts`` that ``rarest`` or more of them have."""
-        counts: Counter[str] = Counter()
-        for text in texts:
-            counts.update(set(SURFACES[view](text)))
-        kept = sorted(feature for feature, count in counts.items() if count >= rarest)
-        frequency = np.array([counts[feature] for feature in kept], np.float32)
-        weights = np.log((1 + len(texts)) / (1 + frequency)) + 1
+    def learn(cls, counted: Sequence[Mapping[str, int]], rarest: int) -> Vocabulary:
+        """Collect from counted texts (see ``count``) the features that ``rarest`` or more of them have."""
+        having: Counter[str] = Counter()
+        for text in counted:
+            having.update(text.keys())
+        kept = sorted(feature for feature, count in having.items() if count >= rarest)
+        frequency = np.array([having[feature] for feature in kept], np.float32)
+        weights = np.log((1 + len(counted)) / (1 + frequency)) + 1
         return cls(kept, weights.astype(np.float32))
 
-    def rows(self, view: str, texts: Sequence[str]) -> Rows:
-        """Weigh texts: sublinear counts times rarity, scaled to length 1; a text without features is an empty row."""
-        starts = np.zeros(len(texts) + 1, np.int64)
+    def rows(self, counted: Sequence[Mapping[str, int]]) -> Rows:
+        """Weigh counted texts: sublinear counts times rarity, length 1; a text without features is an empty row."""
+        starts = np.zeros(len(counted) + 1, np.int64)
         columns: list[Ints] = []
         values: list[Floats] = []
-        for index, text in enumerate(texts):
-            row_columns, row_values = self._row(view, text)
+        for index, text in enumerate(counted):
+            row_columns, row_values = self._row(text)
             columns.append(row_columns)
             values.append(row_values)
             starts[index + 1] = starts[index] + len(row_columns)
-        if not texts:
+        if not columns:
             return Rows(starts, np.zeros(0, np.int32), np.zeros(0, np.float32))
         return Rows(starts, np.concatenate(columns), np.concatenate(values))
 
-    def _row(self, view: str, text: str) -> tuple[Ints, Floats]:
-        counts: dict[int, int] = {}
+    def _row(self, text: Mapping[str, int]) -> tuple[Ints, Floats]:
         known = self._columns
-        for feature in SURFACES[view](text):
-            column = known.get(feature)
-            if column is not None:
-                counts[column] = counts.get(column, 0) + 1
+        counts = {known[feature]: count for feature, count in text.items() if feature in known}
         columns = np.fromiter(counts.keys(), np.int32, len(counts))
         values = (1 + np.log(np.fromiter(counts.values(), np.float32, len(counts)))) * self.weights[columns]
         length = float(np.sqrt(values @ values))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from intents.encoder import Encoder, Vectors
-from intents.features import Floats, Postings, Vocabulary
+from intents.features import Floats, Postings, Vocabulary, count
 from intents.fusion import CHINESE, GROUPS, LATIN
 
 ENCODER_VIEW = "encoder"
@@ -56,7 +56,7 @@ class Examples:
     def cosines(self, texts: Sequence[str], encoder: Encoder | None) -> dict[str, Floats]:
         """Compare texts with all examples in each view: arrays of (texts, examples)."""
         found = {
-            name: surface.postings.cosines(surface.vocabulary.rows(name, texts))
+            name: surface.postings.cosines(surface.vocabulary.rows(count(name, texts)))
             for name, surface in self.surfaces.items()
         }
         if self.vectors is not None and encoder is not None:

@@ -52,25 +52,29 @@ def deal_folds(labels: NDArray[np.int64], twins: NDArray[np.int64]) -> NDArray[n
 
 
 def solve(kernel: Floats, wanted: Floats) -> tuple[Floats, Floats]:
-    """Solve the ridge regression: (inverse, coefficients). The kernel is overwritten."""
-    from scipy.linalg.lapack import spotrf, spotri  # noqa: PLC0415 (training only: serving never loads it)
+    """Solve the ridge regression: (lower half of the inverse, coefficients). The kernel is overwritten."""
+    from scipy.linalg.lapack import spotrf, spotri, spotrs  # noqa: PLC0415 (training only: serving never loads it)
 
     kernel[np.diag_indices(len(kernel))] += RIDGE
     factor, info = spotrf(kernel.T, lower=1, overwrite_a=1)
     if info:
         raise ValueError(f"the likeness of the examples is not a kernel (LAPACK says {info})")
+    coefficients, _ = spotrs(factor, wanted, lower=1)
     inverse, _ = spotri(factor, lower=1, overwrite_c=1)
-    lower = np.tril(inverse, -1)
-    inverse = lower + lower.T + np.diag(np.diag(inverse))
-    return inverse, inverse @ wanted
+    return inverse, coefficients
 
 
 def leave_out(inverse: Floats, coefficients: Floats, wanted: Floats, folds: NDArray[np.int64]) -> Floats:
-    """Score every example by the regression that has not seen its fold, without solving again."""
-    scores = np.empty_like(coefficients)
+    """Score every example by the regression that has not seen its fold, without solving again.
+
+    Only the lower half of ``inverse`` is read.
+    """
+    scores = np.empty_like(wanted)
     for fold in np.unique(folds):
         rows = np.flatnonzero(folds == fold)
-        scores[rows] = wanted[rows] - np.linalg.solve(inverse[np.ix_(rows, rows)], coefficients[rows])
+        lower = np.tril(inverse[np.ix_(rows, rows)])
+        block = lower + np.tril(lower, -1).T
+        scores[rows] = wanted[rows] - np.linalg.solve(block, coefficients[rows])
     return scores
 
 
