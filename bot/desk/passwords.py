@@ -59,13 +59,13 @@ class Passwords:
         """Tell whether the hash was made at another cost than today's."""
         return self._hasher.check_needs_rehash(password_hash)
 
-    def _check(self, password_hash: str, password: str) -> bool:
+    def _check(self, password_hash: str, password: bytes) -> bool:
         try:
             return self._hasher.verify(password_hash, password)
         except (VerificationError, InvalidHashError):
             return False
 
 
-def _normal(password: str) -> str:
+def _normal(password: str) -> bytes:
     """Normalise, so that the same password typed on another keyboard is the same; cut what is beyond the limit."""
-    return unicodedata.normalize("NFKC", password[: MAX_PASSWORD_CHARS + 1])
+    return unicodedata.normalize("NFKC", password[: MAX_PASSWORD_CHARS + 1]).encode(errors="replace")
