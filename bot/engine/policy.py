@@ -180,9 +180,9 @@ def _open_form(situation: Situation) -> Decision | None:
 
 def _nothing_written(situation: Situation) -> Decision | None:
     reading = situation.reading
-    if reading.text or reading.pressed:
+    if reading.pressed or (reading.text and not words.is_emoji(reading.text)):
         return None
-    kind = reading.message.kind
+    kind = MessageKind.STICKER if reading.text else reading.message.kind
     key = _WORDLESS_LINES.get(kind, "engine.empty_message")
     return Say(key, human=kind in {MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.FILE})
 

@@ -85,11 +85,18 @@ def pressed_payload(message: InboundMessage, tracker: Tracker) -> str:
     for button in tracker.last_buttons:
         if said and said == words.folded(button.get("label", "")):
             return button.get("payload", "")
+    counted = _counted_payloads(tracker)
     number = words.ordinal(message.text)
-    # With a form open, numbers count the options of its question; see forms.
-    if not tracker.form and 1 <= number <= len(tracker.last_buttons):
-        return tracker.last_buttons[number - 1].get("payload", "")
-    return ""
+    return counted[number - 1] if 1 <= number <= len(counted) else ""
+
+
+def _counted_payloads(tracker: Tracker) -> tuple[str, ...]:
+    """List what numbers count: the buttons; in a form the answers a handler offered to a question without options."""
+    payloads = tuple(button.get("payload", "") for button in tracker.last_buttons)
+    if not tracker.form:
+        return payloads
+    # The question's own options are counted by the form driver, which also knows them after a digression.
+    return () if tracker.asked_options else tuple(one for one in payloads if one.startswith("=") and len(one) > 1)
 
 
 async def read(group: Sequence[InboundMessage], tracker: Tracker, form: Form | None, recogniser: Recogniser) -> Reading:

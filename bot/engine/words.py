@@ -163,6 +163,12 @@ def says_no(text: str) -> bool:
     return bool(_NO.match(folded(text)))
 
 
+def is_emoji(text: str) -> bool:
+    """Tell whether the text is nothing but emoji."""
+    kinds = {unicodedata.category(char) for char in text if not char.isspace()}
+    return "So" in kinds and kinds <= {"So", "Sk", "Mn", "Me", "Cf", "Cn"}
+
+
 def is_simplified(text: str) -> bool:
     """Tell whether the text holds characters only simplified Chinese has."""
     return any(char in _SIMPLIFIED_ONLY for char in text)

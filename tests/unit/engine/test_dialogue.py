@@ -12,7 +12,7 @@ from bot.domain.forms import Form, Missing, ParsedSlot, Rejected, SlotSpec
 from bot.domain.handoff import Handoff, HandoffReason
 from bot.domain.messages import Attachment, InboundMessage, MessageKind
 from bot.domain.ports import HandlerEntry
-from bot.domain.replies import Reply
+from bot.domain.replies import Choice, Reply
 from bot.domain.tickets import TicketDraft, TicketKind
 from bot.domain.turns import Outcome
 from bot.domain.understanding import Recognition, Urgency, Verdict
@@ -403,6 +403,22 @@ async def test_wordless_message_gets_one_polite_line(stage: Stage, kind: Message
     """Every kind without words is recorded and answered politely."""
     assert await stage.hears(message(kind=kind)) == [key]
     assert stage.kinds[0] == "customer_uttered"
+
+
+@pytest.mark.parametrize("text", ["😀", "👍🏻👍🏻", "❤️ 🎉"])
+async def test_emoji_alone_is_no_miss(stage: Stage, text: str):
+    """A smile is answered like a sticker and does not count as not understood."""
+    assert await stage.hears(text) == ["engine.sticker_received"]
+    assert stage.store.tracker.misses == 0
+
+
+async def test_answers_offered_by_a_handler_are_counted_too(stage: Stage):
+    """A number picks the button the handler put above a question that has no options of its own."""
+    which = Reply("proof.which_order", {}, (Choice("=W10001", label="W10001"), Choice("=W20002", label="W20002")))
+    stage.handlers["track_order"].run.outcome = Outcome(replies=(which,), start_form="track_order")  # type: ignore[attr-defined]
+    await stage.hears("我的快递呢")
+    assert await stage.hears("第二个") == ["proof.ask_phone"]
+    assert stage.store.tracker.slots == {"order_number": "W20002"}
 
 
 async def test_unfollow_is_recorded_silently(stage: Stage):
