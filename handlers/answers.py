@@ -37,6 +37,9 @@ _LAST4_SAID = re.compile(
 )
 
 
+_MOBILE = re.compile(r"(?<![0-9A-Za-z])1[3-9]\d{5}(\d{4})(?!\d)")
+
+
 def plain(text: str) -> str:
     """Fold full-width characters and trim."""
     return unicodedata.normalize("NFKC", text).strip()
@@ -77,8 +80,9 @@ def parse_phone_last4(message: InboundMessage, recognition: Recognition) -> Pars
 
 
 def last4_said(text: str) -> str:
-    """Find ``尾号 0001`` or ``ending in 0001`` in free words; ``""`` when it is not said."""
-    found = _LAST4_SAID.search(plain(text))
+    """Find ``尾号 0001``, ``ending in 0001`` or a mainland number in free words; ``""`` when none is there."""
+    said = plain(text)
+    found = _LAST4_SAID.search(said) or _MOBILE.search(said)
     return found.group(1) if found else ""
 
 
