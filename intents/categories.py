@@ -42,7 +42,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (
         "damaged",
         (
-            r"破损|破了|摔坏|压坏|碎了|碎掉|裂了|压扁|漏液|漏了出来|磕碰|变形|烂了|摔碎|破洞|包装坏|"
+            r"破损|破了|破的|摔坏|压坏|碎(?:了|掉|的|成|裂|片)|裂(?:了|开|成|的|纹)|压扁|漏液|漏了出来|磕碰|变形|烂了|摔碎|破洞|包装坏|"
             r"damaged?|broken|smashed|cracked|crushed|shattered|dented|torn|leaking|leaked"
         ),
     ),
