@@ -128,8 +128,9 @@ class EmbeddedDispatcher:
     async def _drain_until_quiet(self, conversation_id: ConversationId) -> float | None:
         while True:
             self._rung_again.discard(conversation_id)
-            while not self._stopping.is_set() and await self._turns.run(conversation_id):
-                pass
+            # One turn takes all that is pending; whatever comes later rings again.
+            if not self._stopping.is_set():
+                await self._turns.run(conversation_id)
             wait_s = await self._delivery.deliver(conversation_id)
             if self._stopping.is_set() or conversation_id not in self._rung_again:
                 return wait_s
