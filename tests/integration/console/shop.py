@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -27,7 +28,7 @@ from bot.domain.people import Agent, Role
 from bot.domain.ports import LiveEvent, OutboxDraft, TurnCommit
 from bot.domain.tickets import TicketDraft, TicketKind
 from bot.domain.tracker import Tracker
-from bot.engine.live import MemoryLiveFeed
+from bot.engine.live import MemoryLiveFeed, Subscription
 from storage.conversations import SqlConversationReader
 from storage.customer_card import SqlCustomerFiles, SqlDeliveryStates
 from storage.database import Database
@@ -77,6 +78,12 @@ class HeardLiveFeed(MemoryLiveFeed):
     def __init__(self) -> None:
         super().__init__()
         self.heard: list[LiveEvent] = []
+        self.followed = asyncio.Event()
+
+    def subscribe(self, topics: Sequence[str]) -> Subscription:
+        """Say that somebody follows."""
+        self.followed.set()
+        return super().subscribe(topics)
 
     async def publish(self, event: LiveEvent) -> None:
         """Remember and pass on."""
