@@ -15,13 +15,13 @@ _YES = re.compile(
     r"okay|okey|k|kk|"
     r"correct|right|that'?s right|exactly|indeed|of course|absolutely|definitely|please do|go ahead|confirm(?:ed)?|"
     r"yes please|i do|it is|sounds good|fine|alright|agreed?|shi|shide|hao|haode|dui|duide|keyi|xing|1|👌|👍|✅)"
-    r"(?:[\s,，]*(?:的|啊|呀|哦|噢|哈|呢|吧|please|thanks|thank you|谢谢|麻烦了|亲))*"
+    r"(?:[\s,，]*(?:的|啊|呀|啦|咯|哦|噢|哈|呢|吧|please|thanks|thank you|谢谢|麻烦了|亲))*"
 )
 _NO = re.compile(
     r"(?:不|不是|不是的|不对|不要|不用|不用了|不需要|不行|不可以|不了|没有|没|否|错|错了|别|算了|不必|唔系|唔使|唔要|"
     r"no+|nope|nah|n|not really|no thanks|no thank you|incorrect|wrong|that'?s wrong|don'?t|never|not now|negative|"
     r"bu|bushi|buyao|buyong|budui|buxing|2|❌|👎)"
-    r"(?:[\s,，]*(?:的|啊|呀|哦|噢|哈|呢|吧|了|thanks|thank you|谢谢|亲))*"
+    r"(?:[\s,，]*(?:的|啊|呀|啦|咯|哦|噢|哈|呢|吧|了|thanks|thank you|谢谢|亲))*"
 )
 _EDGES = " \t\n,，.。!！?？~～;；…"
 _SPARE_CHARS = 8

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from intents.numerals import CHINESE_NUMBER, ENGLISH_NUMBER, read_number
 
-_FUTURE_DAYS = 60
+_FUTURE_DAYS = 31
 """A day without a year lies in the past unless it comes within this many days."""
 
 _RELATIVE = {

@@ -37,7 +37,7 @@ _POINT_WORDS = re.compile(r"打|给|评|分|rate|score|满意|服务|我(?:给|�
 _BARE_SCORE = re.compile(r"\s*(10|[0-9]|[零一二两三四五六七八九十])\s*[分星颗]?\s*[!！。.~]*\s*")
 _BARE_AMOUNT = re.compile(rf"\s*({NUMBER})\s*")
 _BARE_CODE = re.compile(r"\s*#?[A-Za-z0-9][A-Za-z0-9 \-]{3,40}\s*")
-_CODE_WITHIN = re.compile(r"(?<![A-Za-z0-9])#?[A-Za-z]{0,3}\d{4,20}(?![A-Za-z0-9])")
+_CODE_WITHIN = re.compile(r"(?<![A-Za-z0-9])#?[A-Za-z]{0,3}\d(?:[ -]?\d){3,19}(?![A-Za-z0-9])")
 _ASKED_CODE_DIGITS = 4
 _SHORT_ANSWER_CHARS = 40
 _DATE_WORDS = re.compile(r"月|日|号|买|下单|收到|到货|\bon\b|since|order|bought|arriv|before|after|deliver")
@@ -89,7 +89,9 @@ def _asked(folded: Folded, asked: str, found: list[Entity]) -> Iterator[Entity]:
         yield Entity(asked, re.sub(r"[ \-]", "", text).upper(), *folded.span(start, len(text.rstrip())))
         return
     within = _CODE_WITHIN.search(text) if len(text) <= _SHORT_ANSWER_CHARS else None
-    entity = Entity(asked, within.group().upper(), *folded.span(*within.span())) if within else None
+    entity = (
+        Entity(asked, re.sub(r"[ \-]", "", within.group()).upper(), *folded.span(*within.span())) if within else None
+    )
     if entity and not _overlaps(entity, [(other.start, other.end) for other in found]):
         yield entity
 

@@ -16,7 +16,7 @@ _WORD = r"(?:zero|oh|one|two|three|four|five|six|seven|eight|nine)"
 _ITEM = rf"(?:\d+|[零〇一二三四五六七八九幺两](?![十百千万])|\b{_WORD}\b)"
 _RUN = re.compile(rf"{_ITEM}(?:[ \-.·]{{0,2}}{_ITEM})*")
 _PREFIX = re.compile(r"(?<![A-Za-z0-9])(#?[ ]?[A-Za-z]{1,4})[-_]?$|(#)[ ]?$")
-_SPACED_PREFIX = re.compile(r"(?<![A-Za-z0-9])(#[ ]?[A-Z]{1,3}|[A-HJ-Z]|TK|SF|YT|JD)[ ]$")
+_SPACED_PREFIX = re.compile(r"(?<![A-Za-z0-9])(#[ ]?[A-Z]{1,3}|[A-HJ-Z]|(?i:TK|SF|YT|JD))[ ]$")
 _MIXED_CODE = re.compile(r"(?<![A-Za-z0-9@.])(?=[A-Za-z0-9]*\d[A-Za-z0-9]*\d)[A-Za-z][A-Za-z0-9]{7,24}(?![A-Za-z0-9@])")
 _PHONE = re.compile(
     r"(?<![\dA-Za-z])(?:(?:\+|00)?86[ -]?)?(1[3-9]\d(?:[ -]?\d{4}){2})(?!\d)|"
