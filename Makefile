@@ -9,7 +9,7 @@ SELF := $(PY) -m pip --disable-pip-version-check install -q --no-deps --no-build
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench wheel clean
+.PHONY: help run test check format bench wheel rasa clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -37,6 +37,9 @@ bench: $(VENV)/test.stamp $(VENV)/frontend.stamp ## measure one turn end to end
 
 wheel: $(VENV)/check.stamp $(VENV)/frontend.stamp ## build the wheel into dist/
 	@$(PY) -m build --wheel --no-isolation -o dist .
+
+rasa: $(VENV)/run.stamp ## build the environment of the second engine (Python 3.10, 2.7 GB, once a person)
+	@$(PY) -m tools.rasa_env
 
 clean: ## remove what was built (never var/, where the data lies)
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache bot/console/static/vendor

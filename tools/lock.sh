@@ -7,3 +7,5 @@ pin pyproject.toml requirements/build.in -o requirements/run.txt
 pin pyproject.toml --extra postgresql requirements/test.in -o requirements/test.txt
 pin pyproject.toml --extra postgresql requirements/test.in requirements/check.in -o requirements/check.txt
 pin requirements/frontend.in -o requirements/frontend.txt
+# Rasa lives in an environment of its own, on Python 3.10.
+uv pip compile -q --python-version 3.10 --generate-hashes --no-header --no-emit-index-url requirements/rasa.in -o requirements/rasa.txt
