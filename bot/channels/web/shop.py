@@ -21,18 +21,12 @@ def _both(zh: str, en: str) -> MappingProxyType[str, str]:
 
 
 PRODUCTS: tuple[Product, ...] = (
-    Product(
-        "teapot", 168, _both("山岚手作茶壶", "Mountain mist teapot"), _both("粗陶 · 320 毫升", "Stoneware · 320 ml")
-    ),
-    Product(
-        "cups", 59, _both("青釉品茗杯一对", "Pair of celadon cups"), _both("龙泉青瓷 · 60 毫升", "Celadon · 60 ml")
-    ),
+    Product("teapot", 388, _both("紫砂茶壶", "Zisha teapot"), _both("朱泥、紫泥 · 200 毫升起", "Red or purple clay")),
+    Product("cups", 39, _both("手工陶瓷马克杯", "Handmade ceramic mug"), _both("浅灰、天青、墨黑", "Grey, sky or ink")),
     Product("lantern", 129, _both("纸灯笼小夜灯", "Paper lantern lamp"), _both("暖光 · USB 充电", "Warm light · USB")),
     Product("tote", 79, _both("水洗帆布袋", "Washed canvas tote"), _both("16 安 · 三色", "16 oz · three colours")),
-    Product("towel", 45, _both("蜂巢纹棉毛巾", "Honeycomb cotton towel"), _both("新疆长绒棉", "Long-staple cotton")),
-    Product(
-        "candle", 88, _both("桂花大豆蜡烛", "Osmanthus soy candle"), _both("燃烧约 40 小时", "Burns about 40 hours")
-    ),
+    Product("towel", 59, _both("竹纤维浴巾", "Bamboo bath towel"), _both("浅杏 · 亲肤速干", "Apricot · quick to dry")),
+    Product("candle", 68, _both("香薰蜡烛", "Scented candle"), _both("雪松、无花果", "Cedar or fig")),
 )
 
 _TEXTS: MappingProxyType[str, MappingProxyType[str, str]] = MappingProxyType(

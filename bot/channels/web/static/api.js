@@ -58,6 +58,9 @@ class Api {
     const answer = await this.call("session", { method: "POST", body: JSON.stringify({ token: this.token }) }, false);
     this.store.set(this.key, answer.token);
     this.renewed = true;
+    const changed = this.visitor && this.visitor !== answer.visitor;
+    this.visitor = answer.visitor;
+    if (changed) this.onVisitorChanged();
   }
 
   history() {
@@ -124,6 +127,13 @@ class Stream {
   stop() {
     this.wanted = false;
     clearTimeout(this.timer);
+    if (this.abort) this.abort.abort();
+  }
+
+  // Listen anew, as another visitor or from the beginning.
+  restart() {
+    this.last = 0;
+    this.tries = 0;
     if (this.abort) this.abort.abort();
   }
 

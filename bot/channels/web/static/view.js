@@ -104,7 +104,7 @@ class View {
     const heading = make("div", { class: "heading" }, make("h2", { text: title }), this.status);
     this.notice = make("p", { class: "banner", role: "status" });
     this.notice.hidden = true;
-    this.panel.append(make("header", {}, mark(), heading, closer), this.notice, this.buildLog(), this.buildComposer());
+    this.panel.append(make("div", { class: "top" }, mark(), heading, closer), this.notice, this.buildLog(), this.buildComposer());
     this.panel.addEventListener("keydown", (event) => this.onKey(event));
     return this.panel;
   }
@@ -158,11 +158,13 @@ class View {
   }
 
   fit() {
+    const stay = this.atEnd();
     this.input.style.height = "auto";
     this.input.style.height = `${Math.min(this.input.scrollHeight, 120)}px`;
     const left = MAX_CHARS - this.input.value.length;
     this.counter.textContent = left <= 200 ? this.words.left(left) : "";
     this.sender.disabled = !this.input.value.trim();
+    if (stay) this.log.scrollTop = this.log.scrollHeight;
   }
 
   get fullScreen() {

@@ -21,6 +21,7 @@ class Widget {
       onItem: (item) => this.onItem(item),
       onTyping: (data) => this.onTyping(data),
     });
+    this.api.onVisitorChanged = () => this.stream.restart();
     this.items = new Map();
     this.waiting = new Map();
     this.queue = Promise.resolve();
