@@ -47,9 +47,11 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
     except PostgresqlMissing as problem:
         missing_part("postgresql", str(problem))
         raise
-    migrate(server.create(_TEMPLATE))
-    yield server
-    server.close()
+    try:
+        migrate(server.create(_TEMPLATE))
+        yield server
+    finally:
+        server.close()
 
 
 @pytest.fixture(scope="session")

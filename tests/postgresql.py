@@ -44,7 +44,7 @@ class PostgresqlServer:
         try:
             self._programs = self._find_programs()
             self._run("initdb", "--no-sync", "--no-locale", "--encoding=UTF8", "--auth=trust", "--username=postgres")
-        except (OSError, KeyError, subprocess.SubprocessError) as problem:
+        except (OSError, KeyError, subprocess.SubprocessError, PostgresqlMissing) as problem:
             shutil.rmtree(self._home, ignore_errors=True)
             output = getattr(problem, "stderr", b"") or b""
             raise PostgresqlMissing(f"{problem} {output.decode(errors='replace')}") from problem
@@ -59,6 +59,7 @@ class PostgresqlServer:
             self.kill()
             self.port = 0
         log = (self._home / "log").read_text(errors="replace")[-2000:]
+        self.close()
         raise PostgresqlMissing(f"the server did not answer within {_READY_WITHIN_S} s: {log}")
 
     def kill(self) -> None:
@@ -105,7 +106,7 @@ class PostgresqlServer:
         return self._home / PACKAGE / "pginstall" / "bin"
 
     def _run(self, program: str, *arguments: str) -> None:
-        subprocess.run(  # noqa: S603 - our own program
+        subprocess.run(
             [self._programs / program, "-D", self._home / "data", *arguments],
             check=True,
             capture_output=True,
@@ -117,7 +118,7 @@ class PostgresqlServer:
         settings = [part for setting in _FAST for part in ("-c", setting)]
         listen = ["-c", "unix_socket_directories=", "-h", "127.0.0.1", "-p", str(self.port)]
         with (self._home / "log").open("ab") as log:
-            return subprocess.Popen(  # noqa: S603 - our own program
+            return subprocess.Popen(
                 [self._programs / "postgres", "-D", self._home / "data", *listen, *settings],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

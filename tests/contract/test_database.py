@@ -147,7 +147,7 @@ def test_dump_json_takes_out_what_no_database_stores():
 @pytest.mark.parametrize("answers", [1, 40])
 async def test_kill_in_the_middle_leaves_nothing_half(line: Line, database_url: str, answers: int):
     """After SIGKILL among group commits: what was acknowledged is there, turns are whole, nothing is doubled."""
-    writer = subprocess.Popen(  # noqa: ASYNC220, S603 - our own program, read line by line
+    writer = subprocess.Popen(  # noqa: ASYNC220 - our own program, read line by line
         [sys.executable, "-m", "tests.contract.killed_writer", database_url],
         cwd=_ROOT,
         stdout=subprocess.PIPE,
