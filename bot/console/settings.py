@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from zoneinfo import available_timezones
-
 from starlette.responses import Response
 
 from bot.console.problems import Problem
 from bot.console.visits import Visit
 from bot.console.words import LOCALES
+from bot.desk.people import known_zones
 
 _ODD_ZONES = ("Etc/", "SystemV/", "US/", "posix/", "right/")
 
@@ -34,5 +33,5 @@ async def change_password(visit: Visit) -> Response:
 
 
 def _zones(present: str) -> list[str]:
-    named = {name for name in available_timezones() if "/" in name and not name.startswith(_ODD_ZONES)}
+    named = {name for name in known_zones() if "/" in name and not name.startswith(_ODD_ZONES)}
     return sorted(named | {present, "UTC"})

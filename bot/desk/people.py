@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from zoneinfo import available_timezones
 
 from bot.desk.login import normal_login
@@ -84,9 +85,15 @@ class DeskPeople:
             raise Refusal(
                 "choice", f"{locale!r} is not a language of the console; choose one of {', '.join(CONSOLE_LOCALES)}"
             )
-        if timezone not in available_timezones():
+        if timezone not in known_zones():
             raise Refusal("zone", f"{timezone!r} is not a time zone; use a name such as Asia/Shanghai")
         return await self._people.set_preferences(agent.id, locale, timezone)
+
+
+@cache
+def known_zones() -> frozenset[str]:
+    """List the IANA time zones; read from disk once."""
+    return frozenset(available_timezones())
 
 
 def _role(name: str) -> Role:

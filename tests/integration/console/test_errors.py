@@ -8,6 +8,12 @@ from bot.domain.errors import StorageError
 from tests.integration.console.shop import Browser, Shop
 
 
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """Give SQLite alone: nothing here depends on the kind of database."""
+    return sqlite_url
+
+
 @pytest.mark.parametrize(
     ("failure", "status", "words"),
     [

@@ -17,6 +17,12 @@ from tests.integration.console.shop import Shop
 
 
 @pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """Give SQLite alone: nothing here depends on the kind of database."""
+    return sqlite_url
+
+
+@pytest.fixture
 async def visit(shop: Shop) -> Visit:
     """Give the visit of an agent."""
     session = await shop.desk.sessions.open(shop.agents["li"])

@@ -13,6 +13,12 @@ PUBLIC = {("GET", "/login"), ("POST", "/login"), ("POST", "/logout")}
 LOGINS = {None: "", Role.AGENT: "li", Role.MANAGER: "zhao", Role.ADMIN: "root"}
 
 
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """Give SQLite alone: nothing here depends on the kind of database."""
+    return sqlite_url
+
+
 def routes(shop: Shop) -> list[Route]:
     """List the console's routes but the static files."""
     return [route for route in shop.console.routes if isinstance(route, Route)]

@@ -17,6 +17,12 @@ FORGED = [
 ]
 
 
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """Give SQLite alone: nothing here depends on the kind of database."""
+    return sqlite_url
+
+
 def cookie_of(browser: Browser) -> str:
     """Give the session cookie a browser holds."""
     return browser.http.cookies.get(COOKIE) or ""
