@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import shutil
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from bot.app import intents_folder
+from bot.app import demo_orders, import_orders, intents_folder, open_stores
+from bot.config import parse
 from bot.domain.clock import ManualClock
 from intents import embedded
 from tests.conversations.script import DEFAULT_START, local_time
+from tests.conversations.stage import SECRETS
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +42,33 @@ def recogniser(model_folder: Path, clock: ManualClock) -> embedded.EmbeddedRecog
     return embedded.load(model_folder, intents_folder(), clock)
 
 
+OpenShop = Callable[[str], Awaitable[Path]]
+
+
+@pytest.fixture(scope="session")
+def filled_shops() -> dict[str, Path]:
+    """Give the demo shops made so far, by their start."""
+    return {}
+
+
 @pytest.fixture
-def shop(sqlite_template: Path, tmp_path: Path) -> Path:
-    """Give the file of an empty, migrated database."""
-    return Path(shutil.copy(sqlite_template, tmp_path / "shop.db"))
+def open_shop(
+    sqlite_template: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    clock: ManualClock,
+    filled_shops: dict[str, Path],
+) -> OpenShop:
+    """Give a function that copies a demo shop whose times are relative to a start."""
+
+    async def open_at(start: str) -> Path:
+        clock.advance(local_time(start) - clock.now())
+        if start not in filled_shops:
+            filled = Path(shutil.copy(sqlite_template, tmp_path_factory.mktemp("shop") / "filled.db"))
+            config = parse({"xiaoer": {"database": {"url": f"sqlite:///{filled}"}}}, "dialogue")
+            async with open_stores(config, SECRETS, clock) as stores:
+                await import_orders(stores, demo_orders(clock), clock, lambda _done: None)
+            filled_shops[start] = filled
+        return Path(shutil.copy(filled_shops[start], tmp_path / "shop.db"))
+
+    return open_at

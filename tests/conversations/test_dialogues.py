@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.app import demo_orders, import_orders, open_stores
-from bot.config import parse
 from bot.domain.clock import ManualClock
 from bot.domain.ports import Recogniser
-from tests.conversations.script import Dialogue, dialogues, local_time, said_by_shoppers
-from tests.conversations.stage import SECRETS, Stage
+from tests.conversations.conftest import OpenShop
+from tests.conversations.script import Dialogue, dialogues, said_by_shoppers
+from tests.conversations.stage import Stage
 
 ROOT = Path(__file__).parents[2]
 ALL = dialogues()
@@ -23,14 +22,10 @@ _ANNOTATED = re.compile(r"\[([^\]]*)\](?:\([^)]*\)|\{[^}]*\})")
 
 @pytest.mark.parametrize("dialogue", ALL, ids=[one.name for one in ALL])
 async def test_dialogue_goes_as_written(
-    dialogue: Dialogue, shop: Path, clock: ManualClock, recogniser: Recogniser
+    dialogue: Dialogue, open_shop: OpenShop, clock: ManualClock, recogniser: Recogniser
 ) -> None:
     """The bot says what the dialogue says, and leaves what it should."""
-    clock.advance(local_time(dialogue.start) - clock.now())
-    config = parse({"xiaoer": {"database": {"url": f"sqlite:///{shop}"}}}, "dialogue")
-    async with open_stores(config, SECRETS, clock) as stores:
-        await import_orders(stores, demo_orders(clock), clock, lambda _done: None)
-    await Stage(dialogue, shop, clock, recogniser).play()
+    await Stage(dialogue, await open_shop(dialogue.start), clock, recogniser).play()
 
 
 def test_dialogues_are_enough() -> None:
