@@ -23,7 +23,7 @@ _PROBE = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
 _PROBE_TIMEOUT_S = 30
 
 
-class MissingPython(Exception):  # noqa: N818 - named by what happened
+class MissingPython(Exception):
     """No usable Python 3.10; the text lists where we looked."""
 
 

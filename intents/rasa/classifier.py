@@ -21,4 +21,5 @@ class TopicClassifier(LogisticRegressionClassifier):  # type: ignore[misc]  # Ra
 
     def _create_training_matrix(self, training_data: TrainingData) -> tuple[Any, list[str]]:
         examples = [example for example in training_data.intent_examples if example.get(INTENT) and example.get(TEXT)]
-        return self._create_X(examples), [example.get(INTENT_RESPONSE_KEY) or example.get(INTENT) for example in examples]
+        labels = [example.get(INTENT_RESPONSE_KEY) or example.get(INTENT) for example in examples]
+        return self._create_X(examples), labels

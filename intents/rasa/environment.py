@@ -47,7 +47,8 @@ def find_python(named: Path | None = None, requirements: Path = REQUIREMENTS, ca
         if python_of(named).exists():
             return python_of(named)
         raise ConfigError(
-            f"xiaoer.understanding.rasa.environment: {named} holds no bin/python; name a Python environment with Rasa 3.6"
+            f"xiaoer.understanding.rasa.environment: {named} holds no bin/python; "
+            "name a Python environment with Rasa 3.6"
         )
     kept = cache or cache_folder()
     if requirements.is_file():
