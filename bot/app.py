@@ -34,9 +34,10 @@ from bot.desk.counter import Desk, DeskSecurity, DeskStores, make_desk
 from bot.desk.passwords import Passwords
 from bot.desk.people import DeskPeople
 from bot.desk.sessions import Sessions
+from bot.domain.channel_ports import ChannelAdapter
 from bot.domain.clock import Clock, SystemClock
 from bot.domain.orders import Order
-from bot.domain.ports import ChannelAdapter, Recogniser
+from bot.domain.ports import Recogniser
 from bot.domain.replies import Locale
 from bot.engine.delivery import Deliverer
 from bot.engine.dispatcher import EmbeddedDispatcher, Pace
@@ -195,9 +196,9 @@ def demo_orders(clock: Clock) -> list[Order]:
     return read_orders(Path(str(files("bot.demo") / "orders.csv")), clock)
 
 
-def read_orders(file: Path, clock: Clock) -> list[Order]:
+def read_orders(file: Path, clock: Clock, encoding: str = "utf-8") -> list[Order]:
     """Read a file of orders; ImportRefused lists every row that is wrong."""
-    return list(order_import.read_orders(file, clock.now()))
+    return order_import.read_orders(file, clock.now(), encoding)
 
 
 async def import_orders(

@@ -26,12 +26,13 @@ REFUSED = 1
 def import_(
     file: Annotated[Path, typer.Argument(help="A CSV or JSON file; its columns: docs/orders-import.md.")],
     config: ConfigFile = None,
+    encoding: Annotated[str, typer.Option(help="How the file is written: utf-8, or gb18030 for GBK files.")] = "utf-8",
 ) -> None:
     """Import orders: all of the file or, when any row is wrong, nothing. The same file twice changes nothing."""
     loaded = configuration.load(config)
     secrets = configuration.Secrets.from_environment()
     try:
-        orders = house.read_orders(file, SystemClock())
+        orders = house.read_orders(file, SystemClock(), encoding)
     except ImportRefused as refused:
         show_problems(file, refused)
         raise typer.Exit(REFUSED) from None

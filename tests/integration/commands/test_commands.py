@@ -137,19 +137,20 @@ def test_import_with_wrong_rows_lists_them_and_imports_nothing(xiaoer: Run, conf
     assert orders_in(tmp_path) == 0
 
 
-def test_import_of_a_gbk_file_keeps_every_character_or_refuses(xiaoer: Run, config: Path, tmp_path: Path) -> None:
-    """A file from a Chinese spreadsheet is read right or refused with what to do, never garbled."""
+def test_import_of_a_gbk_file_is_refused_until_its_encoding_is_named(xiaoer: Run, config: Path, tmp_path: Path) -> None:
+    """A file from a Chinese spreadsheet is never guessed at; named, it is read with every character right."""
     file = tmp_path / "orders.csv"
     file.write_bytes(ORDERS.encode("gb18030"))
-    code, out, err = xiaoer("orders", "import", file, "-c", config)
-    if code == 0:
-        with sqlite3.connect(tmp_path / "data" / "shop.db") as connection:
-            names = {row[0] for row in connection.execute("SELECT recipient FROM orders")}
-        connection.close()
-        assert names == {"王芳", "Ann"}, out
-    else:
-        assert re.search("UTF-8|GB", err)
-        assert orders_in(tmp_path) == 0
+    code, _, err = xiaoer("orders", "import", file, "-c", config)
+    assert code == 1
+    assert "gb18030" in err
+    assert orders_in(tmp_path) == 0
+    code, out, err = xiaoer("orders", "import", file, "-c", config, "--encoding", "gb18030")
+    assert code == 0, out + err
+    with sqlite3.connect(tmp_path / "data" / "shop.db") as connection:
+        names = {row[0] for row in connection.execute("SELECT recipient FROM orders")}
+    connection.close()
+    assert names == {"王芳", "Ann"}
 
 
 def test_import_of_a_missing_file_is_a_sentence(xiaoer: Run, config: Path, tmp_path: Path) -> None:
