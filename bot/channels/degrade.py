@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
+from bot.domain.channel_ports import Capabilities
 from bot.domain.messages import Button, OutboundMessage
-from bot.domain.ports import Capabilities
 
 MAX_PAYLOAD_BYTES = 64
 _HINT_ZH = "（回复数字即可选择）"

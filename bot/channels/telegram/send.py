@@ -20,10 +20,10 @@ from bot.channels._http import silence_request_logs
 from bot.channels.degrade import degrade
 from bot.channels.parts import PartsSent
 from bot.channels.telegram.parse import CHANNEL, BotIdentity
+from bot.domain.channel_ports import Addressee, Capabilities, Deferred, Delivery, Failed, Refused, Sent
 from bot.domain.errors import ConfigError
 from bot.domain.ids import OutboxId
 from bot.domain.messages import Button, OutboundMessage
-from bot.domain.ports import Addressee, Capabilities, Deferred, Delivery, Failed, Refused, Sent
 
 DEFAULT_API_URL = "https://api.telegram.org"
 _TOO_MANY_REQUESTS = 429

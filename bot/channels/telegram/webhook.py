@@ -18,9 +18,9 @@ from starlette.responses import JSONResponse, Response
 from bot.channels._http import guard_webhook, raw_header, read_body
 from bot.channels.telegram.parse import CHANNEL, parse_update
 from bot.channels.telegram.send import TelegramAdapter
+from bot.domain.channel_ports import OnMessages
 from bot.domain.clock import Clock
 from bot.domain.errors import BadSignature, ConfigError
-from bot.domain.ports import OnMessages
 
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's name
 MAX_BODY_BYTES = 256 * 1024

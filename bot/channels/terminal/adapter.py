@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Sent
 from bot.domain.ids import OutboxId
 from bot.domain.messages import OutboundMessage
-from bot.domain.ports import Addressee, Capabilities, Delivery, Sent
 
 CHANNEL = "terminal"
 

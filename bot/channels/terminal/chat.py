@@ -14,9 +14,10 @@ from rich.text import Text
 
 from bot.channels.cleaning import clean_text
 from bot.channels.terminal.adapter import CHANNEL
+from bot.domain.channel_ports import OnMessages, ShopperStream, StreamItem
 from bot.domain.clock import Clock
 from bot.domain.messages import Button, InboundMessage, MessageKind, Sender
-from bot.domain.ports import LiveFeed, OnMessages, ShopperStream, StreamItem
+from bot.domain.ports import LiveFeed
 
 QUIT = "/quit"
 _PROMPT = "› "

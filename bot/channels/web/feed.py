@@ -14,8 +14,9 @@ from sse_starlette import ServerSentEvent
 
 from bot.channels.web.adapter import shopper_topic
 from bot.channels.web.sentences import Declined, Problem
+from bot.domain.channel_ports import ShopperStream, StreamItem
 from bot.domain.messages import Sender
-from bot.domain.ports import LiveEvent, LiveFeed, ShopperStream, StreamItem
+from bot.domain.ports import LiveEvent, LiveFeed
 
 _PAGE = 100
 _LATE = 30

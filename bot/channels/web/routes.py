@@ -19,10 +19,11 @@ from bot.channels.web.pages import ShopPage, StaticFile, load_css, load_script
 from bot.channels.web.parse import parse_message
 from bot.channels.web.sentences import Declined, Problem
 from bot.channels.web.tokens import VisitorTokens
+from bot.domain.channel_ports import OnMessages, ShopperStream
 from bot.domain.clock import Clock
 from bot.domain.errors import BadSignature
 from bot.domain.messages import Sender
-from bot.domain.ports import LiveFeed, OnMessages, ShopperStream
+from bot.domain.ports import LiveFeed
 
 DEFAULT_ACCOUNT = "shop"
 _HISTORY_MAX = 200

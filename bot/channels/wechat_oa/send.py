@@ -16,10 +16,10 @@ from bot.channels.degrade import degrade
 from bot.channels.parts import PartsSent
 from bot.channels.wechat_oa.settings import CHANNEL, WechatOaSettings
 from bot.channels.wechat_oa.vault import TokenRefused, TokenVault
+from bot.domain.channel_ports import Addressee, Capabilities, Deferred, Delivery, Failed, Refused, Sent
 from bot.domain.clock import Clock
 from bot.domain.ids import OutboxId
 from bot.domain.messages import OutboundMessage
-from bot.domain.ports import Addressee, Capabilities, Deferred, Delivery, Failed, Refused, Sent
 
 MAX_TEXT_BYTES = 2048  # ? the documentation names no number; 45002 is answered to longer text
 _TIMEOUT_S = 10.0

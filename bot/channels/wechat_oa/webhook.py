@@ -17,9 +17,9 @@ from bot.channels._http import guard_webhook, read_body
 from bot.channels.wechat_oa.envelope import Envelope
 from bot.channels.wechat_oa.parse import parse_callback
 from bot.channels.wechat_oa.settings import CHANNEL, WechatOaSettings
+from bot.domain.channel_ports import OnMessages
 from bot.domain.clock import Clock
 from bot.domain.errors import BadPayload
-from bot.domain.ports import OnMessages
 
 MAX_BODY_BYTES = 256 * 1024
 _MAX_ECHO_CHARS = 256

@@ -11,11 +11,12 @@ from fastapi import FastAPI
 
 from bot.channels.telegram.send import TelegramAdapter, TelegramSettings
 from bot.channels.telegram.webhook import SECRET_HEADER, build_router
+from bot.domain.channel_ports import Addressee, Deferred, Failed, Refused, Sent
 from bot.domain.clock import ManualClock
 from bot.domain.errors import ConfigError, StorageError
 from bot.domain.ids import ConversationId, OutboxId
+from bot.domain.line_ports import Accepted
 from bot.domain.messages import Button, InboundMessage, MessageKind, OutboundMessage
-from bot.domain.ports import Accepted, Addressee, Deferred, Failed, Refused, Sent
 from bot.simulators.network import SimulatedNetwork
 from bot.simulators.telegram.people import TelegramPeople
 from bot.simulators.telegram.server import Declined, TelegramServer

@@ -11,10 +11,11 @@ from rich.console import Console
 
 from bot.channels.terminal.adapter import TerminalAdapter
 from bot.channels.terminal.chat import TerminalChat, TerminalPorts, TerminalSettings
+from bot.domain.channel_ports import Addressee, Sent
 from bot.domain.clock import ManualClock
 from bot.domain.ids import ConversationId, OutboxId
+from bot.domain.line_ports import Accepted
 from bot.domain.messages import Button, InboundMessage, MessageKind, OutboundMessage, Sender
-from bot.domain.ports import Accepted, Addressee, Sent
 from tests.unit.channels.doubles import NOON, MemoryInbox, MemoryLiveFeed, MemoryShopperStream, eventually
 
 ME = Sender("terminal", "shop", "local")

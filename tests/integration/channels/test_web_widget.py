@@ -17,8 +17,9 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from bot.channels.web.routes import WidgetPorts, WidgetSettings, build_router
+from bot.domain.line_ports import Accepted
 from bot.domain.messages import Button, InboundMessage
-from bot.domain.ports import Accepted, LiveEvent
+from bot.domain.ports import LiveEvent
 from tests.conftest import missing_part
 from tests.integration.channels.test_web_routes import Room
 from tests.unit.channels.doubles import serving

@@ -15,11 +15,12 @@ from fastapi import FastAPI
 from bot.channels.wechat_oa.send import WechatOaAdapter
 from bot.channels.wechat_oa.settings import WechatOaSettings
 from bot.channels.wechat_oa.webhook import build_router
+from bot.domain.channel_ports import Addressee, Deferred, Delivery, Failed, Refused, Sent
 from bot.domain.clock import ManualClock
 from bot.domain.errors import ConfigError, StorageError
 from bot.domain.ids import ConversationId, OutboxId
+from bot.domain.line_ports import Accepted
 from bot.domain.messages import Button, InboundMessage, MessageKind, OutboundMessage
-from bot.domain.ports import Accepted, Addressee, Deferred, Delivery, Failed, Refused, Sent
 from bot.simulators.network import SimulatedNetwork
 from bot.simulators.wechat_oa.people import WechatPeople, to_xml
 from bot.simulators.wechat_oa.server import WechatServer

@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 import uvicorn
 from starlette.types import ASGIApp
 
+from bot.domain.channel_ports import StreamItem
 from bot.domain.clock import ManualClock
 from bot.domain.ids import ConversationId, InboxId
+from bot.domain.line_ports import Accepted
 from bot.domain.messages import Button, InboundMessage, Sender
-from bot.domain.ports import Accepted, LiveEvent, StreamItem
+from bot.domain.ports import LiveEvent
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.channels.degrade import degrade, measure, number_options, split_text
+from bot.domain.channel_ports import Capabilities
 from bot.domain.messages import Attachment, Button, MessageKind, OutboundMessage
-from bot.domain.ports import Capabilities
 
 TELEGRAM = Capabilities(max_text=4096, text_unit="utf16", max_buttons=20)
 NUMBERS_ONLY = Capabilities(max_text=600, text_unit="bytes", max_buttons=0)
