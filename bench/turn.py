@@ -29,7 +29,7 @@ from bot.channels.web.tokens import VisitorTokens
 from bot.commands import preparing
 from bot.config import Config, DatabaseSection, Secrets, Turns
 from bot.domain.clock import SystemClock
-from bot.domain.ports import TurnCommit
+from bot.domain.line_ports import TurnCommit
 
 MESSAGES = (
     "退款一般多久到账",

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select, updat
 from bot.domain.conversation import Owner
 from bot.domain.errors import BadPayload, StorageError
 from bot.domain.ids import ConversationId, InboxId, new_id
+from bot.domain.line_ports import Accepted
 from bot.domain.messages import InboundMessage, Sender
-from bot.domain.ports import Accepted
 from storage.database import Database
 from storage.messages import encode_inbound
 from storage.tables import CONVERSATIONS, CUSTOMERS, IDENTITIES, INBOX, Upsert

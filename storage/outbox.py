@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from bot.domain.ids import ConversationId, OutboxId
-from bot.domain.ports import OutboxDraft, OutboxItem
+from bot.domain.line_ports import OutboxDraft, OutboxItem
 from storage import events
 from storage.database import Database
 from storage.messages import decode_outbound, encode_outbound

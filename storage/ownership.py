@@ -14,9 +14,9 @@ from bot.domain.desk_ports import Notice
 from bot.domain.errors import Conflict, NotFound, RefusedInput
 from bot.domain.events import AgentUttered, NoticeSent, OwnerChanged
 from bot.domain.ids import ConversationId
+from bot.domain.line_ports import OutboxDraft
 from bot.domain.messages import OutboundMessage
 from bot.domain.people import Agent, Role
-from bot.domain.ports import OutboxDraft
 from storage import conversations, events, outbox
 from storage.database import Database
 from storage.inbox import open_conversation

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
 
 from bot.domain import events as ev
+from bot.domain.channel_ports import StreamItem
 from bot.domain.messages import Button, Sender
-from bot.domain.ports import StreamItem
 from storage.database import Database
 from storage.tables import CONVERSATIONS, EVENTS, IDENTITIES, OUTBOX
 from storage.types import clean_text

@@ -22,9 +22,9 @@ from bot.domain.errors import Conflict, NotFound
 from bot.domain.events import NoticeSent, TicketMoved
 from bot.domain.handoff import Priority
 from bot.domain.ids import AgentId, ConversationId
+from bot.domain.line_ports import OutboxDraft
 from bot.domain.messages import OutboundMessage
 from bot.domain.people import Agent
-from bot.domain.ports import OutboxDraft
 from bot.domain.tickets import ALLOWED_STATES, PROMISED_WITHIN, Ticket, TicketState
 from storage import events, outbox
 from storage.database import Database

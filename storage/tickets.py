@@ -10,7 +10,7 @@ from bot.domain.errors import Conflict, NotFound
 from bot.domain.events import Event, TicketMoved
 from bot.domain.handoff import Priority
 from bot.domain.ids import AgentId, ConversationId, CustomerId, TicketId, new_id
-from bot.domain.ports import TurnCommit
+from bot.domain.line_ports import TurnCommit
 from bot.domain.tickets import ALLOWED_STATES, PROMISED_WITHIN, Ticket, TicketDraft, TicketKind, TicketState
 from bot.domain.turns import TicketMove
 from storage.database import Database

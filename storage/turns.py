@@ -12,8 +12,8 @@ from bot.domain.customers import Customer
 from bot.domain.errors import Conflict
 from bot.domain.events import CustomerUttered, Event, HandoffRequested, OrderProved, OwnerChanged
 from bot.domain.ids import ConversationId, CustomerId, InboxId
+from bot.domain.line_ports import PendingTurn, TurnCommit
 from bot.domain.messages import InboundMessage
-from bot.domain.ports import PendingTurn, TurnCommit
 from bot.domain.tracker import Tracker
 from storage import events, outbox, proofs, tickets
 from storage.conversations import CONVERSATION_COLUMNS, conversation_of

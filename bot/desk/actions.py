@@ -8,9 +8,9 @@ from bot.domain.clock import Clock
 from bot.domain.conversation import Conversation
 from bot.domain.desk_ports import Notebook
 from bot.domain.ids import ConversationId
+from bot.domain.line_ports import OwnershipStore
 from bot.domain.messages import MAX_TEXT_CHARS
 from bot.domain.people import Agent
-from bot.domain.ports import OwnershipStore
 
 _MAX_KEY_CHARS = 64
 

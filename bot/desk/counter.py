@@ -27,7 +27,8 @@ from bot.domain.desk_ports import (
     TicketBoard,
     TranscriptSearch,
 )
-from bot.domain.ports import ConversationReader, Dispatcher, LiveFeed, OrderSource, OwnershipStore
+from bot.domain.line_ports import OwnershipStore
+from bot.domain.ports import ConversationReader, Dispatcher, LiveFeed, OrderSource
 
 
 @dataclass(frozen=True, slots=True)

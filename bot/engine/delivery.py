@@ -8,21 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 
+from bot.domain.channel_ports import Addressee, ChannelAdapter, Deferred, Delivery, Failed, Refused, Sent
 from bot.domain.clock import Clock
 from bot.domain.ids import ConversationId
-from bot.domain.ports import (
-    Addressee,
-    ChannelAdapter,
-    Deferred,
-    Delivery,
-    Failed,
-    LiveEvent,
-    LiveFeed,
-    OutboxItem,
-    OutboxStore,
-    Refused,
-    Sent,
-)
+from bot.domain.line_ports import OutboxItem, OutboxStore
+from bot.domain.ports import LiveEvent, LiveFeed
 from bot.engine import live
 from bot.engine.faults import describe
 

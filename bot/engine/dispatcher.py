@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.domain.ids import ConversationId
-from bot.domain.ports import TurnStore
+from bot.domain.line_ports import TurnStore
 from bot.engine.faults import describe
 
 _LOG = logging.getLogger(__name__)

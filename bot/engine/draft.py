@@ -17,8 +17,8 @@ from bot.domain.events import (
     TicketOpened,
 )
 from bot.domain.handoff import Handoff
+from bot.domain.line_ports import OutboxDraft, PendingTurn, TurnCommit
 from bot.domain.messages import InboundMessage
-from bot.domain.ports import OutboxDraft, PendingTurn, TurnCommit
 from bot.domain.replies import Choice, Locale, Reply
 from bot.domain.tickets import TicketDraft
 from bot.domain.turns import Outcome, ProofAttempt, TicketMove

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.domain.clock import Clock
+from bot.domain.line_ports import Accepted, InboxStore
 from bot.domain.messages import MAX_TEXT_CHARS, InboundMessage
-from bot.domain.ports import Accepted, Dispatcher, InboxStore, LiveFeed
+from bot.domain.ports import Dispatcher, LiveFeed
 from bot.engine import live
 
 # Control characters, lone surrogates, and the marks that turn writing direction; line feed and tab stay.

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from bot.domain.events import BotUttered
 from bot.domain.forms import Form
+from bot.domain.line_ports import OutboxDraft
 from bot.domain.messages import OutboundMessage
-from bot.domain.ports import Knowledge, OutboxDraft, Renderer
+from bot.domain.ports import Knowledge, Renderer
 from bot.domain.replies import Choice, Locale, Reply
 from bot.engine.draft import Said
 from bot.engine.faults import describe

@@ -10,18 +10,9 @@ from bot.domain.clock import Clock
 from bot.domain.conversation import Owner
 from bot.domain.errors import ConfigError, Conflict, StorageError, XiaoerError
 from bot.domain.ids import ConversationId, InboxId
+from bot.domain.line_ports import PendingTurn, TurnCommit, TurnStore
 from bot.domain.messages import InboundMessage
-from bot.domain.ports import (
-    HandlerEntry,
-    Knowledge,
-    LiveFeed,
-    PendingTurn,
-    QueueBoard,
-    Recogniser,
-    Renderer,
-    TurnCommit,
-    TurnStore,
-)
+from bot.domain.ports import HandlerEntry, Knowledge, LiveFeed, QueueBoard, Recogniser, Renderer
 from bot.domain.replies import Locale
 from bot.engine import live, policy
 from bot.engine.acts import Acts

@@ -10,9 +10,9 @@ from sqlalchemy import insert, select
 
 from bot.domain import events as ev
 from bot.domain.ids import AgentId, ConversationId
+from bot.domain.line_ports import OutboxDraft, PendingTurn, TurnCommit
 from bot.domain.messages import InboundMessage, MessageKind, OutboundMessage, Sender
 from bot.domain.people import Agent, Role
-from bot.domain.ports import OutboxDraft, PendingTurn, TurnCommit
 from storage.database import Database
 from storage.inbox import SqlInboxStore
 from storage.outbox import SqlOutboxStore

@@ -7,8 +7,8 @@ from datetime import timedelta
 from bot.domain import events as ev
 from bot.domain.conversation import Owner
 from bot.domain.ids import ConversationId
+from bot.domain.line_ports import OutboxDraft
 from bot.domain.messages import Button, OutboundMessage
-from bot.domain.ports import OutboxDraft
 from storage.stream import SqlShopperStream
 from storage.tables import OUTBOX
 from tests.contract.line import NOW, Line, sender

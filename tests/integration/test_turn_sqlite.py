@@ -11,12 +11,14 @@ from random import Random
 
 import pytest
 
+from bot.domain.channel_ports import Delivery, Failed
 from bot.domain.clock import ManualClock
 from bot.domain.conversation import Owner
 from bot.domain.forms import Form, SlotSpec
 from bot.domain.ids import ConversationId
+from bot.domain.line_ports import PendingTurn, TurnCommit
 from bot.domain.messages import Sender
-from bot.domain.ports import Delivery, Failed, HandlerEntry, PendingTurn, TurnCommit
+from bot.domain.ports import HandlerEntry
 from bot.domain.replies import Reply
 from bot.domain.tickets import TicketDraft, TicketKind
 from bot.domain.turns import Outcome

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, async_playwright, expect
 from starlette.applications import Starlette
@@ -24,7 +25,7 @@ from tests.conftest import missing_part
 from tests.integration.channels.test_web_routes import Room
 from tests.unit.channels.doubles import serving
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 CHOICES = (Button("质量问题", "=quality"), Button("转人工", "/request_human"))
@@ -84,35 +85,38 @@ class Chat:
         return str(await self.page.evaluate(script + " return e ? (e.ariaLabel || e.textContent || e.tagName) : '' }"))
 
 
-@asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """Start Chromium once; without one the run fails, or skips loudly where that was allowed."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not path:
         missing_part("chromium", "no Chromium on PATH (Debian: apt-get install chromium)")
     async with async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        await browser.close()
+        started = await driver.chromium.launch(executable_path=path, args=FLAGS)
+        yield started
+        await started.close()
 
 
 @asynccontextmanager
-async def visiting(shop: Shop, **context: Any) -> AsyncIterator[Chat]:
-    """Open the shop page in a new browser; no script error is allowed."""
+async def visiting(browser: Browser, shop: Shop, **context: Any) -> AsyncIterator[Chat]:
+    """Open the shop page as a new visitor; no script error is allowed."""
     options = {"viewport": {"width": 1280, "height": 800}, "locale": "zh-CN", "timezone_id": "Asia/Shanghai"}
-    async with serving(shop.app) as base, chromium() as browser:
-        page = await (await browser.new_context(**(options | context))).new_page()
+    async with serving(shop.app) as base:
+        visitor = await browser.new_context(**(options | context))
+        page = await visitor.new_page()
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         await page.goto(f"{base}/shop?lang=zh")
         yield Chat(page)
+        await visitor.close()
         assert errors == []
 
 
-async def test_words_go_out_and_answers_with_quick_replies_come_in():
+async def test_words_go_out_and_answers_with_quick_replies_come_in(browser: Browser):
     """An answer shows its choices; a pressed one is sent with its payload and the choices are gone."""
     shop = Shop()
     shop.buttons = CHOICES
-    async with visiting(shop) as chat:
+    async with visiting(browser, shop) as chat:
         await chat.open()
         await chat.say("我要投诉")
         await expect(chat.log).to_contain_text("收到：我要投诉")
@@ -123,10 +127,10 @@ async def test_words_go_out_and_answers_with_quick_replies_come_in():
     assert [message.payload for message in shop.inbox.messages] == ["", "=quality"]
 
 
-async def test_offline_message_waits_and_goes_out_once():
+async def test_offline_message_waits_and_goes_out_once(browser: Browser):
     """Without a network the message is marked and kept; back online it arrives exactly once."""
     shop = Shop()
-    async with visiting(shop) as chat:
+    async with visiting(browser, shop) as chat:
         await chat.open()
         await chat.say("在吗")
         await expect(chat.log).to_contain_text("收到：在吗")
@@ -140,10 +144,10 @@ async def test_offline_message_waits_and_goes_out_once():
     assert [message.text for message in shop.inbox.messages] == ["在吗", "断网了"]
 
 
-async def test_unsent_message_survives_a_reload():
+async def test_unsent_message_survives_a_reload(browser: Browser):
     """What could not be sent is sent after the page was loaded again."""
     shop = Shop()
-    async with visiting(shop) as chat:
+    async with visiting(browser, shop) as chat:
         await chat.open()
         await chat.say("在吗")
         await expect(chat.log).to_contain_text("收到：在吗")
@@ -157,10 +161,10 @@ async def test_unsent_message_survives_a_reload():
     assert [message.text for message in shop.inbox.messages] == ["在吗", "别丢"]
 
 
-async def test_retry_button_sends_the_same_message():
+async def test_retry_button_sends_the_same_message(browser: Browser):
     """Pressing 重试 sends it again under its own id."""
     shop = Shop()
-    async with visiting(shop) as chat:
+    async with visiting(browser, shop) as chat:
         await chat.open()
         await chat.page.route("**/widget/messages", lambda route: route.fulfill(status=503, json={"message": "忙"}))
         await chat.say("你好")
@@ -173,10 +177,10 @@ async def test_retry_button_sends_the_same_message():
         await expect(retry).to_be_hidden()
 
 
-async def test_declined_message_shows_the_servers_sentence():
+async def test_declined_message_shows_the_servers_sentence(browser: Browser):
     """A message that can never be taken says why and offers no retry."""
     shop = Shop()
-    async with visiting(shop) as chat:
+    async with visiting(browser, shop) as chat:
         await chat.open()
         await chat.page.route(
             "**/widget/messages", lambda route: route.fulfill(status=413, json={"message": "消息太长了。"})
@@ -186,10 +190,10 @@ async def test_declined_message_shows_the_servers_sentence():
         await expect(chat.page.get_by_role("button", name="重试")).to_be_hidden()
 
 
-async def test_forged_token_in_the_browser_is_replaced():
+async def test_forged_token_in_the_browser_is_replaced(browser: Browser):
     """A visitor whose stored token is worthless gets a new one and can go on."""
     shop = Shop()
-    async with visiting(shop) as chat:
+    async with visiting(browser, shop) as chat:
         forge = "for (const k of Object.keys(localStorage)) if (k.endsWith(':token')) localStorage[k] = 'forged.a.b'"
         await chat.open()
         await chat.page.evaluate(forge)
@@ -197,11 +201,11 @@ async def test_forged_token_in_the_browser_is_replaced():
         await expect(chat.log).to_contain_text("收到：还能聊吗")
 
 
-async def test_typing_agent_name_and_hostile_text():
+async def test_typing_agent_name_and_hostile_text(browser: Browser):
     """Dots while somebody writes; an agent by name; markup in words stays words."""
     shop = Shop()
     shop.silent = True
-    async with visiting(shop) as chat:
+    async with visiting(browser, shop) as chat:
         await chat.open()
         await chat.say("转人工")
         await expect(chat.page.locator("#xiaoer-widget li.customer:not(.sending)")).to_have_count(1)
@@ -217,10 +221,10 @@ async def test_typing_agent_name_and_hostile_text():
         assert "小二好物" in await chat.page.title()
 
 
-async def test_closed_chat_counts_new_messages_and_forgets_them_when_opened():
+async def test_closed_chat_counts_new_messages_and_forgets_them_when_opened(browser: Browser):
     """The launcher tells how many, to eyes and to screen readers."""
     shop = Shop()
-    async with visiting(shop) as chat:
+    async with visiting(browser, shop) as chat:
         await chat.open()
         await chat.say("在吗")
         await expect(chat.log).to_contain_text("收到：在吗")
@@ -235,10 +239,10 @@ async def test_closed_chat_counts_new_messages_and_forgets_them_when_opened():
         await expect(chat.launcher).to_have_attribute("aria-label", "打开客服聊天")
 
 
-async def test_stream_comes_back_after_it_was_cut():
+async def test_stream_comes_back_after_it_was_cut(browser: Browser):
     """When the connection drops the chat says so, reconnects, and shows what it missed."""
     shop = Shop()
-    async with visiting(shop) as chat:
+    async with visiting(browser, shop) as chat:
         await chat.open()
         await chat.say("在吗")
         await expect(chat.log).to_contain_text("收到：在吗")
@@ -249,10 +253,10 @@ async def test_stream_comes_back_after_it_was_cut():
         await expect(chat.log).to_contain_text("您还在吗", timeout=15_000)
 
 
-async def test_phone_is_full_screen_and_keeps_the_focus_inside():
+async def test_phone_is_full_screen_and_keeps_the_focus_inside(browser: Browser):
     """At 390 pixels the chat is the page, modal, and Tab stays within it."""
     shop = Shop()
-    async with visiting(shop, viewport={"width": 390, "height": 780}) as chat:
+    async with visiting(browser, shop, viewport={"width": 390, "height": 780}) as chat:
         await chat.open()
         panel = chat.page.get_by_role("dialog")
         await expect(panel).to_have_attribute("aria-modal", "true")
@@ -267,38 +271,37 @@ async def test_phone_is_full_screen_and_keeps_the_focus_inside():
         assert width[0] <= width[1]
 
 
-async def test_foreign_page_with_a_strict_policy_can_carry_the_widget():
+async def test_foreign_page_with_a_strict_policy_can_carry_the_widget(browser: Browser):
     """On another origin, under a policy that allows no inline styles, all works and is styled."""
-    async with chromium() as browser:
-        settings = WidgetSettings(origins=("*",))
-        shop = Shop(settings)
-        async with serving(shop.app) as base:
-            policy = f"default-src 'none'; script-src {base}; connect-src {base}"
+    settings = WidgetSettings(origins=("*",))
+    shop = Shop(settings)
+    async with serving(shop.app) as base:
+        policy = f"default-src 'none'; script-src {base}; connect-src {base}"
 
-            async def page_of_another(_request: Request) -> HTMLResponse:
-                return HTMLResponse(HOSTILE.format(base=base), headers={"Content-Security-Policy": policy})
+        async def page_of_another(_request: Request) -> HTMLResponse:
+            return HTMLResponse(HOSTILE.format(base=base), headers={"Content-Security-Policy": policy})
 
-            async with serving(Starlette(routes=[Route("/", page_of_another)])) as foreign:
-                page = await (await browser.new_context(locale="zh-CN")).new_page()
-                told: list[str] = []
-                page.on("console", lambda message: told.append(message.text) if message.type == "error" else None)
-                await page.goto(foreign)
-                chat = Chat(page)
-                await chat.open()
-                await chat.say("隔壁店来的")
-                await expect(chat.log).to_contain_text("收到：隔壁店来的")
-                await expect(page.get_by_role("heading", name="客服 <b>")).to_be_visible()
-                colour = await page.locator("#xiaoer-widget .top").evaluate("e => getComputedStyle(e).backgroundColor")
-                assert colour == "rgb(29, 107, 91)"
-                assert [text for text in told if "favicon" not in text] == []
+        async with serving(Starlette(routes=[Route("/", page_of_another)])) as foreign:
+            page = await (await browser.new_context(locale="zh-CN")).new_page()
+            told: list[str] = []
+            page.on("console", lambda message: told.append(message.text) if message.type == "error" else None)
+            await page.goto(foreign)
+            chat = Chat(page)
+            await chat.open()
+            await chat.say("隔壁店来的")
+            await expect(chat.log).to_contain_text("收到：隔壁店来的")
+            await expect(page.get_by_role("heading", name="客服 <b>")).to_be_visible()
+            colour = await page.locator("#xiaoer-widget .top").evaluate("e => getComputedStyle(e).backgroundColor")
+            assert colour == "rgb(29, 107, 91)"
+            assert [text for text in told if "favicon" not in text] == []
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-async def test_page_and_chat_have_no_accessibility_violation(width: int):
+async def test_page_and_chat_have_no_accessibility_violation(browser: Browser, width: int):
     """The rules of axe hold for the closed page and the open chat."""
     shop = Shop()
     shop.buttons = CHOICES
-    async with visiting(shop, viewport={"width": width, "height": 800}, reduced_motion="reduce") as chat:
+    async with visiting(browser, shop, viewport={"width": width, "height": 800}, reduced_motion="reduce") as chat:
         await expect(chat.launcher).to_be_visible()
         closed = await Axe().run(chat.page)
         await chat.open()

@@ -22,10 +22,11 @@ from bot.domain.conversation import Owner
 from bot.domain.errors import NotFound
 from bot.domain.handoff import Priority
 from bot.domain.ids import ConversationId, InboxId
+from bot.domain.line_ports import OutboxDraft, TurnCommit
 from bot.domain.messages import InboundMessage, MessageKind, OutboundMessage, Sender
 from bot.domain.orders import Order, OrderItem, OrderState, Parcel
 from bot.domain.people import Agent, Role
-from bot.domain.ports import LiveEvent, OutboxDraft, TurnCommit
+from bot.domain.ports import LiveEvent
 from bot.domain.tickets import TicketDraft, TicketKind
 from bot.domain.tracker import Tracker
 from bot.engine.live import MemoryLiveFeed, Subscription

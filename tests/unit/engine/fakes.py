@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Sent
 from bot.domain.clock import ManualClock
 from bot.domain.conversation import ALLOWED_CHANGES, Conversation, Owner
 from bot.domain.customers import Customer
@@ -16,18 +17,9 @@ from bot.domain.forms import Form
 from bot.domain.handoff import Handoff, HandoffReason
 from bot.domain.ids import ConversationId, CustomerId, IdentityId, InboxId, OutboxId
 from bot.domain.knowledge import KnowledgeEntry
+from bot.domain.line_ports import OutboxItem, PendingTurn, TurnCommit
 from bot.domain.messages import Button, InboundMessage, MessageKind, OutboundMessage, Sender
-from bot.domain.ports import (
-    Addressee,
-    Capabilities,
-    Delivery,
-    HandlerEntry,
-    LiveEvent,
-    OutboxItem,
-    PendingTurn,
-    Sent,
-    TurnCommit,
-)
+from bot.domain.ports import HandlerEntry, LiveEvent
 from bot.domain.replies import Locale, Reply
 from bot.domain.tracker import Tracker
 from bot.domain.turns import Outcome, Turn

@@ -8,8 +8,8 @@ from random import Random
 
 import pytest
 
+from bot.domain.channel_ports import Deferred, Failed, Refused, Sent
 from bot.domain.clock import ManualClock
-from bot.domain.ports import Deferred, Failed, Refused, Sent
 from bot.engine.delivery import BackOff, Deliverer
 from tests.unit.engine.fakes import CONVERSATION, START, FakeChannel, FakeFeed, FakeOutboxStore
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from bot.domain.ids import ConversationId
-from bot.domain.ports import PendingTurn, TurnCommit
+from bot.domain.line_ports import PendingTurn, TurnCommit
 from bot.engine.dispatcher import EmbeddedDispatcher, Pace
 
 ONE, TWO = ConversationId("one"), ConversationId("two")

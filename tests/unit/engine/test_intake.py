@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from bot.domain.clock import ManualClock
 from bot.domain.errors import StorageError
 from bot.domain.ids import ConversationId, InboxId
+from bot.domain.line_ports import Accepted
 from bot.domain.messages import MAX_TEXT_CHARS, InboundMessage
-from bot.domain.ports import Accepted
 from bot.engine.intake import Intake, clean, clean_text
 from tests.unit.engine.fakes import CONVERSATION, START, FakeFeed, message
 
