@@ -59,7 +59,7 @@ def parse_order_number(message: InboundMessage, recognition: Recognition) -> Par
     """Take an order number the shopper gave bare, or pressed."""
     found = recognition.entity("order_number") or answer_of(message)
     compact = re.sub(r"[\s#-]", "", found)
-    return compact.upper() if re.fullmatch(r"[A-Za-z]{0,4}\d{5,20}", compact) else Missing.VALUE
+    return compact.upper() if re.fullmatch(r"(?!TK)[A-Z]{0,4}\d{5,20}", compact.upper()) else Missing.VALUE
 
 
 def parse_phone_last4(message: InboundMessage, recognition: Recognition) -> ParsedSlot:

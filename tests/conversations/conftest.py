@@ -13,6 +13,7 @@ from bot.app import demo_orders, import_orders, intents_folder, open_stores
 from bot.config import parse
 from bot.domain.clock import ManualClock
 from intents import embedded
+from intents.recogniser import EmbeddedRecogniser
 from tests.conversations.script import DEFAULT_START, local_time
 from tests.conversations.stage import SECRETS
 
@@ -37,7 +38,7 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture(scope="session")
-def recogniser(model_folder: Path, clock: ManualClock) -> embedded.EmbeddedRecogniser:
+def recogniser(model_folder: Path, clock: ManualClock) -> EmbeddedRecogniser:
     """Give the trained recogniser."""
     return embedded.load(model_folder, intents_folder(), clock)
 

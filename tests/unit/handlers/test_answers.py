@@ -121,6 +121,12 @@ def test_order_numbers_are_taken_bare(text: str, number: str) -> None:
     assert read(answers.parse_order_number, text) == number
 
 
+def test_order_number_is_no_ticket_number() -> None:
+    """A ticket's number is not mistaken for an order's."""
+    assert read(answers.parse_order_number, "TK12345678") is Missing.VALUE
+    assert read(answers.parse_ticket_number, "是 tk 12345678 这个") == "TK12345678"
+
+
 @pytest.mark.parametrize("text", ["没有", "不记得了", "I don't have one", "skip", "no idea"])
 def test_optional_order_may_be_refused(text: str) -> None:
     """Not knowing the number is an answer where it is optional."""

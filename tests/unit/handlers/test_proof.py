@@ -93,6 +93,14 @@ async def test_proof_right_at_once_is_recorded() -> None:
     assert outcome.proof_attempts == (ProofAttempt("W1234567", right=True),)
 
 
+@pytest.mark.parametrize("words", ["手机13800000001", "13800000001", "phone ends in 0001", "手机后四位是0001"])
+async def test_proof_hears_the_phone_in_the_opening_words(words: str) -> None:
+    """Nobody is asked for what he already said, also when only the number itself was recognised."""
+    services = make_services((make_order(),))
+    said = Said(f"单号W1234567，{words}，到哪了", entities={"order_number": "W1234567"})
+    assert keys(await run(services, "track_order", said)) == ["track_order.found"]
+
+
 async def test_proof_takes_a_whole_phone_number() -> None:
     """The whole number proves by its end."""
     services = make_services((make_order(),))
