@@ -1,0 +1,110 @@
+"""Read labelled messages: TSV, CSV, or Rasa's YAML."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bot.domain.errors import ConfigError
+from bot.domain.understanding import ABSTAIN
+from intents.training_data import strip_markup
+
+_BOTH = "+"
+_NAMES = {"category": "intent", "label": "intent", "utterance": "text"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A message with its labels; several when it says several things, ``()`` when nothing fits and we must abstain."""
+
+    text: str
+    intents: tuple[str, ...]
+    slice: str = ""
+    entities: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def in_scope(self) -> bool:
+        """Tell whether there is a right answer."""
+        return bool(self.intents)
+
+
+def read_rows(file: Path) -> tuple[Row, ...]:
+    """Read a file of labelled messages by its suffix; ConfigError says what is wrong and in which line."""
+    try:
+        if file.suffix.lower() in {".yml", ".yaml"}:
+            rows = tuple(_from_yaml(file))
+        else:
+            rows = tuple(_from_table(file))
+    except OSError as problem:
+        raise ConfigError(f"{file}: cannot be read: {problem.strerror}") from None
+    except UnicodeDecodeError as problem:
+        raise ConfigError(f"{file}: byte {problem.start} is not UTF-8; save the file as UTF-8") from None
+    if not rows:
+        raise ConfigError(f"{file}: holds no labelled message")
+    return rows
+
+
+def _from_table(file: Path) -> Iterator[Row]:
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        tabbed = file.suffix.lower() == ".tsv"
+        # Tab-separated files are written without quotes: a quotation mark there belongs to the message.
+        quoting = csv.QUOTE_NONE if tabbed else csv.QUOTE_MINIMAL
+        lines = csv.DictReader(stream, delimiter="\t" if tabbed else ",", quoting=quoting)
+        columns = [_NAMES.get(name.strip().lower(), name.strip().lower()) for name in lines.fieldnames or ()]
+        missing = {"text", "intent"} - set(columns)
+        if missing:
+            raise ConfigError(f"{file}: line 1 names no column {' and '.join(sorted(missing))}; found: {columns}")
+        lines.fieldnames = columns
+        for values in lines:
+            yield _row(file, lines.line_num, values)
+
+
+def _row(file: Path, line: int, values: Mapping[str, Any]) -> Row:
+    text, label = values.get("text") or "", (values.get("intent") or "").strip()
+    if not text.strip() or not label:
+        raise ConfigError(f"{file}: line {line} lacks its {'intent' if text.strip() else 'text'}")
+    entities = tuple(_entities(file, line, values.get("entities") or ""))
+    return Row(text, labels_of(label), (values.get("slice") or "").strip(), entities)
+
+
+def labels_of(label: str) -> tuple[str, ...]:
+    """Split ``a+b`` into both labels; ``oos`` is none."""
+    return tuple(part.strip() for part in label.split(_BOTH) if part.strip() not in {"", ABSTAIN})
+
+
+def _entities(file: Path, line: int, written: str) -> Iterator[tuple[str, str]]:
+    for part in filter(None, (piece.strip() for piece in written.split(";"))):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise ConfigError(f"{file}: line {line}: entity {part!r} is not written name=value")
+        yield name.strip(), value.strip()
+
+
+def _from_yaml(file: Path) -> Iterator[Row]:
+    try:
+        content = yaml.safe_load(file.read_text("utf-8"))
+    except yaml.YAMLError as problem:
+        raise ConfigError(f"{file}: is not valid YAML: {problem}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{file}: must hold a mapping with the key 'nlu'")
+    for block in content.get("nlu") or ():
+        label, lines = block.get("intent"), block.get("examples")
+        if not isinstance(label, str):
+            continue
+        if not isinstance(lines, str | list):
+            raise ConfigError(f"{file}: 'examples' of {label} must be a block of lines starting with '- '")
+        for text in _examples(lines):
+            yield Row(strip_markup(text), labels_of(label))
+
+
+def _examples(lines: str | list[Any]) -> Iterator[str]:
+    if isinstance(lines, str):
+        found = [line.strip() for line in lines.splitlines()]
+        yield from (line[1:].strip() for line in found if line.startswith("-") and line[1:].strip())
+        return
+    yield from (str(item.get("text", "") if isinstance(item, dict) else item).strip() for item in lines)
