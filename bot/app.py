@@ -21,6 +21,8 @@ from sqlalchemy.engine import make_url
 
 from bot.channels.telegram.send import TelegramAdapter, TelegramSettings
 from bot.channels.telegram.webhook import build_router as build_telegram_router
+from bot.channels.terminal.adapter import TerminalAdapter
+from bot.channels.terminal.chat import TerminalChat, TerminalPorts
 from bot.channels.web.adapter import WebAdapter
 from bot.channels.web.routes import WidgetPorts, WidgetSettings
 from bot.channels.web.routes import build_router as build_widget_router
@@ -303,7 +305,7 @@ async def open_house(
 @asynccontextmanager
 async def open_channels(config: Config, secrets: Secrets, clock: Clock) -> AsyncIterator[Mapping[str, ChannelAdapter]]:
     """Open the adapters of the enabled channels, and the terminal; their connections close at the end."""
-    channels: dict[str, ChannelAdapter] = {}
+    channels: dict[str, ChannelAdapter] = {"terminal": TerminalAdapter()}
     async with AsyncExitStack() as stack:
         if config.channels.web.enabled:
             channels["web"] = WebAdapter()
@@ -337,6 +339,11 @@ def wechat_oa_settings(config: Config, secrets: Secrets) -> WechatOaSettings:
         account=channel.account,
         api_url=channel.api_base,
     )
+
+
+def make_terminal(opened: House) -> TerminalChat:
+    """Make the chat of the terminal."""
+    return TerminalChat(TerminalPorts(opened.intake.accept, opened.stores.stream, opened.live, opened.clock))
 
 
 # ---------------------------------------------------------------- over HTTP
