@@ -171,8 +171,8 @@ _NO_ORDER = re.compile(
     r"i (don'?t|forgot)|not sure|no idea|can'?t find)",
     re.IGNORECASE,
 )
-_STORY_CJK = 12
-_STORY_WORDS = 9
+_STORY_CJK = 16
+_STORY_WORDS = 10
 _CJK = re.compile(r"[\u4e00-\u9fff]")
 
 

@@ -152,7 +152,8 @@ async def _file(services: Services, turn: Turn) -> Outcome:
     )
     due_at = (turn.now + PROMISED_WITHIN[draft.priority]).isoformat()
     data = {"ticket": draft.number, "due_at": due_at, "category": category}
-    return Outcome(replies=(Reply("file_complaint.filed", data),), tickets=(draft,))
+    follow = Choice("/ticket_status", "intent.ticket_status")
+    return Outcome(replies=(Reply("file_complaint.filed", data, (follow,)),), tickets=(draft,))
 
 
 def _priority(category: str, turn: Turn) -> Priority:
