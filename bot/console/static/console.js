@@ -60,7 +60,16 @@
     if (event.detail.target === lines()) rememberPlace(lines());
   });
 
+  const title = document.title;
+
+  function countInTitle() {
+    const tabs = document.querySelector("[data-waiting]");
+    const waiting = tabs ? Number(tabs.dataset.waiting) : 0;
+    document.title = waiting ? `(${waiting}) ${title}` : title;
+  }
+
   document.addEventListener("htmx:afterSwap", (event) => {
+    countInTitle();
     const element = focused && byId(focused);
     if (element) element.focus({ preventScroll: true });
     if (event.detail.target !== lines()) return;
@@ -219,4 +228,5 @@
     lastSeq = newestSeq(box);
   }
   suitComposer();
+  countInTitle();
 })();
