@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -132,7 +133,7 @@ def calibration_error(judged: Sequence[Judged]) -> float | None:
 def percentile(values: Sequence[float], share: float) -> float:
     """Give the value that ``share`` of all do not exceed (nearest rank); 0 without values."""
     ranked = sorted(values)
-    return ranked[min(len(ranked) - 1, max(0, -(-int(share * len(ranked) * 1000) // 1000) - 1))] if ranked else 0.0
+    return ranked[max(0, math.ceil(share * len(ranked)) - 1)] if ranked else 0.0
 
 
 def confusions(judged: Sequence[Judged]) -> list[Confusion]:

@@ -18,6 +18,12 @@ _BOTH = "+"
 _NAMES = {"category": "intent", "label": "intent", "utterance": "text"}
 
 
+class _Tabbed(csv.excel_tab):
+    """Tab-separated files are written without quotes: a quotation mark there belongs to the message."""
+
+    quoting = csv.QUOTE_NONE
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A message with its labels; several when it says several things, ``()`` when nothing fits and we must abstain."""
@@ -36,10 +42,7 @@ class Row:
 def read_rows(file: Path) -> tuple[Row, ...]:
     """Read a file of labelled messages by its suffix; ConfigError says what is wrong and in which line."""
     try:
-        if file.suffix.lower() in {".yml", ".yaml"}:
-            rows = tuple(_from_yaml(file))
-        else:
-            rows = tuple(_from_table(file))
+        rows = tuple(_from_yaml(file) if file.suffix.lower() in {".yml", ".yaml"} else _from_table(file))
     except OSError as problem:
         raise ConfigError(f"{file}: cannot be read: {problem.strerror}") from None
     except UnicodeDecodeError as problem:
@@ -51,10 +54,7 @@ def read_rows(file: Path) -> tuple[Row, ...]:
 
 def _from_table(file: Path) -> Iterator[Row]:
     with file.open(encoding="utf-8-sig", newline="") as stream:
-        tabbed = file.suffix.lower() == ".tsv"
-        # Tab-separated files are written without quotes: a quotation mark there belongs to the message.
-        quoting = csv.QUOTE_NONE if tabbed else csv.QUOTE_MINIMAL
-        lines = csv.DictReader(stream, delimiter="\t" if tabbed else ",", quoting=quoting)
+        lines = csv.DictReader(stream, dialect=_Tabbed if file.suffix.lower() == ".tsv" else csv.excel)
         columns = [_NAMES.get(name.strip().lower(), name.strip().lower()) for name in lines.fieldnames or ()]
         missing = {"text", "intent"} - set(columns)
         if missing:
