@@ -1,0 +1,1 @@
+"""How the parts are put together, by room; only ``bot.app`` uses this."""

@@ -1,0 +1,54 @@
+"""The adapters of the enabled channels."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from bot.channels.telegram.send import TelegramAdapter, TelegramSettings
+from bot.channels.terminal.adapter import TerminalAdapter
+from bot.channels.web.adapter import WebAdapter
+from bot.channels.wechat_oa.send import WechatOaAdapter
+from bot.channels.wechat_oa.settings import WechatOaSettings
+from bot.config import Config, Secrets
+from bot.domain.channel_ports import ChannelAdapter
+from bot.domain.clock import Clock
+
+
+@asynccontextmanager
+async def open_channels(config: Config, secrets: Secrets, clock: Clock) -> AsyncIterator[Mapping[str, ChannelAdapter]]:
+    """Open the adapters of the enabled channels, and the terminal; their connections close at the end."""
+    channels: dict[str, ChannelAdapter] = {"terminal": TerminalAdapter()}
+    async with AsyncExitStack() as stack:
+        if config.channels.web.enabled:
+            channels["web"] = WebAdapter()
+        if config.channels.telegram.enabled:
+            telegram = TelegramAdapter(telegram_settings(config, secrets))
+            stack.push_async_callback(telegram.close)
+            channels["telegram"] = telegram
+        if config.channels.wechat_oa.enabled:
+            wechat_oa = WechatOaAdapter(wechat_oa_settings(config, secrets), clock)
+            stack.push_async_callback(wechat_oa.close)
+            channels["wechat_oa"] = wechat_oa
+        yield channels
+
+
+def telegram_settings(config: Config, secrets: Secrets) -> TelegramSettings:
+    """Give what the Telegram channel is set up with; ConfigError names the secrets that are missing."""
+    secrets.require("telegram", "telegram_token", "telegram_secret")
+    channel = config.channels.telegram
+    return TelegramSettings(secrets.telegram_token, channel.username, channel.account, channel.api_base)
+
+
+def wechat_oa_settings(config: Config, secrets: Secrets) -> WechatOaSettings:
+    """Give what the WeChat channel is set up with; ConfigError names the secrets that are missing."""
+    secrets.require("wechat_oa", "wechat_oa_token", "wechat_oa_app_secret")
+    channel = config.channels.wechat_oa
+    return WechatOaSettings(
+        app_id=channel.app_id,
+        app_secret=secrets.wechat_oa_app_secret,
+        token=secrets.wechat_oa_token,
+        encoding_aes_key=secrets.wechat_oa_aes_key,
+        account=channel.account,
+        api_url=channel.api_base,
+    )

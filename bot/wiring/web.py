@@ -1,0 +1,56 @@
+"""The house over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+
+from bot.channels.telegram.send import TelegramAdapter
+from bot.channels.telegram.webhook import build_router as build_telegram_router
+from bot.channels.web.routes import WidgetPorts, WidgetSettings
+from bot.channels.web.routes import build_router as build_widget_router
+from bot.channels.web.tokens import VisitorTokens
+from bot.channels.wechat_oa.webhook import build_router as build_wechat_oa_router
+from bot.config import Config, Secrets
+from bot.console.app import build_console
+from bot.domain.clock import Clock, SystemClock
+from bot.wiring.channels import wechat_oa_settings
+from bot.wiring.house import House, open_house
+
+WebApplication = FastAPI
+SECONDS_A_DAY = 24 * 60 * 60
+
+
+def make_web_application(config: Config, secrets: Secrets, clock: Clock | None = None) -> WebApplication:
+    """Make the ASGI application; the house opens with it and closes with it."""
+
+    @asynccontextmanager
+    async def lifespan(application: FastAPI) -> AsyncIterator[None]:
+        async with open_house(config, secrets, clock or SystemClock()) as opened:
+            for router in make_routers(opened):
+                application.include_router(router)
+            names = {"zh": config.shop.name_zh, "en": config.shop.name_en}
+            secure = str(config.server.public_url or "").startswith("https://")
+            application.mount("/console", build_console(opened.desk, names, secure=secure))
+            application.state.house = opened
+            yield
+
+    return FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+
+
+def make_routers(opened: House) -> Iterator[APIRouter]:
+    """Make the routes of every enabled room."""
+    config, secrets = opened.config, opened.secrets
+    if config.channels.web.enabled:
+        settings = WidgetSettings(origins=config.channels.web.allowed_origins)
+        ports = WidgetPorts(opened.intake.accept, opened.stores.stream, opened.live, opened.clock)
+        days = config.channels.web.token_days
+        tokens = VisitorTokens(secrets.secret_key, settings.account, opened.clock, days * SECONDS_A_DAY)
+        yield build_widget_router(settings, ports, tokens)
+    telegram = opened.channels.get("telegram")
+    if isinstance(telegram, TelegramAdapter):
+        yield build_telegram_router(telegram, secrets.telegram_secret, opened.intake.accept, opened.clock)
+    if config.channels.wechat_oa.enabled:
+        yield build_wechat_oa_router(wechat_oa_settings(config, secrets), opened.intake.accept, opened.clock)
