@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.domain.ids import ConversationId
-from bot.domain.line_ports import TurnStore
 from bot.engine.faults import describe
 
 _LOG = logging.getLogger(__name__)
@@ -32,6 +31,29 @@ class Deliver(Protocol):
         ...
 
 
+class Pending(Protocol):
+    """Tells which conversations have something left to do."""
+
+    async def pending_conversations(self) -> tuple[ConversationId, ...]:
+        """List conversations with unhandled inbox or undelivered outbox rows."""
+        ...
+
+
+class Guard(Protocol):
+    """Lets one process at a time drain a conversation."""
+
+    async def enter(self, conversation_id: ConversationId) -> bool:
+        """Take the conversation; False when another process has it (that one looks again when it lets go)."""
+        ...
+
+    async def leave(self, conversation_id: ConversationId, *, waiting: bool) -> bool:
+        """Let go, then look once more; True when something is to be done at once.
+
+        ``waiting`` tells that the outbox is held back on purpose, so that only the inbox counts.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How the dispatcher works.
@@ -50,8 +72,12 @@ class Pace:
 class EmbeddedDispatcher:
     """Drains conversations in this process; the default twin of the port ``Dispatcher``."""
 
-    def __init__(self, store: TurnStore, turns: RunTurn, delivery: Deliver, pace: Pace | None = None) -> None:
+    def __init__(
+        self, store: Pending, turns: RunTurn, delivery: Deliver, pace: Pace | None = None, guard: Guard | None = None
+    ) -> None:
+        """Drain what ``store`` says is left; ``guard`` where other processes drain the same conversations."""
         self._store = store
+        self._guard = guard
         self._turns = turns
         self._delivery = delivery
         self._pace = pace or Pace()
@@ -87,6 +113,13 @@ class EmbeddedDispatcher:
         """Ask for the conversation to be drained soon; one that is being drained is looked at once more after."""
         self._ring(conversation_id)
 
+    async def drain(self, conversation_id: ConversationId) -> None:
+        """Ring and wait until the conversation has been drained once."""
+        self._ring(conversation_id)
+        task = self._drains.get(conversation_id)
+        if task is not None:
+            await asyncio.wait({task})
+
     async def settle(self) -> None:
         """Wait until no conversation is being drained; for tests and for the terminal."""
         while self._drains:
@@ -109,7 +142,7 @@ class EmbeddedDispatcher:
         try:
             await self._be_quiet()
             async with self._room:
-                wait_s = await self._drain_until_quiet(conversation_id)
+                wait_s = await self._drain_guarded(conversation_id)
             self._failures.pop(conversation_id, None)
         except Exception as problem:  # noqa: BLE001 - one conversation's fault must not stop the others
             wait_s = self._failed(conversation_id)
@@ -124,6 +157,18 @@ class EmbeddedDispatcher:
             self._ring_in(conversation_id, wait_s if conversation_id in self._failures else 0.0)
         else:
             self._ring_in(conversation_id, wait_s)
+
+    async def _drain_guarded(self, conversation_id: ConversationId) -> float | None:
+        if self._guard is None:
+            return await self._drain_until_quiet(conversation_id)
+        if not await self._guard.enter(conversation_id):
+            return None
+        wait_s: float | None = None
+        try:
+            wait_s = await self._drain_until_quiet(conversation_id)
+        finally:
+            left = await self._guard.leave(conversation_id, waiting=wait_s is not None)
+        return 0.0 if left else wait_s
 
     async def _drain_until_quiet(self, conversation_id: ConversationId) -> float | None:
         while True:
