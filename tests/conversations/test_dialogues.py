@@ -15,6 +15,9 @@ from tests.conversations.conftest import OpenShop
 from tests.conversations.script import Dialogue, dialogues, said_by_shoppers
 from tests.conversations.stage import Stage
 
+# The first dialogue waits for the recogniser's training when there is no current model in the cache.
+pytestmark = pytest.mark.timeout(900)
+
 ROOT = Path(__file__).parents[2]
 ALL = dialogues()
 _ANNOTATED = re.compile(r"\[([^\]]*)\](?:\([^)]*\)|\{[^}]*\})")
