@@ -17,15 +17,15 @@ from intents import model as models
 from intents.encoder import Encoder, load_encoder
 from intents.encodings import EncodingCache
 from intents.features import SURFACES, Floats, Postings, Rows, Vocabulary, count
-from intents.fusion import CHINESE, GROUPS, LATIN, group_of
-from intents.kernels import ENCODER_VIEW, HEADS, Examples, Head, Surface, mix
+from intents.fusion import CHINESE, GROUPS, LATIN, NO_THRESHOLDS, group_of
+from intents.kernels import ENCODER_VIEW, HEADS, Examples, Head, Surface, head_scores, mix
 from intents.model import FULL, SURFACE_ONLY, Model, Profile
 from intents.numbers import compile_shapes
 from intents.reading import read
 from intents.recogniser import EmbeddedRecogniser
 from intents.shapes import Shapes
-from intents.training import Judged, deal_folds, judge, learn_fusion, learn_thresholds, nearest_elsewhere
-from intents.training_data import Example, hash_data, read_examples
+from intents.training import Judged, Seen, deal_folds, judge, learn_fusion, learn_thresholds, nearest_elsewhere
+from intents.training_data import Example, hash_data, read_examples, read_outside
 
 Progress = Callable[[str, float], None]
 _RAREST = {"word": 1, "char": 2, "sound": 2}
@@ -60,20 +60,31 @@ def train_with(source: Path, model_dir: Path, progress: Progress, encoder: Encod
     stamp = models.stamp_now(hash_data(source))
     data = read_examples(source)
     labels, intents = _labels(data)
-    shapes = compile_shapes(Shapes())
-    readings = [read(example.text, shapes, _A_DAY) for example in data]
-    words = [reading.words for reading in readings]
-    progress("reading", 1.0)
-    vectors = EncodingCache(model_dir, encoder).encode(words, progress) if encoder else None
-    examples, rows = _views(words, vectors)
-    groups = tuple(group_of(reading.language, reading.script) for reading in readings)
-    lesson = _Lesson(labels, deal_folds(labels, _twins(words)), groups)
+    inside, strangers = _read(data, read_outside(source), model_dir, encoder, progress)
+    examples, rows = _views(list(inside.words), inside.vectors)
+    lesson = _Lesson(labels, deal_folds(labels, _twins(inside.words)), inside.groups, strangers)
     profiles, coefficients, accuracy = _learn(examples, rows, lesson, progress)
     progress("saving", 0.0)
     models.save(Model(stamp, intents, examples, coefficients, profiles), model_dir)
     progress("saving", 1.0)
     engine = FULL if FULL in profiles else SURFACE_ONLY
     return TrainingReport(len(data), len(intents), time.perf_counter() - started, accuracy, engine)
+
+
+def _read(
+    data: Sequence[Example], outside: Sequence[str], model_dir: Path, encoder: Encoder | None, progress: Progress
+) -> tuple[_Texts, _Texts]:
+    shapes = compile_shapes(Shapes())
+    readings = [read(text, shapes, _A_DAY) for text in (*(example.text for example in data), *outside)]
+    progress("reading", 1.0)
+    words = tuple(reading.words for reading in readings)
+    groups = tuple(group_of(reading.language, reading.script) for reading in readings)
+    vectors = EncodingCache(model_dir, encoder).encode(words, progress) if encoder else None
+    cut = len(data)
+    return (
+        _Texts(words[:cut], groups[:cut], None if vectors is None else vectors[:cut]),
+        _Texts(words[cut:], groups[cut:], None if vectors is None else vectors[cut:]),
+    )
 
 
 def _labels(data: Sequence[Example]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
@@ -99,12 +110,22 @@ def _views(words: list[str], vectors: Floats | None) -> tuple[Examples, dict[str
 
 
 @dataclass(frozen=True, slots=True)
+class _Texts:
+    """Messages as the views see them."""
+
+    words: tuple[str, ...]
+    groups: tuple[str, ...]
+    vectors: Floats | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Lesson:
     """The examples as numbers: label, fold and group of each."""
 
     labels: NDArray[np.int64]
     folds: NDArray[np.int64]
     groups: tuple[str, ...]
+    strangers: _Texts
 
     def members(self, groups: Sequence[str]) -> NDArray[np.int64]:
         """List the examples of some groups."""
@@ -128,14 +149,31 @@ def _learn(
     profiles = {}
     for name in (SURFACE_ONLY, FULL) if "encoder" in coefficients else (SURFACE_ONLY,):
         used = {head: heads[head] for head in coefficients if name == FULL or ENCODER_VIEW not in heads[head].mixture}
-        seen = Judged({head: judged.within[head] for head in used}, {head: judged.without[head] for head in used})
-        nearest = comparison.nearest(ENCODER_VIEW if name == FULL else "char", lesson)
-        fusion = learn_fusion(seen.within, lesson.labels, lesson.groups)
-        thresholds = learn_thresholds(fusion, seen, lesson.labels, lesson.groups, nearest)
-        profiles[name] = Profile(used, fusion, thresholds)
-        right = fusion.join(seen.within, lesson.groups).argmax(axis=1) == lesson.labels
+        scored = {head: judged.within[head] for head in used}
+        fusion = learn_fusion(scored, lesson.labels, lesson.groups)
+        near = ENCODER_VIEW if name == FULL else "char"
+        by_fold, by_intent = comparison.nearest(near, lesson)
+        inside = Seen(fusion.join(scored, lesson.groups), by_fold)
+        orphans = Seen(fusion.join(judged.without, lesson.groups), by_intent)
+        outside = _judge_outside(lesson, examples, Profile(used, fusion, NO_THRESHOLDS), coefficients, near)
+        profiles[name] = Profile(used, fusion, learn_thresholds(inside, lesson.labels, orphans, outside))
     progress("learning", 1.0)
-    return profiles, coefficients, float(right.mean())
+    return profiles, coefficients, float((inside.log_odds.argmax(axis=1) == lesson.labels).mean())
+
+
+def _judge_outside(
+    lesson: _Lesson, examples: Examples, profile: Profile, coefficients: dict[str, Floats], near: str
+) -> Seen | None:
+    strangers = lesson.strangers
+    if not strangers.words:
+        return None
+    cosines = examples.surface_cosines(strangers.words)
+    if strangers.vectors is not None and examples.vectors is not None:
+        cosines[ENCODER_VIEW] = strangers.vectors @ examples.vectors.T
+    scores = {
+        name: head_scores(head, coefficients[name], cosines, strangers.groups) for name, head in profile.heads.items()
+    }
+    return Seen(profile.fusion.join(scores, strangers.groups), cosines[near].max(axis=1))
 
 
 class _Comparison:
@@ -176,7 +214,7 @@ class _Comparison:
         return by_fold, by_intent
 
 
-def _twins(words: list[str]) -> NDArray[np.int64]:
+def _twins(words: Sequence[str]) -> NDArray[np.int64]:
     """Number the examples so that those equal but for digits, spaces and marks share a number."""
     numbers: dict[str, int] = {}
     bare = ["".join(char for char in text if char.isalpha()) or text for text in words]

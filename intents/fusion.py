@@ -77,16 +77,21 @@ class Thresholds:
         return np.asarray(1 / (1 + np.exp(-np.clip(log_odds, -30, 30))), np.float32)
 
 
+NO_THRESHOLDS = Thresholds((), 0.0, 1.0, 1.0)
+
+
 def signs_of(log_odds: Floats, nearest: Floats) -> Floats:
-    """Sum up how a judgement looks: (texts, 5).
+    """Sum up how a judgement looks: (texts, 8).
 
     The log-odds of the first intent, its lead over the second, the spread over all, how near the nearest example
-    is (``nearest``: texts, a cosine) and how much speaks for the first intent at all.
+    is (``nearest``: texts, a cosine), how much speaks for the first intent at all, and squares of the last three.
     """
     chances = softmax(log_odds)
     ranked = np.sort(chances, axis=1)[:, ::-1]
     first = np.clip(ranked[:, 0], 1e-6, 1 - 1e-6)
     second = np.clip(ranked[:, 1], 1e-6, 1)
     spread = -(chances * np.log(np.clip(chances, 1e-9, 1))).sum(axis=1)
-    columns = (np.log(first / (1 - first)), np.log(first / second), spread, nearest, log_odds.max(axis=1))
+    most = log_odds.max(axis=1)
+    squares = (nearest**2, nearest * most, spread**2)
+    columns = (np.log(first / (1 - first)), np.log(first / second), spread, nearest, most, *squares)
     return np.stack(columns, axis=1).astype(np.float32)

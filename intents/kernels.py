@@ -53,12 +53,16 @@ class Examples:
         """Name the views in the order of their use."""
         return (*self.surfaces, ENCODER_VIEW) if self.vectors is not None else tuple(self.surfaces)
 
-    def cosines(self, texts: Sequence[str], encoder: Encoder | None) -> dict[str, Floats]:
-        """Compare texts with all examples in each view: arrays of (texts, examples)."""
-        found = {
+    def surface_cosines(self, texts: Sequence[str]) -> dict[str, Floats]:
+        """Compare texts with all examples in each surface view: arrays of (texts, examples)."""
+        return {
             name: surface.postings.cosines(surface.vocabulary.rows(count(name, texts)))
             for name, surface in self.surfaces.items()
         }
+
+    def cosines(self, texts: Sequence[str], encoder: Encoder | None) -> dict[str, Floats]:
+        """Compare texts with all examples in each view: arrays of (texts, examples)."""
+        found = self.surface_cosines(texts)
         if self.vectors is not None and encoder is not None:
             found[ENCODER_VIEW] = encoder.encode(texts) @ self.vectors.T
         return found
@@ -83,3 +87,13 @@ def likeness_of(view: str, cosine: Floats) -> Floats:
     likeness *= np.float32(WIDTHS[view])
     np.exp(likeness, out=likeness)
     return likeness
+
+
+def head_scores(head: Head, coefficients: Floats, cosines: Mapping[str, Floats], groups: Sequence[str]) -> Floats:
+    """Let a head judge texts: scores (texts, intents), zero for the groups of writing it does not speak for."""
+    speaks = np.array([group in head.groups for group in groups])
+    if not speaks.any():
+        return np.zeros((len(groups), coefficients.shape[1]), np.float32)
+    scores = mix(cosines, head.mixture) @ coefficients
+    scores[~speaks] = 0
+    return scores

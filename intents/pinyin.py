@@ -17,12 +17,15 @@ _LATIN_WORD = re.compile(r"[a-z']+")
 _INTERJECTIONS = frozenset({"n", "ng", "m", "hm", "hng", "ê", "a", "o", "e", "yo", "lo", "eh", "ei"})
 # English words that also read as pinyin; the rest of English does not fall into syllables.
 _ENGLISH = frozenset(
-    """a an can you me he she men women long like make take sale size late date hate same name line nine mine ban fan
+    """
+    a an can you me he she men women long like make take
+    sale size late date hate same name line nine mine ban fan
     sun run gun pan tan den hen pen pin ping bin lie die china data page manage shame shake share shine here sure care
     rare tire mile tile pile rule mute cute minute route site bite polite suite dude made fade side ride tide guide
     nude bike cake lake sake wake fake bake duke maze gaze huge tune june dine lane pane sane sang song hang bang gang
     tong wan won yen die pie tie men main rain gain pain hai shang de le la ha wen ten ran fen sell wait mama papa
-    nice dice mice fence hence pence mace banana panda menu due sue bingo mango lingo tango gate bang cane sane tape wine dance chance face pace lace race
+    banana panda nice dice mice fence hence
+    pence mace menu due sue bingo mango lingo tango gate bang cane sane tape wine dance chance face pace lace race
     man ma pa sun she chi tai hang cheng wide hide re
     bug hug mug rug gale tale male pale whale mean bean lean dean jean chain again lang ming ding king ring sing wing
     hen then hang dun bun fun nun pun hue cue yue yang ying sheng li lee lei fei""".split()  # noqa: SIM905

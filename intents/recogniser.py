@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
@@ -14,12 +14,12 @@ import numpy as np
 from bot.domain.clock import Clock
 from bot.domain.understanding import Expectation, IntentScore, Language, Recognition, Verdict
 from intents.arithmetic import use_one_core
-from intents.clauses import split_clauses
+from intents.clauses import Clause, split_clauses, what_is_kept
 from intents.context import answer_to, only_answers
 from intents.encoder import Encoder
 from intents.features import Floats
 from intents.fusion import group_of, signs_of, softmax
-from intents.kernels import ENCODER_VIEW, Head, mix
+from intents.kernels import ENCODER_VIEW, head_scores
 from intents.model import FULL, SURFACE_ONLY, Model
 from intents.numbers import compile_shapes
 from intents.reading import Reading, read
@@ -74,39 +74,37 @@ class EmbeddedRecogniser:
         readings = [
             read(text, self._shapes, today, expected) for text, expected in zip(texts, expectations, strict=True)
         ]
-        clauses = [split_clauses(reading.words) for reading in readings]
+        cuts = [split_clauses(reading.words) for reading in readings]
         wanted: list[str] = []
         groups: list[str] = []
-        for reading, parts in zip(readings, clauses, strict=True):
-            wanted.extend((reading.words, *parts))
-            groups.extend([group_of(reading.language, reading.script)] * (1 + len(parts)))
+        for reading, clauses in zip(readings, cuts, strict=True):
+            parts = [reading.words, *(clause.text for clause in clauses), *filter(None, [what_is_kept(clauses)])]
+            wanted.extend(parts)
+            groups.extend([group_of(reading.language, reading.script)] * len(parts))
         judged = iter(self.judge(wanted, groups))
         found = []
-        for text, expected, reading, parts in zip(texts, expectations, readings, clauses, strict=True):
+        for text, expected, reading, clauses in zip(texts, expectations, readings, cuts, strict=True):
             whole = next(judged)
-            found.append(self._conclude(text, expected, reading, whole, [next(judged) for _ in parts]))
+            parts_judged = [(clause, next(judged)) for clause in clauses]
+            kept = next(judged) if what_is_kept(clauses) else None
+            meant = self._weigh(whole, parts_judged, kept)
+            found.append(self._conclude(text, expected, reading, meant))
         return found
 
     def judge(self, words: Sequence[str], groups: Sequence[str]) -> list[Judgement]:
         """Judge bare words, each with the name of its group of writing."""
         cosines = self._model.examples.cosines(words, self._encoder)
-        scores = {name: self._score(name, head, cosines, groups) for name, head in self._profile.heads.items()}
+        scores = {
+            name: head_scores(head, self._model.coefficients[name], cosines, groups)
+            for name, head in self._profile.heads.items()
+        }
         log_odds = self._profile.fusion.join(scores, groups)
         near = cosines[ENCODER_VIEW if self._encoder else "char"].max(axis=1)
         trust = self._profile.thresholds.trust(signs_of(log_odds, near))
         return [Judgement(row, float(value)) for row, value in zip(softmax(log_odds), trust, strict=True)]
 
-    def _score(self, name: str, head: Head, cosines: Mapping[str, Floats], groups: Sequence[str]) -> Floats:
-        coefficients = self._model.coefficients[name]
-        speaks = np.array([group in head.groups for group in groups])
-        if not speaks.any():
-            return np.zeros((len(groups), coefficients.shape[1]), np.float32)
-        scores = mix(cosines, head.mixture) @ coefficients
-        scores[~speaks] = 0
-        return scores
-
     def _conclude(
-        self, text: str, expected: Expectation, reading: Reading, whole: Judgement, parts: Sequence[Judgement]
+        self, text: str, expected: Expectation, reading: Reading, meant: tuple[Judgement, str]
     ) -> Recognition:
         found = Recognition(
             entities=reading.entities,
@@ -120,7 +118,7 @@ class EmbeddedRecogniser:
             return replace(found, intents=(IntentScore(answer, 0.99),), verdict=Verdict.SURE)
         if not any(char.isalnum() for char in reading.words):
             return found
-        whole, second = self._weigh_clauses(whole, parts)
+        whole, second = meant
         found = replace(found, intents=self._rank(whole.chances), verdict=self._verdict(whole, reading))
         found = replace(found, second_intent=second if found.verdict is Verdict.SURE else "")
         spare = len(text.strip()) - sum(entity.end - entity.start for entity in reading.entities)
@@ -141,16 +139,25 @@ class EmbeddedRecogniser:
             return Verdict.SURE
         return Verdict.CLARIFY if judged.trust >= thresholds.clarify else Verdict.ABSTAIN
 
-    def _weigh_clauses(self, whole: Judgement, parts: Sequence[Judgement]) -> tuple[Judgement, str]:
-        """Look for a second intent: a clause that is sure of something the whole does not say first."""
-        sure = [part for part in parts if part.trust >= self._profile.thresholds.sure]
-        business = [part for part in sure if self._model.intents[part.best] not in _SMALL_TALK]
-        if self._model.intents[whole.best] in _SMALL_TALK and business:
-            whole = max(business, key=lambda part: part.trust)
-        others = [part for part in business if part.best != whole.best]
-        if not others:
-            return whole, ""
-        return whole, self._model.intents[max(others, key=lambda part: part.trust).best]
+    def _weigh(
+        self, whole: Judgement, parts: Sequence[tuple[Clause, Judgement]], kept: Judgement | None
+    ) -> tuple[Judgement, str]:
+        """Let the clauses take part: what is denied does not count, and a second thing asked is seen."""
+        denied = {judged.best for clause, judged in parts if clause.denied}
+        if kept is not None and whole.best in denied and self._is_business(kept) and kept.best not in denied:
+            whole = kept
+        asked = [judged for clause, judged in parts if not clause.denied and self._is_business(judged)]
+        different = {judged.best for judged in asked}
+        if asked and (self._name(whole) in _SMALL_TALK or (len(different) > 1 and whole.best not in different)):
+            whole = asked[0]
+        others = [judged for judged in asked if judged.best != whole.best]
+        return whole, self._name(max(others, key=lambda judged: judged.trust)) if others else ""
+
+    def _is_business(self, judged: Judgement) -> bool:
+        return judged.trust >= self._profile.thresholds.sure and self._name(judged) not in _SMALL_TALK
+
+    def _name(self, judged: Judgement) -> str:
+        return self._model.intents[judged.best]
 
     def close(self) -> None:
         """Let the worker thread go."""

@@ -18,6 +18,8 @@ WRONG_SHARE = 0.05
 _SHRINK = 2.0
 _SCALE = 10.0
 _SEED = 2
+_ORPHAN_SHARE = 0.1
+_OUTSIDE_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,25 +118,41 @@ def _fit_weights(
     return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x)
 
 
-def learn_thresholds(
-    fusion: Fusion, judged: Judged, labels: NDArray[np.int64], groups: Sequence[str], nearest: tuple[Floats, Floats]
-) -> Thresholds:
-    """Learn when to act and when to ask, from examples in scope and the same made out of scope.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Judgements to learn the gate from: joined log-odds (texts, intents) and the nearest example's cosine (texts)."""
 
-    ``nearest`` holds the cosine of the nearest example with the own fold, and with the own intent, left out.
+    log_odds: Floats
+    nearest: Floats
+
+    def signs(self) -> Floats:
+        """Sum the judgements up."""
+        return signs_of(self.log_odds, self.nearest)
+
+
+def learn_thresholds(inside: Seen, labels: NDArray[np.int64], orphans: Seen, outside: Seen | None) -> Thresholds:
+    """Learn when to act and when to ask.
+
+    From examples judged without their fold (``inside``), without their whole intent (``orphans``: near-domain messages
+    that no intent fits) and, where there are any, messages of another trade (``outside``).
     """
-    inside = fusion.join(judged.within, groups)
-    signs = signs_of(inside, nearest[0])
-    strange = signs_of(fusion.join(judged.without, groups), nearest[1])
-    right = inside.argmax(axis=1) == labels
-    weights, bias = _fit_trust(np.concatenate([signs, strange]), np.concatenate([right, np.zeros(len(strange), bool)]))
+    right = inside.log_odds.argmax(axis=1) == labels
+    parts = [inside.signs(), orphans.signs(), *([outside.signs()] if outside else [])]
+    shares = [1.0, _ORPHAN_SHARE, _OUTSIDE_SHARE]
+    importance = np.concatenate(
+        [np.full(len(part), share * len(right) / len(part)) for part, share in zip(parts, shares, strict=False)]
+    )
+    truth = np.concatenate([right, np.zeros(sum(map(len, parts[1:])), bool)])
+    weights, bias = _fit_trust(np.concatenate(parts), truth, importance)
     gate = Thresholds(tuple(float(weight) for weight in weights), float(bias), 0.5, 0.2)
-    trust, strange_trust = gate.trust(signs), gate.trust(strange)
+    trust = gate.trust(parts[0])
     sure = _open_gate(trust, right)
-    return Thresholds(gate.weights, gate.bias, sure, min(sure, _part(trust, strange_trust)))
+    return Thresholds(gate.weights, gate.bias, sure, min(sure, _part(trust, gate.trust(np.concatenate(parts[1:])))))
 
 
-def _fit_trust(signs: Floats, right: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
+def _fit_trust(
+    signs: Floats, right: NDArray[np.bool_], importance: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
     from scipy.optimize import minimize  # noqa: PLC0415 (training only)
 
     middle, spread = signs.mean(axis=0), signs.std(axis=0) + 1e-6
@@ -143,8 +161,8 @@ def _fit_trust(signs: Floats, right: NDArray[np.bool_]) -> tuple[NDArray[np.floa
 
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         margins = sides * (rows @ weights[:-1] + weights[-1])
-        pushed = -sides / (1 + np.exp(np.clip(margins, -30, 30)))
-        value = np.logaddexp(0, -margins).sum() + 0.5 * weights[:-1] @ weights[:-1]
+        pushed = -importance * sides / (1 + np.exp(np.clip(margins, -30, 30)))
+        value = (importance * np.logaddexp(0, -margins)).sum() + 0.5 * weights[:-1] @ weights[:-1]
         return float(value), np.append(pushed @ rows + weights[:-1], pushed.sum())
 
     found = minimize(loss, np.zeros(rows.shape[1] + 1), jac=True, method="L-BFGS-B").x

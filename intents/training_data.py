@@ -19,6 +19,7 @@ from intents.language import detect
 _MARKUP = re.compile(r"\[([^\]]+)\](?:\([^)]+\)|\{[^}]+\})")
 _BULLET = re.compile(r"^\s*-\s?")
 _LANGUAGES = ("zh", "en")
+_OUTSIDE = "outside.txt"
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -31,8 +32,9 @@ class Example:
 
 
 def data_files(source: Path) -> tuple[Path, ...]:
-    """List the training files below ``source`` (``nlu/*.yml`` and ``faq/*.yml``), sorted."""
-    return tuple(sorted(path for folder in ("nlu", "faq") for path in (source / folder).glob("*.yml")))
+    """List the training files below ``source`` (``nlu/*.yml``, ``faq/*.yml`` and ``outside.txt``), sorted."""
+    found = [path for folder in ("nlu", "faq") for path in (source / folder).glob("*.yml")]
+    return tuple(sorted((*found, *source.glob(_OUTSIDE))))
 
 
 def hash_data(source: Path) -> str:
@@ -54,6 +56,8 @@ def read_examples(source: Path) -> tuple[Example, ...]:
     """Read every example, without repeats; ConfigError names the file that cannot be read."""
     found: dict[Example, None] = {}
     for path in data_files(source):
+        if path.name == _OUTSIDE:
+            continue
         for block in _load(path).get("nlu") or ():
             intent = block.get("intent")
             if not isinstance(intent, str):
@@ -61,6 +65,13 @@ def read_examples(source: Path) -> tuple[Example, ...]:
             for text in _texts(block.get("examples"), path):
                 found[Example(strip_markup(text), intent)] = None
     return tuple(found)
+
+
+def read_outside(source: Path) -> tuple[str, ...]:
+    """Read the messages of ``outside.txt`` that lie outside of the shop's trade; none when there is no such file."""
+    path = source / _OUTSIDE
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
 
 
 def _load(path: Path) -> dict[str, Any]:

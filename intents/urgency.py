@@ -60,11 +60,15 @@ _ALARMS: tuple[tuple[Urgency, str], ...] = (
     (
         Urgency.LEGAL,
         (
-            r"(?:找|请|让|问|联系|咨询|委托|叫)(?:了|个|我)?(?:的)?律师(?!朋友)|律师函|我的?律师(?:会|说|已)|律师见|起诉|法院见?|打官司|诉讼|告你们(?:店|公司|平台)?(?!一声|诉)|告上法庭|上法庭|法律途径|"
+            r"(?:找|请|让|问|联系|咨询|委托|叫)(?:了|个|我)?(?:的)?律师(?!朋友)|律师函|我的?律师(?:会|说|已)|"
+            r"律师见|起诉|法院见?|打官司|诉讼|告你们(?:店|公司|平台)?(?!一声|诉)|告上法庭|上法庭|法律途径|"
             r"法律程序|走法律|告到底|法庭见|维权到底|"
-            r"(?:call\w*|contact\w*|hir\w+|get(?:ting)?|see(?:ing)?|consult\w*|involv\w+|(?:speak|talk)\w* (?:to|with)|"
-            r"hear(?:ing)? from|giv\w+ (?:this|it) to) (?:my |an? |our |the )?(?:lawyer|attorney|solicitor)s?\b(?! (?:friend|general))|"
-            r"(?:my|our) (?:lawyer|attorney|solicitor)s? (?:will|is|are|has|says|can)\b|\bsue\b|\bsuing\b|lawsuit|legal action|small claims|"
+            r"(?:call\w*|contact\w*|hir\w+|get(?:ting)?|see(?:ing)?|consult\w*|involv\w+|(?:speak|"
+            r"talk)\w* (?:to|with)|"
+            r"hear(?:ing)? from|giv\w+ (?:this|it) to) (?:my |an? |our |the )?(?:lawyer|attorney|"
+            r"solicitor)s?\b(?! (?:friend|general))|"
+            r"(?:my|our) (?:lawyer|attorney|solicitor)s? (?:will|is|are|has|says|can)\b|\bsue\b|\bsuing\b|"
+            r"lawsuit|legal action|small claims|"
             r"take (?:you|this|it) to court|"
             r"see you in court|my solicitor"
         ),
@@ -94,9 +98,11 @@ _ALARMS: tuple[tuple[Urgency, str], ...] = (
             r"outrag\w+|livid|"
             r"\bfuck\w*|\bwtf\b|\bbullshit\b|\bbs\b|\bcrap\b|\bass ?holes?\b|\bidiots?\b|\bmorons?\b|"
             r"sick of (?:this|you|your|it|waiting)|fed up|"
-            r"had enough|unacceptable|disgust\w+|ridiculous|(?:what a|is a|it'?s a|are a|such a|absolute|complete|total) joke\b|pathetic|"
+            r"had enough|unacceptable|disgust\w+|ridiculous|(?:what a|is a|it'?s a|are a|such a|absolute|"
+            r"complete|total) joke\b|pathetic|"
             r"worst (?:\w+ )?(?:shop|store|service|company|experience|customer)|"
-            r"(?:i'?m|i am|so|very|really|extremely) (?:\w+ )?(?:angry\b|mad\b(?! about| for))|garbage|useless|liars?\b|"
+            r"(?:i'?m|i am|so|very|really|extremely) (?:\w+ )?(?:angry\b|mad\b(?! about| for))|garbage|useless|"
+            r"liars?\b|"
             r"how dare you|stealing my money"
         ),
     ),

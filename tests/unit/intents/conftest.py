@@ -33,8 +33,14 @@ _SMALL = {
     "greet": "你好|在吗|您好|哈喽|早上好|嗨|有人在吗|hello|hi|hey there|good morning|hello there|hi shop|good evening",
 }
 _FAQ = {
-    "invoice": "发票怎么开|可以开专票吗|发票多久寄出|电子发票在哪下载|how do invoices work|can i get a vat invoice|where is my e-invoice kept",
-    "coupon": "优惠券怎么用|券可以叠加吗|优惠券过期了怎么办|在哪领券|how do coupons work|can i stack coupons|where do i find a voucher",
+    "invoice": (
+        "发票怎么开|可以开专票吗|发票多久寄出|电子发票在哪下载|"
+        "how do invoices work|can i get a vat invoice|where is my e-invoice kept"
+    ),
+    "coupon": (
+        "优惠券怎么用|券可以叠加吗|优惠券过期了怎么办|在哪领券|"
+        "how do coupons work|can i stack coupons|where do i find a voucher"
+    ),
 }
 
 

@@ -141,7 +141,7 @@ def test_failed_training_leaves_the_old_model(source: Path, trained: Path) -> No
     """Data that cannot be read raises with the file's name and changes nothing."""
     before = models.current_folder(trained)
     (source / "nlu" / "greet.yml").write_text("nlu: [", encoding="utf-8")
-    with pytest.raises(ConfigError, match="nlu/greet.yml"):
+    with pytest.raises(ConfigError, match=r"nlu/greet\.yml"):
         embedded.train(source, trained, _quiet)
     assert models.current_folder(trained) == before
 
