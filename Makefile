@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 VENV := .venv
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check install --require-hashes --only-binary :all: --progress-bar on -q
+INSTALL := $(PY) -m tools.install
 SELF := $(PY) -m pip --disable-pip-version-check install -q --no-deps --no-build-isolation --no-index -e .
 ARGS ?=
 
@@ -49,19 +49,19 @@ $(PY):
 
 $(VENV)/run.stamp: requirements/run.txt | $(PY)
 	@echo "  installing what Xiaoer needs (once, about a minute)"
-	@$(PIP) -r requirements/run.txt
+	@$(INSTALL) requirements/run.txt
 	@$(SELF)
 	@touch $@
 
 $(VENV)/test.stamp: requirements/test.txt | $(PY)
 	@echo "  installing what the tests need (once)"
-	@$(PIP) -r requirements/test.txt
+	@$(INSTALL) requirements/test.txt
 	@$(SELF)
 	@touch $@
 
 $(VENV)/check.stamp: requirements/check.txt | $(PY)
 	@echo "  installing what the checks need (once)"
-	@$(PIP) -r requirements/check.txt
+	@$(INSTALL) requirements/check.txt
 	@$(SELF)
 	@touch $@
 

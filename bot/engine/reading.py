@@ -96,7 +96,7 @@ def _counted_payloads(tracker: Tracker) -> tuple[str, ...]:
     if not tracker.form:
         return payloads
     # The question's own options are counted by the form driver, which also knows them after a digression.
-    return () if tracker.asked_options else tuple(one for one in payloads if one.startswith("=") and len(one) > 1)
+    return () if tracker.asked_options else tuple(one for one in payloads if one.startswith("="))
 
 
 async def read(group: Sequence[InboundMessage], tracker: Tracker, form: Form | None, recogniser: Recogniser) -> Reading:

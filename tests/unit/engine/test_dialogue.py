@@ -503,3 +503,14 @@ async def test_handoff_from_submission_keeps_the_outcome_whole(stage: Stage):
     assert await stage.hears("/affirm") == ["file_complaint.filed"]
     assert len(stage.store.commits) == before + 1
     assert stage.kinds == ["customer_uttered", "slot_set", "form_ended", "ticket_opened", "handoff_requested"]
+
+
+@pytest.mark.parametrize("answer", ["1", "１", "=", "第一个"])
+async def test_optional_question_is_skipped_by_the_number_of_its_button(stage: Stage, answer: str):
+    """Where buttons are numbers, the only button of an optional question is skipped with a one."""
+    for said in ("我要投诉", "3", "客服一直不回我"):
+        await stage.hears(said)
+    assert stage.store.tracker.asked_slot == "photos"
+    assert stage.payloads == ["="]
+    await stage.hears(answer)
+    assert stage.store.tracker.slots["photos"] == ""
