@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bot.commands import chat, config, orders, people, serve, train
+from bot.commands import chat, config, evaluate, orders, people, serve, train
 from bot.commands.screen import trouble, words
 from bot.domain.errors import XiaoerError
 
@@ -23,6 +23,7 @@ application = typer.Typer(
 application.command()(serve.serve)
 application.command()(chat.chat)
 application.command()(train.train)
+application.command()(evaluate.evaluate)
 application.add_typer(orders.commands, name="orders")
 application.add_typer(people.commands, name="people")
 application.add_typer(config.commands, name="config")

@@ -31,11 +31,25 @@ from bot.wiring.stores import (
     open_stores,
     read_orders,
 )
+from bot.wiring.understanding import (
+    EngineName,
+    EnginePlace,
+    OpenEngine,
+    engine_place,
+    open_engine,
+    open_recogniser,
+    rasa_folder,
+    rasa_is_current,
+    train_engine,
+)
 from bot.wiring.web import WebApplication, make_routers, make_web_application
 
 __all__ = [
+    "EngineName",
+    "EnginePlace",
     "House",
     "Notice",
+    "OpenEngine",
     "Stores",
     "WebApplication",
     "as_locale",
@@ -43,6 +57,7 @@ __all__ = [
     "data_place",
     "database_url",
     "demo_orders",
+    "engine_place",
     "import_orders",
     "intents_folder",
     "load_recogniser",
@@ -57,10 +72,15 @@ __all__ = [
     "model_folder",
     "model_is_current",
     "open_channels",
+    "open_engine",
     "open_house",
+    "open_recogniser",
     "open_stores",
+    "rasa_folder",
+    "rasa_is_current",
     "read_orders",
     "telegram_settings",
     "train",
+    "train_engine",
     "wechat_oa_settings",
 ]

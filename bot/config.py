@@ -121,10 +121,43 @@ class DatabaseSection(Section):
     )
 
 
+class RasaSection(Section):
+    """The second engine, asked when ``engine`` is ``rasa``."""
+
+    start: bool = Field(
+        default=True, description="Start a Rasa server of our own, with the model of `xiaoer train --engine rasa`."
+    )
+    url: HttpUrl = Field(
+        HttpUrl("http://127.0.0.1:5005"),
+        description="Where a Rasa server that runs already is reached; asked when start is false.",
+    )
+    timeout_s: float = Field(
+        1.0, description="Seconds Rasa may take for a message before the embedded engine answers it.", gt=0, le=30
+    )
+    environment: Path | None = Field(
+        None, description="A Python environment with Rasa 3.6, instead of the one that `make rasa` builds."
+    )
+    sure_from: float | None = Field(
+        None,
+        description="Confidence from which Rasa's first intent is acted on; learned at training when empty.",
+        ge=0,
+        le=1,
+    )
+    clarify_from: float | None = Field(
+        None,
+        description="Confidence from which the bot asks which was meant; learned at training when empty.",
+        ge=0,
+        le=1,
+    )
+
+
 class Understanding(Section):
     """How messages are understood."""
 
-    engine: Literal["embedded"] = Field("embedded", description="The engine: embedded runs in this process.")
+    engine: Literal["embedded", "rasa"] = Field(
+        "embedded", description="The engine: embedded runs in this process; rasa is a server beside it (`make rasa`)."
+    )
+    rasa: RasaSection = Field(RasaSection(), description="The second engine.")
 
 
 class Responses(Section):
@@ -211,6 +244,16 @@ def load(path: Path | None = None) -> Config:
         return Config()
     file = path or DEFAULT_FILE
     return parse(_read(file), str(file))
+
+
+def rasa_keys(path: Path | None = None) -> dict[str, Any]:
+    """Read Rasa's own keys (recipe, language, pipeline, ...); ConfigError when there is no pipeline."""
+    file = path or DEFAULT_FILE
+    document = _read(file)
+    keys = {key: document[key] for key in sorted(RASA_KEYS) if isinstance(document, Mapping) and key in document}
+    if not keys.get("pipeline"):
+        raise ConfigError(f"{file}: pipeline: missing; Rasa needs one, take it from docs/understanding.md")
+    return keys
 
 
 def parse(document: Any, source: str) -> Config:
@@ -300,6 +343,7 @@ class Secrets(Section):
     secret_key: str = Field("", description="Signs tokens and cookies; made on first start when unset.", repr=False)
     telegram_token: str = Field("", description="The bot's token from BotFather.", repr=False)
     telegram_secret: str = Field("", description="The webhook's secret header, yours to choose.", repr=False)
+    rasa_token: str = Field("", description="The token of a Rasa server that runs already.", repr=False)
     wechat_oa_app_secret: str = Field("", description="The account's AppSecret.", repr=False)
     wechat_oa_token: str = Field("", description="The server configuration's Token.", repr=False)
     wechat_oa_aes_key: str = Field("", description="The server configuration's EncodingAESKey.", repr=False)

@@ -8,22 +8,25 @@ import typer
 
 from bot import app as house
 from bot import config as configuration
-from bot.commands.options import ConfigFile
+from bot.commands.options import ConfigFile, Engine
 from bot.commands.screen import bar, words
 
 
 def train(
     config: ConfigFile = None,
     force: Annotated[bool, typer.Option("--force", help="Train even when nothing has changed.")] = False,
+    engine: Annotated[Engine, typer.Option(help="Which engine to train.")] = Engine.EMBEDDED,
 ) -> None:
-    """Train the recogniser; the new model takes the old one's place at once."""
+    """Train the recogniser; the new model takes the old one's place at once (Rasa's at the next start)."""
     loaded = configuration.load(config)
-    if house.model_is_current(loaded) and not force:
+    keys = configuration.rasa_keys(config) if engine is Engine.RASA else {}
+    current = house.rasa_is_current(loaded, keys) if engine is Engine.RASA else house.model_is_current(loaded)
+    if current and not force:
         words.print("the model fits its data; nothing to do (--force trains all the same)")
         return
     with bar("understanding") as progress:
-        report = house.train(loaded, progress)
+        report = house.train_engine(loaded, house.engine_place(loaded, engine.value), keys, progress)
     words.print(
         f"{report.examples} examples of {report.intents} intents in {report.seconds:.1f} s, "
-        f"cross-validated accuracy {report.accuracy:.1%}, engine {report.engine}"
+        f"accuracy on examples held out {report.accuracy:.1%}, engine {report.engine}"
     )

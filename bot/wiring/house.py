@@ -20,8 +20,9 @@ from bot.engine.intake import Intake
 from bot.engine.live import MemoryLiveFeed
 from bot.engine.turn import TurnParts, TurnRunner
 from bot.wiring.channels import open_channels
-from bot.wiring.preparation import intents_folder, load_recogniser
+from bot.wiring.preparation import intents_folder
 from bot.wiring.stores import Stores, make_renderer, open_stores
+from bot.wiring.understanding import open_recogniser
 from handlers import build_handlers
 from handlers.services import BusinessHours, Services, ShopFacts
 from intents.knowledge import FileKnowledge
@@ -72,10 +73,13 @@ async def open_house(
         stores = await stack.enter_async_context(open_stores(config, secrets, clock, renderer))
         channels = await stack.enter_async_context(open_channels(config, secrets, clock))
         live = MemoryLiveFeed()
+        understanding = recogniser
+        if understanding is None:
+            understanding = await stack.enter_async_context(open_recogniser(config, secrets, clock))
         turns = TurnRunner(
             TurnParts(
                 store=stores.turns,
-                recogniser=recogniser or load_recogniser(config, clock),
+                recogniser=understanding,
                 knowledge=FileKnowledge.read(intents_folder()),
                 renderer=renderer,
                 handlers=build_handlers(make_services(config, stores, renderer, clock)),

@@ -25,6 +25,10 @@ _FIGURES = (
     ("both_seen", "both intents seen", "messages with two"),
     ("ece", "calibration error", "lower is better"),
 )
+_LEGEND = (
+    "<h3>What was taken for what</h3><p>Rows: what was meant. Columns: what was understood, gate off. "
+    "The diagonal is right; everything beside it is a confusion. Point at a cell for its names.</p>"
+)
 _STYLE = """
 :root { --ink:#1d2430; --soft:#667085; --line:#e4e7ec; --back:#fff; --card:#f8fafc; --right:#0f766e; --wrong:#c2410c; }
 @media (prefers-color-scheme: dark) { :root { --ink:#e6e9ef; --soft:#98a2b3; --line:#2c3442; --back:#12161d;
@@ -32,7 +36,8 @@ _STYLE = """
 * { box-sizing:border-box } body { margin:0 auto; max-width:1180px; padding:32px 20px; background:var(--back);
   color:var(--ink); font:15px/1.55 system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC",sans-serif }
 h1 { font-size:26px; margin:0 } h2 { font-size:19px; margin:40px 0 10px } h3 { font-size:16px; margin:26px 0 8px }
-p { margin:6px 0; color:var(--soft) } .tiles { display:grid; gap:10px; grid-template-columns:repeat(auto-fill,minmax(165px,1fr)) }
+p { margin:6px 0; color:var(--soft) }
+.tiles { display:grid; gap:10px; grid-template-columns:repeat(auto-fill,minmax(165px,1fr)) }
 .tile { background:var(--card); border:1px solid var(--line); border-radius:10px; padding:12px 14px }
 .tile b { display:block; font-size:23px; font-variant-numeric:tabular-nums } .tile span { display:block }
 .tile small { color:var(--soft) } .wide { overflow-x:auto } table { border-collapse:collapse; width:100% }
@@ -76,8 +81,7 @@ def _engine(result: EngineResult) -> str:
             f"<h2>Engine {escape(result.engine)}</h2><p>{speed}{memory}</p>",
             f"<div class=tiles>{''.join(_tiles(figures))}</div>",
             _slices(figures),
-            "<h3>What was taken for what</h3><p>Rows: what was meant. Columns: what was understood, gate off. "
-            "The diagonal is right; everything beside it is a confusion. Point at a cell for its names.</p>",
+            _LEGEND,
             f"<div class=wide>{picture(result.judged)}</div>",
             _worst(result.judged),
         )
@@ -131,19 +135,19 @@ def picture(judged: Sequence[Judged]) -> str:
     place = {name: _MARGIN + index * _CELL for index, name in enumerate(names)}
     size = _MARGIN + len(names) * _CELL + 10
     drawn = [
-        f"<svg xmlns='http://www.w3.org/2000/svg' role=img aria-label='Confusion picture' viewBox='0 0 {size} {size}' "
-        f"width={size} height={size}>",
+        f"<svg xmlns='http://www.w3.org/2000/svg' role=img viewBox='0 0 {size} {size}' width={size} height={size}>",
+        "<title>Confusion picture</title>",
         f"<rect class=frame x={_MARGIN} y={_MARGIN} width={len(names) * _CELL} height={len(names) * _CELL} />",
         *(_axis(name, place[name], size) for name in names),
     ]
     for (wanted, found), count in sorted(counts.items()):
-        share = count / totals[wanted]
+        shade = f"{0.18 + 0.82 * count / totals[wanted]:.2f}"
         told = escape(f"{wanted} taken for {found}: {count} of {totals[wanted]}", quote=True)
         if wanted == found:
             told = escape(f"{wanted}: {count} of {totals[wanted]} right", quote=True)
         drawn.append(
             f"<rect class={'right' if wanted == found else 'wrong'} x={place[found] + 0.5} y={place[wanted] + 0.5} "
-            f"width={_CELL - 1} height={_CELL - 1} rx=2 fill-opacity={0.18 + 0.82 * share:.2f}><title>{told}</title></rect>"
+            f"width={_CELL - 1} height={_CELL - 1} rx=2 fill-opacity={shade}><title>{told}</title></rect>"
         )
     return "".join((*drawn, "</svg>"))
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from zoneinfo import ZoneInfo
-
-import structlog
 
 from bot.domain.clock import Clock
 from bot.domain.ports import Recogniser
@@ -22,7 +21,7 @@ from intents.reading import Reading, read
 from intents.shapes import Shapes
 
 ENGINE = "rasa"
-_LOG = structlog.get_logger(__name__)
+_LOG = logging.getLogger(__name__)
 _READ_ASIDE_FROM_CHARS = 2_000
 
 
@@ -107,7 +106,7 @@ class RasaRecogniser:
         self._counts[f"fallback_{problem.reason}"] += 1
         opens = self._circuit.failed()
         doing = "it is left alone for a while" if opens else "the embedded engine answers this message"
-        _LOG.warning("Rasa gave no usable answer", reason=problem.reason, detail=str(problem), then=doing)
+        _LOG.warning("Rasa gave no usable answer (%s: %s); %s", problem.reason, problem, doing)
 
     def _conclude(
         self, text: str, expected: Expectation, reading: Reading, ranking: tuple[IntentScore, ...]

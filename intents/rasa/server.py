@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import secrets
 import signal
@@ -11,13 +12,11 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-import structlog
-
 from bot.domain.errors import XiaoerError
 from intents.rasa.launch import TOKEN
 from intents.rasa.parser import RasaParser
 
-_LOG = structlog.get_logger(__name__)
+_LOG = logging.getLogger(__name__)
 _HOST = "127.0.0.1"
 _LOOK_EVERY_S = 0.5
 _STOPS_WITHIN_S = 10.0
@@ -108,7 +107,8 @@ class RasaServer:
             self._process = await self._spawn()
             if await self._watch(self._process):
                 pause_s = _FIRST_PAUSE_S
-            _LOG.warning("Rasa has ended", exit_code=self._process.returncode, log=str(self._log), again_in_s=pause_s)
+            code = self._process.returncode
+            _LOG.warning("Rasa ended (exit code %s, log %s); it starts again in %.0f s", code, self._log, pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
@@ -120,7 +120,7 @@ class RasaServer:
             while not ended.done() and not self._ready.is_set():
                 if await parser.is_ready():
                     self._ready.set()
-                    _LOG.info("Rasa is ready", url=self.url)
+                    _LOG.info("Rasa is ready at %s", self.url)
                 else:
                     await asyncio.wait([ended], timeout=_LOOK_EVERY_S)
             await ended
