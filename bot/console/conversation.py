@@ -94,7 +94,8 @@ async def _do(visit: Visit, action: Callable[[ConversationId, Agent], Awaitable[
     except Conflict as conflict:
         raise await _who_was_first(visit, conversation_id) from conflict
     if visit.wants_fragment:
-        return await thread(visit)
+        # The page asks for the thread itself, as at every bell, so that an older answer never covers a newer one.
+        return Response(status_code=204, headers={"HX-Trigger": "changed"})
     return visit.go(f"/conversations/{conversation_id}?view={visit.form.get('view', 'all')[:16]}")
 
 

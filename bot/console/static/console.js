@@ -110,6 +110,7 @@
     const became = may && reply.disabled;
     reply.disabled = !may;
     byId("why-not").hidden = may;
+    byId("why-not").textContent = state.dataset.why;
     if (!may) byId("mode-note").checked = true;
     else if (became && !byId("text").value) reply.checked = true;
   }

@@ -104,6 +104,7 @@ async def test_live_update_keeps_what_is_typed(shop: Shop, browser: Browser, add
     await expect(page.locator("#inbox-list")).to_contain_text("are you there?")
     await shop.desk.actions.take(waiting, shop.agents["wang"])
     await expect(page.locator("#state")).to_contain_text("With Wang")
+    await expect(page.locator("#why-not")).to_have_text("Only Wang, who has it, replies")
     assert await page.input_value("#text") == "half a sentence"
     assert await page.evaluate("document.activeElement.id") == "text"
     await page.reload()

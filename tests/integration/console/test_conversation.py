@@ -105,7 +105,7 @@ async def test_two_agents_at_once_one_has_it_and_the_other_is_told_who(
 ):
     """Both click; exactly one holds it and the loser's page names the winner."""
     answers = await asyncio.gather(*(each.post(f"/conversations/{waiting}/take", headers=HX) for each in (li, wang)))
-    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    assert sorted(answer.status_code for answer in answers) == [204, 409]
     conversation = await shop.stores.conversations.get(waiting)
     winner = "Li" if conversation.agent_id == shop.agents["li"].id else "Wang"
     loser = next(answer for answer in answers if answer.status_code == 409)
@@ -120,8 +120,11 @@ async def test_reply_reaches_the_shopper_once(shop: Shop, li: Browser, waiting: 
     shop.live.heard.clear()
     form = {"text": "  您好，我来看看。\r\n请稍等  ", "key": "k1"}
     answer = await li.post(f"/conversations/{waiting}/reply", form, headers=HX)
-    assert "您好，我来看看。" in answer.text
-    assert 'data-reply="yes"' in answer.text
+    assert answer.status_code == 204
+    assert answer.headers["hx-trigger"] == "changed"
+    thread = (await li.get(f"/conversations/{waiting}/thread", headers=HX)).text
+    assert "您好，我来看看。" in thread
+    assert 'data-reply="yes"' in thread
     await li.post(f"/conversations/{waiting}/reply", form, headers=HX)
     assert await said_by_agents(shop, waiting) == ["您好，我来看看。\n请稍等"]
     assert shop.dispatcher.rung[0] == waiting
@@ -178,6 +181,7 @@ async def test_buttons_are_those_the_state_permits(shop: Shop, li: Browser, wang
     await li.post(f"/conversations/{waiting}/take")
     assert await buttons(li) == ["give-back", "resolve"]
     assert await buttons(wang) == []
+    assert "Only Li, who has it, replies" in (await wang.get(f"/conversations/{waiting}")).text
     await li.post(f"/conversations/{waiting}/resolve")
     assert await buttons(li) == []
 
@@ -198,7 +202,7 @@ async def test_private_note_is_for_the_desk_only(shop: Shop, li: Browser, wang: 
     """Anybody at the desk may leave one; nothing goes to the outbox."""
     before = await shop.stores.deliveries.of_conversation(waiting)
     answer = await wang.post(f"/conversations/{waiting}/note", {"text": "先查仓库"}, headers=HX)
-    assert answer.status_code == 200
+    assert answer.status_code == 204
     assert "先查仓库" in (await li.get(f"/conversations/{waiting}")).text
     assert await shop.stores.deliveries.of_conversation(waiting) == before
     assert await owner_of(shop, waiting) is Owner.WAITING_FOR_AGENT
@@ -211,7 +215,7 @@ async def test_refused_delivery_is_shown_with_its_reason(shop: Shop, li: Browser
     outbox = SqlOutboxStore(shop.database)
     item = await outbox.next_due(waiting, shop.clock.now())
     assert item is not None
-    await outbox.mark_refused(item.id, shop.clock.now(), "blocked by the customer")
+    await outbox.mark_refused(item.id, shop.clock.now(), "blocked by the customer", "blocked")
     page = (await li.get(f"/conversations/{waiting}")).text
     assert "Not delivered — blocked by the customer" in page
 
