@@ -105,7 +105,7 @@ def _row(commit: TurnCommit, draft: TicketDraft, customer_id: str) -> dict[str, 
         "photos": list(draft.photos),
         "created_at": commit.at,
         "updated_at": commit.at,
-        "due_at": commit.at + PROMISED_WITHIN[draft.priority],
+        "due_at": draft.due_at or commit.at + PROMISED_WITHIN[draft.priority],
     }
 
 

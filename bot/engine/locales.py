@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bot.domain.replies import Locale
-from bot.domain.understanding import Language, Recognition, Script
+from bot.domain.understanding import Language, Recognition, Script, Verdict
 from bot.engine import words
 
 _LATIN_WORD = re.compile(r"[A-Za-z]+")
@@ -26,9 +26,10 @@ def choose_locale(text: str, recognition: Recognition, kept: Locale, *, firm: bo
     """Answer in the message's language; keep ``kept`` when the message does not tell.
 
     Digits, emoji, order numbers and other languages do not tell, nor does a single short Latin word ("ok") once a
-    conversation has its language (``firm``). Mixed text is answered in the conversation's language.
+    conversation has its language (``firm``), nor a single one that nobody understands ("asdfgh"). Mixed text is
+    answered in the conversation's language.
     """
-    if recognition.language is Language.EN and _letters(text) >= (_TELLING_LETTERS if firm else 1):
+    if recognition.language is Language.EN and _is_telling(text, recognition, firm=firm):
         return Locale.EN
     if recognition.language is Language.ZH:
         return _chinese(text, recognition.script, kept)
@@ -37,8 +38,12 @@ def choose_locale(text: str, recognition: Recognition, kept: Locale, *, firm: bo
     return kept
 
 
-def _letters(text: str) -> int:
-    return sum(len(word) for word in _LATIN_WORD.findall(_CODE.sub(" ", text)))
+def _is_telling(text: str, recognition: Recognition, *, firm: bool) -> bool:
+    latin = _LATIN_WORD.findall(_CODE.sub(" ", text))
+    if not firm:
+        return bool(latin)
+    gibberish = len(latin) == 1 and recognition.verdict is Verdict.ABSTAIN
+    return sum(map(len, latin)) >= _TELLING_LETTERS and not gibberish
 
 
 def _chinese(text: str, script: Script, kept: Locale) -> Locale:

@@ -158,8 +158,13 @@ def _wants_a_human(situation: Situation) -> Decision | None:
 
 
 def _stops_the_form(situation: Situation) -> Decision | None:
-    stops = situation.reading.sure == "stop" or words.says_stop(situation.reading.text)
-    return Stop() if stops and situation.form is not None else None
+    form, text = situation.form, situation.reading.text
+    if form is None:
+        return None
+    open_slot = form.slot(situation.tracker.asked_slot)
+    skips = open_slot is not None and open_slot.optional and words.skips(text)
+    stops = words.says_stop(text) or (situation.reading.sure == "stop" and not skips)
+    return Stop() if stops else None
 
 
 def _open_form(situation: Situation) -> Decision | None:

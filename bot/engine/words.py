@@ -41,8 +41,8 @@ _QUESTION = re.compile(
     re.IGNORECASE,
 )
 _SKIP = re.compile(
-    r"^(?:跳过|跳過|略过|没有|沒有|没|无|無|不用了?|不需要|不填|先不填|不知道|"
-    r"skip|none|no|nope|n/a|na|not now|nothing|pass)$",
+    r"^(?:跳过吧?|跳過吧?|略过|没有|沒有|没|无|無|不用了?|不需要|不填|先不填|不知道|"
+    r"skip(?: it| this| that)?|none|no|nope|n/a|na|not now|nothing|pass)$",
     re.IGNORECASE,
 )
 _STOP = re.compile(

@@ -352,6 +352,8 @@ class FakeOutboxStore:
         ]
         self.due: dict[OutboxId, datetime] = {}
         self.done: list[tuple[str, int, str]] = []
+        self.begun: list[int] = []
+        self.kinds: list[str] = []
 
     async def next_due(self, conversation_id: ConversationId, at: datetime) -> OutboxItem | None:
         """Give the first row if its time has come."""
@@ -359,6 +361,23 @@ class FakeOutboxStore:
         if not self.rows or self.due.get(self.rows[0].id, START) > at:
             return None
         return self.rows[0]
+
+    async def mark_sending(self, item: OutboxId, at: datetime) -> bool:
+        """Note that the first row is being sent."""
+        assert at >= START
+        assert self.rows[0].id == item
+        self.begun.append(int(item))
+        return True
+
+    async def publish(self, item: OutboxId, at: datetime, platform_id: str) -> bool:
+        """Take the first row off."""
+        await self.mark_sent(item, at, platform_id)
+        return True
+
+    async def mark_unclear(self, item: OutboxId, at: datetime, reason: str) -> None:
+        """Take the first row off."""
+        assert at >= START
+        self._finish("unclear", item, reason)
 
     async def mark_sent(self, item: OutboxId, at: datetime, platform_id: str) -> None:
         """Take the first row off."""
@@ -372,9 +391,10 @@ class FakeOutboxStore:
         self.rows[0] = replace(self.rows[0], tries=self.rows[0].tries + 1)
         self.due[item] = due_at
 
-    async def mark_refused(self, item: OutboxId, at: datetime, reason: str) -> None:
+    async def mark_refused(self, item: OutboxId, at: datetime, reason: str, kind: str) -> None:
         """Take the first row off."""
         assert at >= START
+        self.kinds.append(kind)
         self._finish("refused", item, reason)
 
     def _finish(self, state: str, item: OutboxId, note: str) -> None:

@@ -514,3 +514,14 @@ async def test_optional_question_is_skipped_by_the_number_of_its_button(stage: S
     assert stage.payloads == ["="]
     await stage.hears(answer)
     assert stage.store.tracker.slots["photos"] == ""
+
+
+@pytest.mark.parametrize("answer", ["skip", "Skip it", "跳过吧"])
+async def test_skipping_a_question_does_not_drop_the_form(stage: Stage, answer: str):
+    """What the recogniser takes for stop is a skip where the open question is optional."""
+    stage.teach(answer, "stop")
+    for said in ("我要投诉", "3", "客服一直不回我"):
+        await stage.hears(said)
+    await stage.hears(answer)
+    assert stage.store.tracker.form == "file_complaint"
+    assert stage.store.tracker.slots["photos"] == ""
