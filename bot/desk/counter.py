@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher
-from limits.storage import MemoryStorage, Storage
+from limits.aio.storage import MemoryStorage, Storage
 
 from bot.desk.actions import DeskActions
 from bot.desk.bells import Bells
@@ -13,7 +13,7 @@ from bot.desk.customers import DeskCustomers
 from bot.desk.login import Login
 from bot.desk.passwords import Passwords
 from bot.desk.people import DeskPeople
-from bot.desk.presence import Presence
+from bot.desk.presence import MemoryFirstMark, Presence
 from bot.desk.sessions import Sessions
 from bot.desk.throttle import LoginThrottle
 from bot.desk.tickets import DeskTickets
@@ -29,6 +29,7 @@ from bot.domain.desk_ports import (
 )
 from bot.domain.line_ports import OwnershipStore
 from bot.domain.ports import ConversationReader, Dispatcher, LiveFeed, OrderSource
+from bot.domain.shared_ports import FirstMark
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,12 @@ class DeskStores:
 
 @dataclass(frozen=True, slots=True)
 class DeskSecurity:
-    """How sessions are signed, passwords hashed and tries counted; None takes the recommended part."""
+    """How sessions are signed, passwords hashed, tries counted and signs of life marked; None takes the usual part."""
 
     secret: str
     hasher: PasswordHasher | None = None
     limits: Storage | None = None
+    marks: FirstMark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def make_desk(stores: DeskStores, security: DeskSecurity, dispatcher: Dispatcher
         stores=stores,
         login=Login(stores.people, passwords, LoginThrottle(security.limits or MemoryStorage())),
         sessions=sessions,
-        presence=Presence(stores.people, clock),
+        presence=Presence(stores.people, clock, security.marks or MemoryFirstMark(clock)),
         actions=DeskActions(stores.ownership, stores.notebook, bells, clock),
         tickets=DeskTickets(stores.tickets, bells, clock),
         people=DeskPeople(stores.people, passwords, sessions, clock),

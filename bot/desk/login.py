@@ -30,13 +30,13 @@ class Login:
     async def enter(self, login: str, password: str, address: str) -> LoginAnswer:
         """Try a login and password from a network address."""
         name = normal_login(login)
-        if not self._throttle.allows(name, address):
+        if not await self._throttle.allows(name, address):
             return LoginAnswer(None, throttled=True)
         person = await self._people.by_login(name)
         right = await self._passwords.verify(person.password_hash if person else None, password)
         if not right or person is None or not person.agent.active:
             return LoginAnswer(None)
-        self._throttle.forgive(name)
+        await self._throttle.forgive(name)
         if self._passwords.is_outdated(person.password_hash):
             await self._people.set_password(person.agent.id, await self._passwords.hash(password), None)
         return LoginAnswer(person.agent)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from limits import RateLimitItemPerMinute
-from limits.storage import Storage
-from limits.strategies import MovingWindowRateLimiter
+from limits.aio.storage import Storage
+from limits.aio.strategies import MovingWindowRateLimiter
 
 _WINDOW_MINUTES = 15
 _TRIES_PER_LOGIN = 10
@@ -31,14 +31,14 @@ class LoginThrottle:
     """
 
     def __init__(self, storage: Storage) -> None:
-        """Keep counts in ``storage`` (``limits.storage.MemoryStorage()`` for one process)."""
+        """Keep counts in ``storage`` (``limits.aio.storage.MemoryStorage()`` for one process)."""
         self._limiter = MovingWindowRateLimiter(storage)
 
-    def allows(self, login: str, address: str) -> bool:
+    async def allows(self, login: str, address: str) -> bool:
         """Count a try and tell whether it may go on."""
-        by_address = self._limiter.hit(_ADDRESS.item, _ADDRESS.name, address)
-        return by_address and self._limiter.hit(_LOGIN.item, _LOGIN.name, login)
+        by_address = await self._limiter.hit(_ADDRESS.item, _ADDRESS.name, address)
+        return by_address and await self._limiter.hit(_LOGIN.item, _LOGIN.name, login)
 
-    def forgive(self, login: str) -> None:
+    async def forgive(self, login: str) -> None:
         """Forget the tries of a login after the right password."""
-        self._limiter.clear(_LOGIN.item, _LOGIN.name, login)
+        await self._limiter.clear(_LOGIN.item, _LOGIN.name, login)

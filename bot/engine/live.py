@@ -106,3 +106,12 @@ class MemoryLiveFeed:
         for topic in reader.topics:
             self._readers.setdefault(topic, WeakSet()).add(reader)
         return reader
+
+    def is_followed(self, topic: str) -> bool:
+        """Tell whether anybody follows the topic."""
+        return topic in self._readers
+
+    async def tell_lost(self) -> None:
+        """Tell everyone that events may have been missed, so that they look again."""
+        for topic in list(self._readers):
+            await self.publish(LiveEvent(topic, "lost"))

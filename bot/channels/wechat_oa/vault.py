@@ -8,13 +8,17 @@ makes a new one at once and is limited to 20 a day).
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import httpx
 
 from bot.channels.wechat_oa.settings import WechatOaSettings
 from bot.domain.clock import Clock
+from bot.domain.shared_ports import KeptToken, TokenShelf
 
 _EARLY = timedelta(minutes=5)
 _WRONG_CREDENTIALS = frozenset({40001, 40002, 40013, 40125})
@@ -29,37 +33,64 @@ class TokenRefused(Exception):
         self.lasting = lasting
 
 
-class TokenVault:
-    """Keeps one account's token in this process; concurrent askers share one request."""
+class MemoryTokenShelf:
+    """The twin of the port ``TokenShelf`` for one process."""
 
-    def __init__(self, settings: WechatOaSettings, http: httpx.AsyncClient, clock: Clock) -> None:
+    def __init__(self) -> None:
+        self._kept: dict[str, KeptToken] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def read(self, name: str) -> KeptToken | None:
+        """Give what was kept last, also when it is no longer good; None when there is nothing."""
+        return self._kept.get(name)
+
+    async def write(self, name: str, kept: KeptToken) -> None:
+        """Keep a token in place of the one before."""
+        self._kept[name] = kept
+
+    @asynccontextmanager
+    async def turn(self, name: str) -> AsyncIterator[None]:
+        """Hold the right to fetch; whoever else asks waits."""
+        async with self._locks[name]:
+            yield
+
+
+class TokenVault:
+    """Keeps one account's token on a shelf; whoever asks at the same time, in any process, shares one request."""
+
+    def __init__(
+        self, settings: WechatOaSettings, http: httpx.AsyncClient, clock: Clock, shelf: TokenShelf | None = None
+    ) -> None:
         self._settings = settings
         self._http = http
         self._clock = clock
-        self._lock = asyncio.Lock()
-        self._token = ""
-        self._good_until: datetime | None = None
+        self._shelf = shelf or MemoryTokenShelf()
+        self._name = f"wechat_oa:{settings.app_id}"
 
     async def token(self) -> str:
         """Give a token that is good now; TokenRefused, or httpx.HTTPError when the platform cannot be reached."""
-        async with self._lock:
-            if not self._is_good():
-                await self._fetch(force=False)
-            return self._token
+        return await self._good_token() or await self._fetch_once()
 
     async def replace(self, refused: str) -> str:
         """Give another token than ``refused``, which the platform no longer takes; one request whoever asks."""
-        async with self._lock:
-            if self._token == refused:
-                await self._fetch(force=False)
-            if self._token == refused:
-                await self._fetch(force=True)
-            return self._token
+        async with self._shelf.turn(self._name):
+            kept = await self._shelf.read(self._name)
+            token = kept.token if kept is not None else refused
+            if token == refused:
+                token = await self._fetch(force=False)
+            if token == refused:
+                token = await self._fetch(force=True)
+            return token
 
-    def _is_good(self) -> bool:
-        return self._good_until is not None and self._clock.now() < self._good_until
+    async def _fetch_once(self) -> str:
+        async with self._shelf.turn(self._name):
+            return await self._good_token() or await self._fetch(force=False)
 
-    async def _fetch(self, *, force: bool) -> None:
+    async def _good_token(self) -> str:
+        kept = await self._shelf.read(self._name)
+        return kept.token if kept is not None and self._clock.now() < kept.good_until else ""
+
+    async def _fetch(self, *, force: bool) -> str:
         body = {
             "grant_type": "client_credential",
             "appid": self._settings.app_id,
@@ -73,5 +104,6 @@ class TokenVault:
         if not token:
             code = answer.get("errcode", 0) if isinstance(answer, dict) else 0
             raise TokenRefused(f"WeChat gives no access token (errcode {code})", lasting=code in _WRONG_CREDENTIALS)
-        self._token = str(token)
-        self._good_until = self._clock.now() + timedelta(seconds=int(answer.get("expires_in", 0))) - _EARLY
+        good_until = self._clock.now() + timedelta(seconds=int(answer.get("expires_in", 0))) - _EARLY
+        await self._shelf.write(self._name, KeptToken(str(token), good_until))
+        return str(token)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from argon2 import PasswordHasher
-from limits.storage import MemoryStorage
+from limits.aio.storage import MemoryStorage
 
 from bot.desk.login import Login, normal_login
 from bot.desk.passwords import MAX_PASSWORD_CHARS, Passwords, check_password_rules, new_password

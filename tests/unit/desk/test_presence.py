@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.desk.presence import Presence
+from bot.desk.presence import MemoryFirstMark, Presence
 from bot.domain.clock import ManualClock
 from bot.domain.desk_ports import PRESENT_FOR_S
 from bot.domain.ids import AgentId
@@ -14,7 +14,7 @@ from tests.unit.desk.doubles import NOW, MemoryPeople
 async def test_presence_is_not_written_at_every_click():
     """Many signs of life in a moment are one write; after a while there is another."""
     people, clock = MemoryPeople(), ManualClock(NOW)
-    presence = Presence(people, clock)
+    presence = Presence(people, clock, MemoryFirstMark(clock))
     for _ in range(20):
         await presence.heard_from(AgentId("li"))
     assert len(people.seen) == 1
@@ -26,7 +26,8 @@ async def test_presence_is_not_written_at_every_click():
 async def test_presence_ends_with_the_sign_out_and_begins_with_the_next_click():
     """Who signed out is gone at once, and back at once."""
     people = MemoryPeople()
-    presence = Presence(people, ManualClock(NOW))
+    clock = ManualClock(NOW)
+    presence = Presence(people, clock, MemoryFirstMark(clock))
     await presence.heard_from(AgentId("li"))
     await presence.gone(AgentId("li"))
     await presence.heard_from(AgentId("li"))

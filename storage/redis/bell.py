@@ -1,0 +1,199 @@
+"""Bells over Redis Streams by taskiq: wake-ups for conversations, and periodic jobs. Losing one loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from taskiq import AckableMessage, BrokerMessage, TaskiqScheduler
+from taskiq.acks import AcknowledgeType
+from taskiq.api import run_scheduler_task
+from taskiq.kicker import AsyncKicker
+from taskiq.receiver import Receiver
+from taskiq.schedule_sources import LabelScheduleSource
+from taskiq_redis import RedisStreamBroker
+
+from bot.domain.errors import StorageError
+from bot.domain.ids import ConversationId
+from storage.redis.server import GONE, Availability
+
+_DRAIN = "drain"
+_KEPT_BELLS = 100_000
+_AT_ONCE = 256
+_READ_AT_ONCE = 16
+_BLOCK_MS = 2000
+_LISTEN_TIMEOUT_S = 5.0
+_RECONNECT_S = 1.0
+_LEAD_S = 3.0
+_LEADER = "scheduler"
+
+
+class BellBroker(RedisStreamBroker):
+    """A stream of bells that survives the server's absence.
+
+    Sending never raises: a bell that cannot be rung is found by the sweep. Listening waits until the server is back
+    and makes the consumer group again when it was lost.
+    """
+
+    def __init__(self, url: str, prefix: str) -> None:
+        """Use the stream ``<prefix>:bells``; at most 100,000 old bells are kept."""
+        super().__init__(
+            url,
+            queue_name=f"{prefix}:bells",
+            consumer_group_name="workers",
+            maxlen=_KEPT_BELLS,
+            xread_block=_BLOCK_MS,
+            xread_count=_READ_AT_ONCE,
+            unacknowledged_lock_timeout=10,
+            max_connection_pool_size=20,
+            timeout=1,
+            socket_timeout=_LISTEN_TIMEOUT_S,
+            socket_connect_timeout=1,
+        )
+        self.availability = Availability()
+
+    async def startup(self) -> None:
+        """Make the consumer group when the server is there; listening makes it otherwise."""
+        try:
+            await super().startup()
+        except GONE as problem:
+            self.availability.failed(problem)
+
+    async def kick(self, message: BrokerMessage) -> None:
+        """Ring, unless the server is away."""
+        if self.availability.is_away:
+            return
+        try:
+            await super().kick(message)
+        except GONE as problem:
+            self.availability.failed(problem)
+        else:
+            self.availability.worked()
+
+    async def listen(self) -> AsyncGenerator[AckableMessage, None]:
+        """Give bells as they ring, for ever."""
+        while True:
+            try:
+                await self._declare_consumer_group()
+                self.availability.worked()
+                async with aclosing(super().listen()) as bells:
+                    async for bell in bells:
+                        yield bell
+            except GONE as problem:
+                self.availability.failed(problem)
+                await asyncio.sleep(_RECONNECT_S)
+
+    def _ack_generator(self, id: str, queue_name: str) -> Callable[[], Awaitable[None]]:  # noqa: A002 - taskiq's name
+        acknowledge = super()._ack_generator(id, queue_name)
+
+        async def _acknowledge() -> None:
+            with contextlib.suppress(*GONE):
+                await acknowledge()
+
+        return _acknowledge
+
+
+class RedisBell:
+    """The twin of the port ``Dispatcher`` that wakes a worker somewhere."""
+
+    def __init__(self, broker: BellBroker) -> None:
+        self._kicker: AsyncKicker[..., None] = AsyncKicker(_DRAIN, broker, {})
+
+    async def ring(self, conversation_id: ConversationId) -> None:
+        """Ask for the conversation to be drained soon by any worker; never raises."""
+        await self._kicker.kiq(conversation_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to be done every ``every_s`` seconds (whole ones) by one worker of all."""
+
+    name: str
+    every_s: int
+    run: Callable[[], Awaitable[None]]
+
+
+class Leader:
+    """Tells whether this process is the one that starts periodic jobs."""
+
+    def __init__(self, lead: Callable[[str], Awaitable[bool]]) -> None:
+        self._lead = lead
+
+    async def is_mine(self) -> bool:
+        """Ask; when the database is away nobody leads."""
+        try:
+            return await self._lead(_LEADER)
+        except StorageError:
+            return False
+
+
+class BellListener:
+    """Answers bells in a worker, and starts the periodic jobs while it leads."""
+
+    def __init__(
+        self,
+        broker: BellBroker,
+        drain: Callable[[ConversationId], Awaitable[None]],
+        leader: Leader,
+        jobs: Sequence[Job] = (),
+    ) -> None:
+        """Call ``drain`` for every bell; it returns when the conversation has been drained."""
+        self._broker = broker
+        self._leader = leader
+        self._finish = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._thread = ThreadPoolExecutor(1)
+
+        async def answer(conversation_id: str) -> None:
+            await drain(ConversationId(conversation_id))
+
+        broker.register_task(answer, task_name=_DRAIN)
+        for job in jobs:
+            broker.register_task(job.run, task_name=job.name, schedule=[{"interval": job.every_s}])
+
+    async def start(self) -> None:
+        """Listen from now on."""
+        self._broker.is_worker_process = True
+        await self._broker.startup()
+        receiver = Receiver(
+            self._broker,
+            self._thread,
+            run_startup=False,
+            max_async_tasks=_AT_ONCE,
+            # The sweep is what repeats a bell whose worker died, so none is kept until it was answered.
+            ack_type=AcknowledgeType.WHEN_RECEIVED,
+        )
+        self._tasks = [
+            asyncio.create_task(receiver.listen(self._finish), name="bells"),
+            asyncio.create_task(self._lead(), name="periodic-jobs"),
+        ]
+
+    async def stop(self) -> None:
+        """Take no more bells and finish those in hand."""
+        self._finish.set()
+        listening, leading = self._tasks
+        leading.cancel()
+        await asyncio.gather(listening, leading, return_exceptions=True)
+        await self._broker.shutdown()
+        self._thread.shutdown(wait=False)
+
+    async def _lead(self) -> None:
+        scheduling: asyncio.Task[None] | None = None
+        scheduler = TaskiqScheduler(self._broker, [LabelScheduleSource(self._broker)])
+        try:
+            while True:
+                mine = await self._leader.is_mine()
+                if mine and (scheduling is None or scheduling.done()):
+                    scheduling = asyncio.create_task(run_scheduler_task(scheduler), name="scheduler")
+                elif not mine and scheduling is not None:
+                    scheduling.cancel()
+                    scheduling = None
+                await asyncio.sleep(_LEAD_S)
+        finally:
+            if scheduling is not None:
+                scheduling.cancel()
+                await asyncio.gather(scheduling, return_exceptions=True)
