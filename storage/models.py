@@ -133,7 +133,9 @@ class InboxRow(Base):
 class OutboxRow(Base):
     """A message to deliver; ``epoch`` is None unless the bot sent it.
 
-    ``state`` is ``pending``, ``sent``, ``refused`` or ``dropped`` (the owner changed before it went out).
+    ``state`` is ``pending``, ``sending`` (handed to a platform that would show a repeat twice), ``sent``, ``refused``
+    (``refusal`` says which kind), ``unclear`` (it may or may not have arrived) or ``dropped`` (the owner changed before
+    it went out, or a person let it go). The first two are open: their ``done_at`` is None.
     """
 
     __tablename__ = "outbox"
@@ -142,8 +144,14 @@ class OutboxRow(Base):
             "ix_outbox_pending",
             "conversation_id",
             "id",
-            sqlite_where=text("state = 'pending'"),
-            postgresql_where=text("state = 'pending'"),
+            sqlite_where=text("done_at IS NULL"),
+            postgresql_where=text("done_at IS NULL"),
+        ),
+        Index(
+            "ix_outbox_undelivered",
+            "id",
+            sqlite_where=text("state IN ('refused', 'unclear')"),
+            postgresql_where=text("state IN ('refused', 'unclear')"),
         ),
         UniqueConstraint("conversation_id", "client_key"),
     )
@@ -159,6 +167,7 @@ class OutboxRow(Base):
     tries: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime] = mapped_column(Moment)
     reason: Mapped[str] = mapped_column(String(200), default="")
+    refusal: Mapped[str | None] = mapped_column(String(16))
     platform_id: Mapped[str] = mapped_column(String(200), default="")
     created_at: Mapped[datetime] = mapped_column(Moment)
     done_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, or_, select, update
 
 from bot.domain.ids import ConversationId, OutboxId
 from bot.domain.line_ports import OutboxDraft, OutboxItem
@@ -25,6 +25,7 @@ _NEXT = (
         OUTBOX.c.conversation_id,
         OUTBOX.c.sender,
         OUTBOX.c.epoch,
+        OUTBOX.c.state,
         OUTBOX.c.message,
         OUTBOX.c.tries,
         OUTBOX.c.due_at,
@@ -36,7 +37,7 @@ _NEXT = (
     )
     .join(CONVERSATIONS, CONVERSATIONS.c.id == OUTBOX.c.conversation_id)
     .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
-    .where(OUTBOX.c.conversation_id == bindparam("conversation"), OUTBOX.c.state == "pending")
+    .where(OUTBOX.c.conversation_id == bindparam("conversation"), OUTBOX.c.done_at.is_(None))
     .order_by(OUTBOX.c.id)
     .limit(1)
 )
@@ -47,6 +48,7 @@ _DROP_STALE = (
     update(OUTBOX)
     .where(
         OUTBOX.c.conversation_id == bindparam("conversation"),
+        OUTBOX.c.done_at.is_(None),
         OUTBOX.c.state == "pending",
         OUTBOX.c.sender == BOT,
         OUTBOX.c.epoch != _EPOCH,
@@ -54,27 +56,36 @@ _DROP_STALE = (
     .values(state="dropped", reason="the owner changed before it was sent", done_at=bindparam("at"))
 )
 _ADD = insert(OUTBOX)
-# A row dropped between the platform's answer and this mark was sent all the same: the record says so.
-_SENT = (
-    update(OUTBOX)
-    .where(OUTBOX.c.id == bindparam("item"), OUTBOX.c.state != "sent")
-    .values(
-        state="sent",
-        tries=OUTBOX.c.tries + 1,
-        platform_id=bindparam("platform"),
-        reason="",
-        done_at=bindparam("at"),
-    )
-)
+_ITEM = OUTBOX.c.id == bindparam("item")
+_OPEN = OUTBOX.c.done_at.is_(None)
+_FRESH = or_(OUTBOX.c.sender != BOT, OUTBOX.c.epoch == _EPOCH)
+_SENDING = update(OUTBOX).where(_ITEM, _OPEN, _FRESH).values(state="sending")
+_DONE_SENT = {
+    "state": "sent",
+    "tries": OUTBOX.c.tries + 1,
+    "platform_id": bindparam("platform"),
+    "reason": "",
+    "refusal": None,
+    "done_at": bindparam("at"),
+}
+_PUBLISHED = update(OUTBOX).where(_ITEM, _OPEN, _FRESH).values(_DONE_SENT)
+# A row given up between the platform's answer and this mark was sent all the same: the record says so.
+_SENT = update(OUTBOX).where(_ITEM, OUTBOX.c.state != "sent").values(_DONE_SENT)
 _DEFERRED = (
     update(OUTBOX)
-    .where(OUTBOX.c.id == bindparam("item"), OUTBOX.c.state == "pending")
-    .values(tries=OUTBOX.c.tries + 1, due_at=bindparam("at"), reason=bindparam("why"))
+    .where(_ITEM, _OPEN)
+    .values(state="pending", tries=OUTBOX.c.tries + 1, due_at=bindparam("at"), reason=bindparam("why"))
 )
-_REFUSED = (
+_GIVEN_UP = (
     update(OUTBOX)
-    .where(OUTBOX.c.id == bindparam("item"), OUTBOX.c.state == "pending")
-    .values(state="refused", tries=OUTBOX.c.tries + 1, reason=bindparam("why"), done_at=bindparam("at"))
+    .where(_ITEM, _OPEN)
+    .values(
+        state=bindparam("now"),
+        tries=OUTBOX.c.tries + 1,
+        reason=bindparam("why"),
+        refusal=bindparam("kind"),
+        done_at=bindparam("at"),
+    )
 )
 
 
@@ -123,11 +134,20 @@ class SqlOutboxStore:
         """Give the conversation's first undelivered message if it is due; drops bot rows of an older epoch first."""
         values = {"conversation": conversation_id}
         row = await self._database.read(lambda connection: connection.execute(_NEXT, values).mappings().first())
-        if row is not None and row["sender"] == BOT and row["epoch"] != row["epoch_now"]:
+        if row is not None and _is_stale(row):
             row = await self._database.run(lambda connection: _drop_stale(connection, conversation_id, at))
         if row is None or row["due_at"] > at:
             return None
         return _item(row)
+
+    async def mark_sending(self, item: OutboxId, at: datetime) -> bool:
+        """Record that an attempt begins; False when it must not go out any more."""
+        del at
+        return await self._mark(_SENDING, {"item": item})
+
+    async def publish(self, item: OutboxId, at: datetime, platform_id: str) -> bool:
+        """Record a message as sent whose record is its delivery; False when it must not go out any more."""
+        return await self._mark(_PUBLISHED, {"item": item, "at": at, "platform": platform_id})
 
     async def mark_sent(self, item: OutboxId, at: datetime, platform_id: str) -> None:
         """Record that the channel took it."""
@@ -138,16 +158,29 @@ class SqlOutboxStore:
         """Try again at ``due_at``; counts a try."""
         await self._mark(_DEFERRED, {"item": item, "at": due_at, "why": clean_text(reason, _REASON_CHARS)})
 
-    async def mark_refused(self, item: OutboxId, at: datetime, reason: str) -> None:
+    async def mark_refused(self, item: OutboxId, at: datetime, reason: str, kind: str) -> None:
         """Record that it will never be taken, and why."""
-        await self._mark(_REFUSED, {"item": item, "at": at, "why": clean_text(reason, _REASON_CHARS)})
+        await self._give_up("refused", item, at, reason, kind)
 
-    async def _mark(self, statement: Any, values: dict[str, Any]) -> None:
-        await self._database.run(lambda connection: _execute(connection, statement, values))
+    async def mark_unclear(self, item: OutboxId, at: datetime, reason: str) -> None:
+        """Record that it may or may not have arrived."""
+        await self._give_up("unclear", item, at, reason, None)
+
+    async def _give_up(self, state: str, item: OutboxId, at: datetime, reason: str, kind: str | None) -> None:
+        why = clean_text(reason, _REASON_CHARS)
+        await self._mark(_GIVEN_UP, {"now": state, "item": item, "at": at, "why": why, "kind": kind})
+
+    async def _mark(self, statement: Any, values: dict[str, Any]) -> bool:
+        return await self._database.run(lambda connection: _changes_one(connection, statement, values))
 
 
-def _execute(connection: Connection, statement: Any, values: dict[str, Any]) -> None:
-    connection.execute(statement, values)
+def _changes_one(connection: Connection, statement: Any, values: dict[str, Any]) -> bool:
+    return bool(connection.execute(statement, values).rowcount)
+
+
+def _is_stale(row: RowMapping) -> bool:
+    # What is being sent already is not dropped: it may have arrived.
+    return bool(row["sender"] == BOT and row["epoch"] != row["epoch_now"] and row["state"] == "pending")
 
 
 def _drop_stale(connection: Connection, conversation_id: str, at: datetime) -> RowMapping | None:
@@ -166,4 +199,5 @@ def _item(row: RowMapping) -> OutboxItem:
         message=decode_outbound(row["message"]),
         tries=row["tries"],
         created_at=row["created_at"],
+        interrupted=row["state"] == "sending",
     )

@@ -27,7 +27,7 @@ _OWN = (
     )
 )
 _FIRST_PENDING = select(func.min(OUTBOX.c.event_seq)).where(
-    OUTBOX.c.conversation_id.in_(_OWN), OUTBOX.c.state == "pending"
+    OUTBOX.c.conversation_id.in_(_OWN), OUTBOX.c.done_at.is_(None)
 )
 
 

@@ -43,7 +43,7 @@ _PENDING = (
 )
 _PENDING_CONVERSATIONS = union(
     select(INBOX.c.conversation_id).where(INBOX.c.done_at.is_(None)),
-    select(OUTBOX.c.conversation_id).where(OUTBOX.c.state == "pending"),
+    select(OUTBOX.c.conversation_id).where(OUTBOX.c.done_at.is_(None)),
 )
 _DONE = (
     update(INBOX)

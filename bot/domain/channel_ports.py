@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from bot.domain.ids import ConversationId, OutboxId
@@ -27,11 +28,24 @@ class Deferred:
     reason: str
 
 
+class Refusal(StrEnum):
+    """Why a message was not delivered."""
+
+    WINDOW = "window"
+    QUOTA = "quota"
+    BLOCKED = "blocked"
+    HUMAN_ONLY = "human_only"
+    TEMPLATE = "template"
+    FAILED = "failed"
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """Never: the platform's window, quota or the customer's block forbids it."""
 
     reason: str
+    kind: Refusal = Refusal.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +56,29 @@ class Failed:
     retryable: bool
 
 
-Delivery = Sent | Deferred | Refused | Failed
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """The connection was lost after the message was sent off: it may or may not have arrived."""
+
+    reason: str
+
+
+Delivery = Sent | Deferred | Refused | Failed | Unclear
+
+
+@dataclass(frozen=True, slots=True)
+class SendPolicy:
+    """How a channel may be sent to.
+
+    ``repeats_safely``: the platform recognises a repeat, or the record itself is the delivery; otherwise a message
+    whose outcome is not known is flagged instead of sent again. ``per_second`` counts over the whole account,
+    ``chat_per_second`` in one conversation, where ``chat_burst`` messages may go at once; 0: no limit.
+    """
+
+    repeats_safely: bool = False
+    per_second: float = 0.0
+    chat_per_second: float = 0.0
+    chat_burst: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +89,7 @@ class Capabilities:
     text_unit: str = "chars"
     max_buttons: int = 0
     images: bool = False
+    sending: SendPolicy = SendPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +99,14 @@ class Addressee:
     account: str
     channel_user_id: str
     conversation_id: ConversationId
+
+
+class SendLimiter(Protocol):
+    """Spreads what is sent over time, as a channel's SendPolicy asks."""
+
+    async def wait_s(self, channel: str, to: Addressee, policy: SendPolicy) -> float:
+        """Give the seconds until this conversation's next message may go (its place is kept); 0: now, and counted."""
+        ...
 
 
 class ChannelAdapter(Protocol):

@@ -101,7 +101,10 @@ class TurnStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OutboxItem:
-    """A message to deliver now; ``tries`` counts attempts before this one."""
+    """A message to deliver now; ``tries`` counts attempts before this one.
+
+    ``interrupted``: an attempt was begun and its outcome was never recorded, so it may have arrived.
+    """
 
     id: OutboxId
     conversation_id: ConversationId
@@ -112,13 +115,25 @@ class OutboxItem:
     message: OutboundMessage
     tries: int
     created_at: datetime
+    interrupted: bool = False
 
 
 class OutboxStore(Protocol):
     """The messages to deliver, in order."""
 
     async def next_due(self, conversation_id: ConversationId, at: datetime) -> OutboxItem | None:
-        """Give the conversation's first undelivered message if it is due; drops bot rows of an older epoch first."""
+        """Give the conversation's first undelivered message if it is due; drops bot rows of an older epoch first.
+
+        Ask only while nobody else delivers this conversation.
+        """
+        ...
+
+    async def mark_sending(self, item: OutboxId, at: datetime) -> bool:
+        """Record that an attempt begins; False (and nothing to send) when the owner changed meanwhile."""
+        ...
+
+    async def publish(self, item: OutboxId, at: datetime, platform_id: str) -> bool:
+        """Record a message as sent whose record is its delivery; False when the owner changed meanwhile."""
         ...
 
     async def mark_sent(self, item: OutboxId, at: datetime, platform_id: str) -> None:
@@ -129,8 +144,12 @@ class OutboxStore(Protocol):
         """Try again at ``due_at``; counts a try."""
         ...
 
-    async def mark_refused(self, item: OutboxId, at: datetime, reason: str) -> None:
-        """Record that it will never be taken, and why."""
+    async def mark_refused(self, item: OutboxId, at: datetime, reason: str, kind: str) -> None:
+        """Record that it will never be taken, and why; ``kind`` as ``Refusal``."""
+        ...
+
+    async def mark_unclear(self, item: OutboxId, at: datetime, reason: str) -> None:
+        """Record that it may or may not have arrived; nobody sends it again unless a person says so."""
         ...
 
 

@@ -8,17 +8,31 @@ from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 
-from bot.domain.channel_ports import Addressee, ChannelAdapter, Deferred, Delivery, Failed, Refused, Sent
+from bot.domain.channel_ports import (
+    Addressee,
+    ChannelAdapter,
+    Deferred,
+    Delivery,
+    Failed,
+    Refusal,
+    Refused,
+    SendLimiter,
+    SendPolicy,
+    Sent,
+    Unclear,
+)
 from bot.domain.clock import Clock
 from bot.domain.ids import ConversationId
 from bot.domain.line_ports import OutboxItem, OutboxStore
 from bot.domain.ports import LiveEvent, LiveFeed
 from bot.engine import live
 from bot.engine.faults import describe
+from bot.engine.limits import MemorySendLimiter
 
 _LOG = logging.getLogger(__name__)
 _MIN_WAIT_S = 0.05
 _MAX_REASON_CHARS = 200
+_NO_LIMITS = SendPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +65,17 @@ class Deliverer:
         clock: Clock,
         chance: Random,
     ) -> None:
-        """Use the adapters by channel name; ``chance`` spreads the retries; set ``back_off`` to change their pace."""
+        """Use the adapters by channel name; ``chance`` spreads the retries.
+
+        Set ``back_off`` to change their pace, ``limiter`` when several processes share a channel's limits.
+        """
         self._outbox = outbox
         self._channels = channels
         self._feed = feed
         self._clock = clock
         self._chance = chance
         self.back_off = BackOff()
+        self.limiter: SendLimiter = MemorySendLimiter(clock)
 
     async def deliver(self, conversation_id: ConversationId) -> float | None:
         """Send what is due, in order; return the seconds to wait before the next try, None when nothing waits.
@@ -65,47 +83,83 @@ class Deliverer:
         The first message that has to wait holds back those behind it, so that their order is kept.
         """
         while (item := await self._outbox.next_due(conversation_id, self._clock.now())) is not None:
-            wait_s = await self._record(item, await self._send(item))
+            wait_s = await self._deliver_one(item)
             if wait_s is not None:
                 return wait_s
         return None
 
-    async def _send(self, item: OutboxItem) -> Delivery:
+    async def _deliver_one(self, item: OutboxItem) -> float | None:
         channel = self._channels.get(item.channel)
         if channel is None:
-            return Failed(f"channel {item.channel!r} is not configured", retryable=True)
+            return await self._record(item, Failed(f"channel {item.channel!r} is not configured", retryable=True))
+        policy = channel.capabilities.sending
+        if item.interrupted and not policy.repeats_safely:
+            return await self._record(item, Unclear("Xiaoer was stopped while it was being sent"))
         to = Addressee(item.account, item.channel_user_id, item.conversation_id)
+        wait_s = await self.limiter.wait_s(item.channel, to, policy)
+        if wait_s > 0:
+            return max(wait_s, _MIN_WAIT_S)
+        # Where a repeat would be seen twice, the attempt is on record before it begins.
+        if not policy.repeats_safely and not await self._outbox.mark_sending(item.id, self._clock.now()):
+            return None
+        return await self._record(item, await self._send(channel, item, to), policy)
+
+    async def _send(self, channel: ChannelAdapter, item: OutboxItem, to: Addressee) -> Delivery:
         try:
             return await channel.send(to, item.message, item.id)
         except Exception as problem:  # noqa: BLE001 - a fault in an adapter counts as a failed try, the line goes on
             _LOG.error("sending outbox row %s on channel %s: %s", item.id, item.channel, describe(problem))
             return Failed(f"{type(problem).__name__} in the channel's code", retryable=True)
 
-    async def _record(self, item: OutboxItem, delivery: Delivery) -> float | None:
-        match delivery:
+    async def _record(self, item: OutboxItem, delivery: Delivery, policy: SendPolicy = _NO_LIMITS) -> float | None:
+        outcome = self._weigh(item, delivery, policy)
+        match outcome:
             case Sent(platform_id=platform_id):
-                await self._outbox.mark_sent(item.id, self._clock.now(), platform_id)
-                await self._tell_shopper(item)
-            case Deferred(after_s=after_s, reason=reason) if item.tries < self.back_off.max_deferrals:
+                await self._sent(item, platform_id, policy)
+            case Deferred(after_s=after_s, reason=reason):
                 return await self._defer(item, max(after_s, _MIN_WAIT_S), reason)
-            case Failed(reason=reason, retryable=True) if item.tries + 1 < self.back_off.max_tries:
-                return await self._defer(item, self.back_off.wait_s(item.tries, self._chance), reason)
-            case Deferred(reason=reason) | Failed(reason=reason, retryable=True):
-                await self._refuse(item, f"given up after {item.tries + 1} tries: {reason}")
-            case Failed(reason=reason) | Refused(reason=reason):
-                await self._refuse(item, reason)
+            case Refused(reason=reason, kind=kind):
+                await self._refuse(item, reason, kind)
+            case Unclear(reason=reason):
+                await self._flag(item, reason)
         for bell in live.changed(item.conversation_id):
             await self._feed.publish(bell)
         return None
+
+    def _weigh(self, item: OutboxItem, delivery: Delivery, policy: SendPolicy) -> Sent | Deferred | Refused | Unclear:
+        """Decide what follows from what the channel said."""
+        match delivery:
+            case Sent() | Refused():
+                return delivery
+            case Unclear() if not policy.repeats_safely:
+                return delivery
+            case Deferred() if item.tries < self.back_off.max_deferrals:
+                return delivery
+            case Failed(reason=reason, retryable=False):
+                return Refused(reason, Refusal.FAILED)
+            case Failed() | Unclear() if item.tries + 1 < self.back_off.max_tries:
+                return Deferred(self.back_off.wait_s(item.tries, self._chance), delivery.reason)
+        return Refused(f"given up after {item.tries + 1} tries: {delivery.reason}", Refusal.FAILED)
+
+    async def _sent(self, item: OutboxItem, platform_id: str, policy: SendPolicy) -> None:
+        if not policy.repeats_safely:
+            await self._outbox.mark_sent(item.id, self._clock.now(), platform_id)
+        elif not await self._outbox.publish(item.id, self._clock.now(), platform_id):
+            return
+        await self._tell_shopper(item)
 
     async def _defer(self, item: OutboxItem, wait_s: float, reason: str) -> float:
         due_at = self._clock.now() + timedelta(seconds=wait_s)
         await self._outbox.mark_deferred(item.id, due_at, reason[:_MAX_REASON_CHARS])
         return wait_s
 
-    async def _refuse(self, item: OutboxItem, reason: str) -> None:
+    async def _refuse(self, item: OutboxItem, reason: str, kind: Refusal) -> None:
         _LOG.warning("outbox row %s on channel %s was not delivered: %s", item.id, item.channel, reason)
-        await self._outbox.mark_refused(item.id, self._clock.now(), reason[:_MAX_REASON_CHARS])
+        await self._outbox.mark_refused(item.id, self._clock.now(), reason[:_MAX_REASON_CHARS], kind.value)
+
+    async def _flag(self, item: OutboxItem, reason: str) -> None:
+        _LOG.warning("outbox row %s on channel %s may or may not have arrived: %s", item.id, item.channel, reason)
+        await self._outbox.mark_unclear(item.id, self._clock.now(), reason[:_MAX_REASON_CHARS])
 
     async def _tell_shopper(self, item: OutboxItem) -> None:
         topic = live.shopper_topic(item.channel, item.account, item.channel_user_id)

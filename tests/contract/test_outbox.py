@@ -77,7 +77,7 @@ async def test_marks_are_harmless_twice_and_never_undo_sent(line: Line):
     await line.outbox.mark_sent(item.id, NOW, "p1")
     await line.outbox.mark_sent(item.id, NOW, "p2")
     await line.outbox.mark_deferred(item.id, NOW, "late")
-    await line.outbox.mark_refused(item.id, NOW, "late")
+    await line.outbox.mark_refused(item.id, NOW, "late", "other")
     (row,) = await line.rows(OUTBOX)
     assert (row["state"], row["platform_id"], row["tries"], row["reason"]) == ("sent", "p1", 1, "")
 
@@ -88,7 +88,7 @@ async def test_refused_lets_the_next_one_go(line: Line):
     await line.commit(await line.pending(conversation_id), "一", "二")
     item = await line.outbox.next_due(conversation_id, NOW)
     assert item is not None
-    await line.outbox.mark_refused(item.id, NOW, "WINDOW")
+    await line.outbox.mark_refused(item.id, NOW, "WINDOW", "window")
     assert await _texts(line, conversation_id) == ["二"]
     assert (await line.rows(OUTBOX))[0]["reason"] == "WINDOW"
 
@@ -101,7 +101,7 @@ async def test_stream_shows_own_words_and_what_was_sent(line: Line):
     await line.commit(await line.pending(conversation_id), "一", "二", events=(ev.NoteWritten("私", "a", "Mei"),))
     item = await line.outbox.next_due(conversation_id, NOW)
     assert item is not None
-    await line.outbox.mark_refused(item.id, NOW, "x")
+    await line.outbox.mark_refused(item.id, NOW, "x", "other")
     await line.ownership.take(conversation_id, agent, NOW)
     await line.ownership.reply(conversation_id, agent, "我来了", NOW, "c1")
     await _texts(line, conversation_id)

@@ -20,7 +20,18 @@ from bot.channels._http import silence_request_logs
 from bot.channels.degrade import degrade
 from bot.channels.parts import PartsSent
 from bot.channels.telegram.parse import CHANNEL, BotIdentity
-from bot.domain.channel_ports import Addressee, Capabilities, Deferred, Delivery, Failed, Refused, Sent
+from bot.domain.channel_ports import (
+    Addressee,
+    Capabilities,
+    Deferred,
+    Delivery,
+    Failed,
+    Refusal,
+    Refused,
+    SendPolicy,
+    Sent,
+    Unclear,
+)
 from bot.domain.errors import ConfigError
 from bot.domain.ids import OutboxId
 from bot.domain.messages import Button, OutboundMessage
@@ -28,6 +39,10 @@ from bot.domain.messages import Button, OutboundMessage
 DEFAULT_API_URL = "https://api.telegram.org"
 _TOO_MANY_REQUESTS = 429
 _DEFAULT_WAIT_S = 5.0
+# Source: https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this (30 messages per second over
+# the bot, one per second in a chat, short bursts allowed). sendMessage has no idempotency key.
+_SENDING = SendPolicy(per_second=30, chat_per_second=1, chat_burst=20)
+_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _TIMEOUT_S = 10.0
 _SHORT_LABEL_CHARS = 12
 _BUTTONS_A_ROW = 2
@@ -67,7 +82,7 @@ class TelegramAdapter:
     """The ``telegram`` channel of one bot; ``transport`` replaces the network in tests."""
 
     name = CHANNEL
-    capabilities = Capabilities(max_text=4096, text_unit="utf16", max_buttons=20, images=False)
+    capabilities = Capabilities(max_text=4096, text_unit="utf16", max_buttons=20, images=False, sending=_SENDING)
 
     def __init__(self, settings: TelegramSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         bot_id = settings.token.partition(":")[0]
@@ -133,9 +148,11 @@ def _delivery(error: TelegramError) -> Delivery:
     if isinstance(error, _Flooded):
         return Deferred(error.after_s, "Telegram asks to wait")
     if isinstance(error, Forbidden):
-        return Refused(f"Telegram refuses: {error.message}")
+        return Refused(f"Telegram refuses: {error.message}", Refusal.BLOCKED)
     if isinstance(error, BadRequest | ChatMigrated | InvalidToken):
         return Failed(f"Telegram does not take the message: {error.message}", retryable=False)
+    if isinstance(error.__cause__, httpx.TransportError) and not isinstance(error.__cause__, _NEVER_LEFT):
+        return Unclear(f"the connection to Telegram was lost: {type(error.__cause__).__name__}")
     return Failed(f"Telegram cannot be reached: {error.message}", retryable=isinstance(error, NetworkError))
 
 

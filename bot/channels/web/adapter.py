@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Sent
+from bot.domain.channel_ports import Addressee, Capabilities, Delivery, SendPolicy, Sent
 from bot.domain.ids import OutboxId
 from bot.domain.messages import OutboundMessage
 
@@ -13,7 +13,7 @@ class WebAdapter:
     """The ``web`` channel. Whoever marks the outbox row sent also publishes ``message`` on the visitor's topic."""
 
     name = CHANNEL
-    capabilities = Capabilities(max_text=20_000, max_buttons=20, images=False)
+    capabilities = Capabilities(max_text=20_000, max_buttons=20, images=False, sending=SendPolicy(repeats_safely=True))
 
     async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
         """Say Sent at once: a visitor whose page is closed finds the message in the history."""

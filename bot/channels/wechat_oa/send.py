@@ -16,35 +16,55 @@ from bot.channels.degrade import degrade
 from bot.channels.parts import PartsSent
 from bot.channels.wechat_oa.settings import CHANNEL, WechatOaSettings
 from bot.channels.wechat_oa.vault import TokenRefused, TokenVault
-from bot.domain.channel_ports import Addressee, Capabilities, Deferred, Delivery, Failed, Refused, Sent
+from bot.domain.channel_ports import (
+    Addressee,
+    Capabilities,
+    Deferred,
+    Delivery,
+    Failed,
+    Refusal,
+    Refused,
+    Sent,
+    Unclear,
+)
 from bot.domain.clock import Clock
 from bot.domain.ids import OutboxId
 from bot.domain.messages import OutboundMessage
+from bot.domain.shared_ports import TokenShelf
 
 MAX_TEXT_BYTES = 2048  # ? the documentation names no number; 45002 is answered to longer text
 _TIMEOUT_S = 10.0
 _TOKEN_CODES = frozenset({40001, 40014, 42001})
 _REFUSED = {
-    45015: "window closed: more than 48 hours since the customer's last message",
-    45047: "window used up: five messages since the customer's last one",
-    43004: "the customer does not follow the account",
-    48001: "the account has no permission for customer-service messages",
+    45015: (Refusal.WINDOW, "window closed: more than 48 hours since the customer's last message"),
+    45047: (Refusal.QUOTA, "window used up: five messages since the customer's last one"),
+    43004: (Refusal.BLOCKED, "the customer does not follow the account"),
+    48001: (Refusal.OTHER, "the account has no permission for customer-service messages"),
 }
+_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _DEFERRED_S = {45009: 600.0, 45011: 60.0, -1: 5.0}
 
 
+class _Lost(Exception):
+    """The connection broke after the message was sent off."""
+
+
 class WechatOaAdapter:
-    """The ``wechat_oa`` channel of one account; ``transport`` replaces the network in tests."""
+    """The ``wechat_oa`` channel of one account; ``shelf`` keeps its token, ``transport`` is for tests."""
 
     name = CHANNEL
     capabilities = Capabilities(max_text=MAX_TEXT_BYTES, text_unit="bytes", max_buttons=0, images=False)
 
     def __init__(
-        self, settings: WechatOaSettings, clock: Clock, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        settings: WechatOaSettings,
+        clock: Clock,
+        transport: httpx.AsyncBaseTransport | None = None,
+        shelf: TokenShelf | None = None,
     ) -> None:
         silence_request_logs()
         self._http = httpx.AsyncClient(base_url=settings.api_url, timeout=_TIMEOUT_S, transport=transport)
-        self._vault = TokenVault(settings, self._http, clock)
+        self._vault = TokenVault(settings, self._http, clock, shelf)
         self._parts = PartsSent()
 
     async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
@@ -54,6 +74,8 @@ class WechatOaAdapter:
                 result = await self._send_text(to.channel_user_id, part.text)
             except TokenRefused as error:
                 return Failed(error.reason, retryable=not error.lasting)
+            except _Lost as error:
+                return Unclear(f"the connection to WeChat was lost: {error}")
             except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
                 return Failed(f"WeChat cannot be reached: {type(error).__name__}", retryable=True)
             if not isinstance(result, Sent):
@@ -78,12 +100,17 @@ class WechatOaAdapter:
         body = {"touser": openid, "msgtype": "text", "text": {"content": text}}
         # Escaped characters (\uXXXX) would be shown as they are: the body has to be plain UTF-8.
         content = json.dumps(body, ensure_ascii=False).encode()
-        response = await self._http.post(
-            "/cgi-bin/message/custom/send",
-            params={"access_token": token},
-            content=content,
-            headers={"Content-Type": "application/json; charset=utf-8"},
-        )
+        try:
+            response = await self._http.post(
+                "/cgi-bin/message/custom/send",
+                params={"access_token": token},
+                content=content,
+                headers={"Content-Type": "application/json; charset=utf-8"},
+            )
+        except _NEVER_LEFT:
+            raise
+        except httpx.TransportError as error:
+            raise _Lost(type(error).__name__) from error
         response.raise_for_status()
         answer: Any = response.json()
         return int(answer["errcode"])
@@ -93,7 +120,8 @@ def _delivery(code: int) -> Delivery:
     if code == 0:
         return Sent()
     if code in _REFUSED:
-        return Refused(f"{_REFUSED[code]} (errcode {code})")
+        kind, why = _REFUSED[code]
+        return Refused(f"{why} (errcode {code})", kind)
     if code in _DEFERRED_S:
         return Deferred(_DEFERRED_S[code], f"WeChat asks to wait (errcode {code})")
     return Failed(f"WeChat does not take the message (errcode {code})", retryable=code in _TOKEN_CODES)
