@@ -19,7 +19,7 @@ from intents.rasa.gate import Gate
 from intents.rasa.server import quiet_environment
 from intents.training_data import Example, hash_data
 
-_COMPONENTS = ("__init__.py", "tokeniser.py", "classifier.py", "launch.py")
+_COMPONENTS = ("__init__.py", "cutting.py", "tokeniser.py", "classifier.py", "launch.py")
 _RECORD = "current.json"
 _TRAIN_TIMEOUT_S = 6 * 3600
 _LOG_LINES = 5

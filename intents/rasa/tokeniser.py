@@ -7,7 +7,6 @@ of words elsewhere, and an entity may begin at any character.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from typing import Any
 
@@ -18,19 +17,7 @@ from rasa.engine.storage.storage import ModelStorage
 from rasa.nlu.tokenizers.tokenizer import Token, Tokenizer
 from rasa.shared.nlu.training_data.message import Message
 
-_CJK = "㐀-䶿一-鿿豈-﫿"
-_TOKEN = re.compile(
-    rf"[{_CJK}]"  # one Chinese character
-    rf"|(?:[^\W_{_CJK}])+(?:['’.@+-](?:[^\W_{_CJK}])+)*"  # a word, number, address or code
-    r"|[\U0001F300-\U0001FAFF\u2600-\u27BF]"  # an emoji
-)
-
-
-def cut(text: str) -> list[tuple[str, int]]:
-    """Cut a text into (token, start); a text without any word is one token."""
-    found = [(match.group(), match.start()) for match in _TOKEN.finditer(text)]
-    bare = text.strip()
-    return found or ([(bare, text.index(bare))] if bare else [])
+from intents.rasa.cutting import cut
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.MESSAGE_TOKENIZER, is_trainable=False)
