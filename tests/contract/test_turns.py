@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -164,6 +165,16 @@ async def test_commit_turn_writes_everything_or_nothing(line: Line):
         assert await line.count(table) == 0
     assert (await line.rows(CONVERSATIONS))[0]["epoch"] == 0
     assert (await line.rows(INBOX))[0]["done_at"] is None
+
+
+async def test_commit_turn_keeps_the_time_that_was_promised(line: Line):
+    """A promise made in words is the one on the ticket."""
+    conversation_id = await line.accept("k1")
+    turn = await line.pending(conversation_id)
+    promised = NOW + timedelta(minutes=25)
+    await line.commit(turn, tickets=(replace(TICKET, due_at=promised),))
+    (ticket,) = await SqlTicketBook(line.database).of_customer(turn.customer.id)
+    assert ticket.due_at == promised
 
 
 async def test_commit_turn_opens_and_moves_tickets(line: Line):
