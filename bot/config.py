@@ -11,65 +11,21 @@ import os
 import re
 import typing
 from collections.abc import Iterator, Mapping
-from datetime import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
+from bot.config_values import ClockTime, DatabaseUrl, Pattern, RedisUrl, Zone
 from bot.domain.errors import ConfigError
 
 RASA_KEYS = frozenset({"assistant_id", "recipe", "language", "pipeline", "policies", "importers"})
 OUR_KEY = "xiaoer"
 DEFAULT_FILE = Path("config.yml")
-
-
-def _known_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(f"{name!r} is no time zone; write one like Asia/Shanghai")
-    return name
-
-
-def _clock_time(text: str) -> str:
-    try:
-        time.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no time of day; write hours and minutes like '09:00', in quotes") from None
-    return text
-
-
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as problem:
-        raise ValueError(f"{text!r} is no regular expression: {problem}") from None
-    return text
-
-
-def _database_url(text: str) -> str:
-    try:
-        url = make_url(text)
-    except ArgumentError:
-        raise ValueError(
-            f"{text!r} is no database address; write sqlite:///var/xiaoer.db or postgresql+psycopg://user@host/name"
-        ) from None
-    if url.password:
-        raise ValueError("holds a password; take it out and set XIAOER_DATABASE_PASSWORD in the environment")
-    if url.drivername not in {"sqlite", "postgresql+psycopg"}:
-        raise ValueError(f"speaks to {url.drivername!r}; use sqlite:/// or postgresql+psycopg://")
-    return text
-
-
-Zone = Annotated[str, AfterValidator(_known_zone)]
-ClockTime = Annotated[str, AfterValidator(_clock_time)]
-Pattern = Annotated[str, AfterValidator(_pattern)]
-DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 
 
 class Section(BaseModel):
@@ -119,6 +75,33 @@ class DatabaseSection(Section):
         description="sqlite:///PATH (relative to the folder Xiaoer is started in), or "
         "postgresql+psycopg://user@host/name with its password in XIAOER_DATABASE_PASSWORD.",
     )
+
+
+class RedisSection(Section):
+    """What several processes share; not needed by one."""
+
+    url: RedisUrl | None = Field(
+        None,
+        description="redis://HOST:PORT/DB makes `xiaoer serve` ring for `xiaoer work`, any number of each, over "
+        "PostgreSQL; with its password in XIAOER_REDIS_PASSWORD. Without it one process does everything.",
+    )
+    prefix: str = Field("xiaoer", description="Begins the name of every key; one a shop.", pattern=r"^[A-Za-z0-9_-]+$")
+
+
+class Worker(Section):
+    """How `xiaoer work` works."""
+
+    at_once: int = Field(16, description="Conversations a worker drains side by side.", ge=1, le=256)
+    sweep_s: float = Field(
+        5.0, description="Seconds between a worker's own looks for conversations whose bell was lost.", gt=0, le=60
+    )
+
+
+class LogSection(Section):
+    """What is logged, to standard error."""
+
+    format: Literal["text", "json"] = Field("text", description="One line of text or of JSON an entry.")
+    level: Literal["debug", "info", "warning", "error"] = Field("warning", description="The least that is logged.")
 
 
 class RasaSection(Section):
@@ -228,11 +211,23 @@ class Config(Section):
     shop: Shop = Field(Shop(), description="The shop that Xiaoer serves.")
     server: Server = Field(Server(), description="Where the web server listens.")
     database: DatabaseSection = Field(DatabaseSection(), description="Where everything is kept.")
+    redis: RedisSection = Field(RedisSection(), description="What several processes share.")
+    worker: Worker = Field(Worker(), description="How `xiaoer work` works.")
+    log: LogSection = Field(LogSection(), description="What is logged.")
     understanding: Understanding = Field(Understanding(), description="How messages are understood.")
     responses: Responses = Field(Responses(), description="What the bot says.")
     turns: Turns = Field(Turns(), description="How messages become turns.")
     channels: Channels = Field(Channels(), description="The platforms we talk on.")
     console: ConsoleSection = Field(ConsoleSection(), description="The pages for agents and managers.")
+
+    @model_validator(mode="after")
+    def _share_a_server(self) -> Self:
+        if self.redis.url and not self.database.url.startswith("postgresql"):
+            raise ValueError(
+                "redis.url is set, but database.url is an SQLite file, which only one process may use; "
+                "move to PostgreSQL with `xiaoer migrate --to`, or take redis.url out"
+            )
+        return self
 
 
 def load(path: Path | None = None) -> Config:
@@ -340,6 +335,8 @@ class Secrets(Section):
     """What must not stand in a file; each from the environment variable ``XIAOER_<NAME>``."""
 
     database_password: str = Field("", description="The password of the PostgreSQL user.", repr=False)
+    redis_password: str = Field("", description="The password of Redis.", repr=False)
+    metrics_token: str = Field("", description="The bearer token /metrics asks for; open when unset.", repr=False)
     secret_key: str = Field("", description="Signs tokens and cookies; made on first start when unset.", repr=False)
     telegram_token: str = Field("", description="The bot's token from BotFather.", repr=False)
     telegram_secret: str = Field("", description="The webhook's secret header, yours to choose.", repr=False)

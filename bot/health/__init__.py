@@ -1,0 +1,1 @@
+"""How the house tells how it is: numbers, probes and logs."""

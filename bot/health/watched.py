@@ -1,0 +1,110 @@
+"""Wrappers around the parts of the line: they count, time and log with ids, never with words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from bot.domain.channel_ports import Addressee, ChannelAdapter, Delivery, Refused
+from bot.domain.ids import ConversationId, OutboxId
+from bot.domain.line_ports import Accepted
+from bot.domain.messages import InboundMessage, OutboundMessage
+from bot.domain.ports import Recogniser
+from bot.domain.understanding import Expectation, Recognition
+from bot.health.numbers import Numbers
+
+_LOG = structlog.get_logger("xiaoer.line")
+
+Accept = Callable[[Sequence[InboundMessage]], Awaitable[tuple[Accepted, ...]]]
+
+
+class Turns(Protocol):
+    """Runs turns."""
+
+    async def run(self, conversation_id: ConversationId) -> bool:
+        """Handle what is pending; False when nothing was."""
+        ...
+
+
+class WatchedTurns:
+    """Counts and times turns."""
+
+    def __init__(self, turns: Turns, numbers: Numbers) -> None:
+        self._turns = turns
+        self._numbers = numbers
+
+    async def run(self, conversation_id: ConversationId) -> bool:
+        """Run the turn; log it when there was one."""
+        begin = time.perf_counter()
+        with structlog.contextvars.bound_contextvars(conversation=conversation_id):
+            try:
+                worked = await self._turns.run(conversation_id)
+            except Exception:
+                self._numbers.turns.labels("failed").inc()
+                raise
+            if worked:
+                seconds = time.perf_counter() - begin
+                self._numbers.turns.labels("done").inc()
+                self._numbers.turn_seconds.observe(seconds)
+                _LOG.info("turn", ms=round(1000 * seconds, 1))
+        return worked
+
+
+class WatchedRecogniser:
+    """Times the engine."""
+
+    def __init__(self, recogniser: Recogniser, numbers: Numbers) -> None:
+        self._recogniser = recogniser
+        self._numbers = numbers
+
+    async def recognise(self, text: str, expectation: Expectation) -> Recognition:
+        """Understand ``text``."""
+        with self._numbers.engine_seconds.time():
+            return await self._recogniser.recognise(text, expectation)
+
+
+class WatchedChannel:
+    """Counts what a channel says to each attempt."""
+
+    def __init__(self, channel: ChannelAdapter, numbers: Numbers) -> None:
+        self.name = channel.name
+        self.capabilities = channel.capabilities
+        self._channel = channel
+        self._numbers = numbers
+
+    async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
+        """Hand the message to the channel."""
+        try:
+            delivery = await self._channel.send(to, message, outbox_id)
+        except Exception:
+            self._numbers.deliveries.labels(self.name, "fault").inc()
+            raise
+        outcome = type(delivery).__name__.lower()
+        self._numbers.deliveries.labels(self.name, outcome).inc()
+        if isinstance(delivery, Refused):
+            self._numbers.refusals.labels(self.name, str(getattr(delivery, "kind", "other"))).inc()
+        _LOG.info("delivery", conversation=to.conversation_id, outbox=outbox_id, channel=self.name, outcome=outcome)
+        return delivery
+
+
+def watched_accept(accept: Accept, numbers: Numbers) -> Accept:
+    """Count and log what is taken in."""
+
+    async def take(messages: Sequence[InboundMessage]) -> tuple[Accepted, ...]:
+        taken = await accept(messages)
+        for message, one in zip(messages, taken, strict=True):
+            channel = message.sender.channel
+            (numbers.repeats if one.duplicate else numbers.accepted).labels(channel).inc()
+            _LOG.info(
+                "accepted",
+                conversation=one.conversation_id,
+                inbox=one.inbox_id,
+                channel=channel,
+                duplicate=one.duplicate,
+            )
+        return taken
+
+    return take
