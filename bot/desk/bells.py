@@ -23,7 +23,7 @@ class Bells:
 
     async def deliver(self, conversation_id: ConversationId) -> None:
         """Ask for the conversation's messages to be delivered, and tell its pages."""
-        await self._dispatcher.ring(conversation_id)
+        await self._dispatcher.ring(conversation_id, 0.0)
         await self.show(conversation_id)
 
     async def show(self, conversation_id: ConversationId) -> None:

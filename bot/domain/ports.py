@@ -148,8 +148,11 @@ class LiveFeed(Protocol):
 class Dispatcher(Protocol):
     """Wakes the engine; only a bell."""
 
-    async def ring(self, conversation_id: ConversationId) -> None:
-        """Ask for the conversation to be drained soon."""
+    async def ring(self, conversation_id: ConversationId, quiet_s: float | None = None) -> None:
+        """Ask for the conversation to be drained once ``quiet_s`` seconds bring no other bell (None: the usual time).
+
+        Bells put it off only so far; 0 asks at once.
+        """
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 from bot.domain.channel_ports import (
@@ -74,6 +74,7 @@ class Deliverer:
         self._feed = feed
         self._clock = clock
         self._chance = chance
+        self._held: dict[ConversationId, datetime] = {}
         self.back_off = BackOff()
         self.limiter: SendLimiter = MemorySendLimiter(clock)
 
@@ -86,7 +87,16 @@ class Deliverer:
             wait_s = await self._deliver_one(item)
             if wait_s is not None:
                 return wait_s
-        return None
+        return self._left_s(conversation_id)
+
+    def _left_s(self, conversation_id: ConversationId) -> float | None:
+        """Give the seconds a message of this conversation still has to wait as far as this process knows."""
+        due_at = self._held.pop(conversation_id, None)
+        now = self._clock.now()
+        if due_at is None or due_at <= now:
+            return None
+        self._held[conversation_id] = due_at
+        return (due_at - now).total_seconds()
 
     async def _deliver_one(self, item: OutboxItem) -> float | None:
         channel = self._channels.get(item.channel)
@@ -151,6 +161,7 @@ class Deliverer:
     async def _defer(self, item: OutboxItem, wait_s: float, reason: str) -> float:
         due_at = self._clock.now() + timedelta(seconds=wait_s)
         await self._outbox.mark_deferred(item.id, due_at, reason[:_MAX_REASON_CHARS])
+        self._held[item.conversation_id] = due_at
         return wait_s
 
     async def _refuse(self, item: OutboxItem, reason: str, kind: Refusal) -> None:

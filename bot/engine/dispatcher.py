@@ -58,15 +58,41 @@ class Guard(Protocol):
 class Pace:
     """How the dispatcher works.
 
-    ``quiet_s`` waits after a bell so that a burst becomes one turn; ``sweep_s`` is the time between looks for lost
-    bells; ``at_once`` conversations are drained side by side; ``retry_s`` doubles after each failure of a
-    conversation, up to a minute.
+    ``quiet_s`` waits after a bell so that a burst becomes one turn, and each further bell puts it off again, until
+    ``longest_wait_s`` after the first; ``sweep_s`` is the time between looks for lost bells; ``at_once`` conversations
+    are drained side by side; ``retry_s`` doubles after each failure of a conversation, up to a minute.
     """
 
     quiet_s: float = 0.0
+    longest_wait_s: float = 2.0
     sweep_s: float = 2.0
     at_once: int = 16
     retry_s: float = 1.0
+
+
+class _Burst:
+    """The bells of one conversation since its last turn, and when to stop waiting for more."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, longest_wait_s: float) -> None:
+        self.over: asyncio.Future[None] = loop.create_future()
+        self._loop = loop
+        self._last = loop.time() + longest_wait_s
+        self._timer: asyncio.TimerHandle | None = None
+
+    def put_off(self, quiet_s: float) -> None:
+        """Wait from now, but not beyond the bound."""
+        if self._timer is not None:
+            self._timer.cancel()
+        due = min(self._loop.time() + quiet_s, self._last)
+        if quiet_s <= 0:
+            self.end()
+        else:
+            self._timer = self._loop.call_at(due, self.end)
+
+    def end(self) -> None:
+        """Wait no longer."""
+        if not self.over.done():
+            self.over.set_result(None)
 
 
 class EmbeddedDispatcher:
@@ -83,7 +109,7 @@ class EmbeddedDispatcher:
         self._pace = pace or Pace()
         self._room = asyncio.Semaphore(self._pace.at_once)
         self._drains: dict[ConversationId, asyncio.Task[None]] = {}
-        self._rung_again: set[ConversationId] = set()
+        self._bursts: dict[ConversationId, _Burst] = {}
         self._failures: dict[ConversationId, int] = {}
         self._timers: dict[ConversationId, asyncio.TimerHandle] = {}
         self._stopping = asyncio.Event()
@@ -100,6 +126,8 @@ class EmbeddedDispatcher:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        for burst in self._bursts.values():
+            burst.end()
         tasks = {task for task in (*self._drains.values(), self._sweeper) if task is not None}
         if not tasks:
             return
@@ -109,13 +137,16 @@ class EmbeddedDispatcher:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._sweeper = None
 
-    async def ring(self, conversation_id: ConversationId) -> None:
-        """Ask for the conversation to be drained soon; one that is being drained is looked at once more after."""
-        self._ring(conversation_id)
+    async def ring(self, conversation_id: ConversationId, quiet_s: float | None = None) -> None:
+        """Ask for the conversation to be drained after a quiet time (None: the usual), so that a burst is one turn.
 
-    async def drain(self, conversation_id: ConversationId) -> None:
+        A bell without quiet time is answered at once; one that rings during a drain is looked at after it.
+        """
+        self._ring(conversation_id, quiet_s)
+
+    async def drain(self, conversation_id: ConversationId, quiet_s: float | None = None) -> None:
         """Ring and wait until the conversation has been drained once."""
-        self._ring(conversation_id)
+        self._ring(conversation_id, quiet_s)
         task = self._drains.get(conversation_id)
         if task is not None:
             await asyncio.wait({task})
@@ -125,23 +156,31 @@ class EmbeddedDispatcher:
         while self._drains:
             await asyncio.wait(set(self._drains.values()))
 
-    def _ring(self, conversation_id: ConversationId) -> None:
+    def _ring(self, conversation_id: ConversationId, quiet_s: float | None = None) -> None:
         if self._stopping.is_set():
             return
         timer = self._timers.pop(conversation_id, None)
         if timer is not None:
             timer.cancel()
-        if conversation_id in self._drains:
-            self._rung_again.add(conversation_id)
-            return
+        burst = self._bursts.get(conversation_id)
+        if burst is None:
+            burst = _Burst(asyncio.get_running_loop(), self._pace.longest_wait_s)
+            self._bursts[conversation_id] = burst
+        burst.put_off(self._pace.quiet_s if quiet_s is None else quiet_s)
+        if conversation_id not in self._drains:
+            self._start(conversation_id)
+
+    def _start(self, conversation_id: ConversationId) -> None:
         task = asyncio.create_task(self._drain(conversation_id), name=f"drain-{conversation_id}")
         self._drains[conversation_id] = task
 
     async def _drain(self, conversation_id: ConversationId) -> None:
         wait_s: float | None = None
         try:
-            await self._be_quiet()
+            await self._bursts[conversation_id].over
             async with self._room:
+                # From here on a bell begins another burst: one turn takes all that is pending.
+                self._bursts.pop(conversation_id, None)
                 wait_s = await self._drain_guarded(conversation_id)
             self._failures.pop(conversation_id, None)
         except Exception as problem:  # noqa: BLE001 - one conversation's fault must not stop the others
@@ -152,39 +191,34 @@ class EmbeddedDispatcher:
         finally:
             # Nothing is awaited between the last look and this, so no bell can fall in between.
             del self._drains[conversation_id]
-        if conversation_id in self._rung_again:
-            self._rung_again.discard(conversation_id)
-            self._ring_in(conversation_id, wait_s if conversation_id in self._failures else 0.0)
-        else:
+        self._go_on(conversation_id, wait_s)
+
+    def _go_on(self, conversation_id: ConversationId, wait_s: float | None) -> None:
+        """See to what is left after a drain: a burst that has begun, or a time to come again."""
+        if conversation_id not in self._bursts:
             self._ring_in(conversation_id, wait_s)
+        elif conversation_id in self._failures:
+            del self._bursts[conversation_id]
+            self._ring_in(conversation_id, wait_s)
+        elif not self._stopping.is_set():
+            self._start(conversation_id)
 
     async def _drain_guarded(self, conversation_id: ConversationId) -> float | None:
         if self._guard is None:
-            return await self._drain_until_quiet(conversation_id)
+            return await self._drain_once(conversation_id)
         if not await self._guard.enter(conversation_id):
             return None
         wait_s: float | None = None
         try:
-            wait_s = await self._drain_until_quiet(conversation_id)
+            wait_s = await self._drain_once(conversation_id)
         finally:
             left = await self._guard.leave(conversation_id, waiting=wait_s is not None)
         return 0.0 if left else wait_s
 
-    async def _drain_until_quiet(self, conversation_id: ConversationId) -> float | None:
-        while True:
-            self._rung_again.discard(conversation_id)
-            # One turn takes all that is pending; whatever comes later rings again.
-            if not self._stopping.is_set():
-                await self._turns.run(conversation_id)
-            wait_s = await self._delivery.deliver(conversation_id)
-            if self._stopping.is_set() or conversation_id not in self._rung_again:
-                return wait_s
-            await self._be_quiet()
-
-    async def _be_quiet(self) -> None:
-        if self._pace.quiet_s > 0:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), self._pace.quiet_s)
+    async def _drain_once(self, conversation_id: ConversationId) -> float | None:
+        if not self._stopping.is_set():
+            await self._turns.run(conversation_id)
+        return await self._delivery.deliver(conversation_id)
 
     def _failed(self, conversation_id: ConversationId) -> float:
         failures = self._failures.get(conversation_id, 0) + 1
@@ -195,14 +229,14 @@ class EmbeddedDispatcher:
         if wait_s is None or self._stopping.is_set():
             return
         if wait_s <= 0:
-            self._ring(conversation_id)
+            self._ring(conversation_id, 0.0)
             return
         loop = asyncio.get_running_loop()
         self._timers[conversation_id] = loop.call_later(min(wait_s, _MAX_WAIT_S), self._ring_timed, conversation_id)
 
     def _ring_timed(self, conversation_id: ConversationId) -> None:
         self._timers.pop(conversation_id, None)
-        self._ring(conversation_id)
+        self._ring(conversation_id, 0.0)
 
     async def _sweep(self) -> None:
         while not self._stopping.is_set():

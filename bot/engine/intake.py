@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bot.domain.clock import Clock
@@ -23,11 +23,20 @@ _MAX_PAYLOAD_CHARS = 256
 class Intake:
     """What channels call with verified, parsed messages (``OnMessages`` is its ``accept``)."""
 
-    def __init__(self, inbox: InboxStore, dispatcher: Dispatcher, feed: LiveFeed, clock: Clock) -> None:
+    def __init__(
+        self,
+        inbox: InboxStore,
+        dispatcher: Dispatcher,
+        feed: LiveFeed,
+        clock: Clock,
+        quiet_s: Mapping[str, float] | None = None,
+    ) -> None:
+        """Take in; ``quiet_s`` names channels whose bursts are waited for longer or shorter than usual, in seconds."""
         self._inbox = inbox
         self._dispatcher = dispatcher
         self._feed = feed
         self._clock = clock
+        self._quiet_s = quiet_s or {}
 
     async def accept(self, messages: Sequence[InboundMessage]) -> tuple[Accepted, ...]:
         """Commit the messages to the inbox, then ring for their conversations; returns once they are committed."""
@@ -35,10 +44,11 @@ class Intake:
             return ()
         accepted = await self._inbox.accept([clean(message) for message in messages], self._clock.now())
         # A repeat rings too: the bell of the first delivery may have been lost.
-        for conversation_id in dict.fromkeys(one.conversation_id for one in accepted):
+        channels = {one.conversation_id: each.sender.channel for one, each in zip(accepted, messages, strict=True)}
+        for conversation_id, channel in channels.items():
             for bell in live.changed(conversation_id):
                 await self._feed.publish(bell)
-            await self._dispatcher.ring(conversation_id)
+            await self._dispatcher.ring(conversation_id, self._quiet_s.get(channel))
         return accepted
 
 

@@ -47,7 +47,7 @@ class MemorySendLimiter:
         free = max(now, self._accounts.get(account, now))
         self._accounts[account] = free + timedelta(seconds=1 / policy.per_second)
         # One second's worth may go at once.
-        return max(now, free - timedelta(seconds=1 - 1 / policy.per_second))
+        return max(now, free - timedelta(seconds=max(0.0, 1 - 1 / policy.per_second)))
 
     def _chat_free(self, chat: ConversationId, policy: SendPolicy, now: datetime) -> datetime:
         """Tell when the conversation may have its next message, a burst being allowed."""

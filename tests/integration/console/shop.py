@@ -68,7 +68,7 @@ class MemoryDispatcher:
 
     rung: list[ConversationId] = field(default_factory=list)
 
-    async def ring(self, conversation_id: ConversationId) -> None:
+    async def ring(self, conversation_id: ConversationId, quiet_s: float | None = None) -> None:
         """Remember."""
         self.rung.append(conversation_id)
 

@@ -41,7 +41,7 @@ class Bell:
     def __init__(self) -> None:
         self.rung: list[ConversationId] = []
 
-    async def ring(self, conversation_id: ConversationId) -> None:
+    async def ring(self, conversation_id: ConversationId, quiet_s: float | None = None) -> None:
         """Count one."""
         self.rung.append(conversation_id)
 
