@@ -12,7 +12,7 @@ import re
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -26,6 +26,10 @@ from bot.domain.errors import ConfigError
 RASA_KEYS = frozenset({"assistant_id", "recipe", "language", "pipeline", "policies", "importers"})
 OUR_KEY = "xiaoer"
 DEFAULT_FILE = Path("config.yml")
+
+
+QuietTime = Annotated[float | None, Field(ge=0, le=5)]
+_QUIET_TIME = "Seconds to wait for more of a burst here, instead of xiaoer.turns.quiet_time_s."
 
 
 class Section(BaseModel):
@@ -159,6 +163,7 @@ class WebChannel(Section):
         (), description="Origins of pages that may embed the widget, like https://shop.example; our own always may."
     )
     token_days: int = Field(30, description="Days after its last use that a visitor's token is good for.", ge=1, le=400)
+    quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
 
 
 class TelegramChannel(Section):
@@ -168,6 +173,7 @@ class TelegramChannel(Section):
     account: str = Field("main", description="A name of your own for this bot account.", min_length=1)
     username: str = Field("", description="The bot's user name without @; in groups it answers when addressed by it.")
     api_base: str = Field("https://api.telegram.org", description="Where Telegram's Bot API is reached.")
+    quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
 
 
 class WechatOaChannel(Section):
@@ -177,6 +183,7 @@ class WechatOaChannel(Section):
     app_id: str = Field("", description="The account's AppID.")
     account: str = Field("main", description="A name of your own for this account.", min_length=1)
     api_base: str = Field("https://api.weixin.qq.com", description="Where WeChat's API is reached.")
+    quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
 
 
 class Turns(Section):
@@ -188,6 +195,9 @@ class Turns(Section):
         ge=0,
         le=5,
     )
+    longest_wait_s: float = Field(
+        2.0, description="Seconds after which a burst is answered even when it goes on.", ge=0, le=30
+    )
 
 
 class Channels(Section):
@@ -196,6 +206,15 @@ class Channels(Section):
     web: WebChannel = Field(WebChannel(), description="The chat widget for web pages.")
     telegram: TelegramChannel = Field(TelegramChannel(), description="Telegram.")
     wechat_oa: WechatOaChannel = Field(WechatOaChannel(), description="WeChat Official Account.")
+
+    def quiet_times_s(self) -> dict[str, float]:
+        """Give the quiet times of the channels that have one of their own, by name."""
+        own = {
+            "web": self.web.quiet_time_s,
+            "telegram": self.telegram.quiet_time_s,
+            "wechat_oa": self.wechat_oa.quiet_time_s,
+        }
+        return {name: quiet_s for name, quiet_s in own.items() if quiet_s is not None}
 
 
 class ConsoleSection(Section):

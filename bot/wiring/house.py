@@ -13,14 +13,18 @@ from bot.config import Config, Secrets
 from bot.desk.counter import Desk, DeskSecurity, make_desk
 from bot.domain.channel_ports import ChannelAdapter
 from bot.domain.clock import Clock
-from bot.domain.ports import Recogniser
+from bot.domain.ports import Dispatcher, LiveFeed, Recogniser
+from bot.engine.boundaries import Line
 from bot.engine.delivery import Deliverer
 from bot.engine.dispatcher import EmbeddedDispatcher, Pace
 from bot.engine.intake import Intake
-from bot.engine.live import MemoryLiveFeed
 from bot.engine.turn import TurnParts, TurnRunner
+from bot.health.numbers import Numbers
+from bot.health.watched import WatchedChannel, WatchedRecogniser, WatchedTurns
+from bot.wiring.bells import open_bell
 from bot.wiring.channels import open_channels
 from bot.wiring.preparation import intents_folder
+from bot.wiring.shared import Shared, open_shared
 from bot.wiring.stores import Stores, make_renderer, open_stores
 from bot.wiring.understanding import open_recogniser
 from handlers import build_handlers
@@ -38,10 +42,12 @@ class House:
     clock: Clock
     stores: Stores
     intake: Intake
-    dispatcher: EmbeddedDispatcher
-    live: MemoryLiveFeed
+    dispatcher: Dispatcher
+    live: LiveFeed
     desk: Desk
     channels: Mapping[str, ChannelAdapter]
+    shared: Shared
+    numbers: Numbers
 
 
 def make_services(config: Config, stores: Stores, renderer: TemplateRenderer, clock: Clock) -> Services:
@@ -60,49 +66,105 @@ def make_services(config: Config, stores: Stores, renderer: TemplateRenderer, cl
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What runs turns and delivers."""
+
+    turns: WatchedTurns
+    delivery: Deliverer
+
+
+def make_line(opened: Opened, recogniser: Recogniser) -> Line:
+    """Make the engine of a process that drains conversations."""
+    config, stores, clock = opened.config, opened.stores, opened.clock
+    turns = TurnRunner(
+        TurnParts(
+            store=stores.turns,
+            recogniser=WatchedRecogniser(recogniser, opened.numbers),
+            knowledge=FileKnowledge.read(intents_folder()),
+            renderer=opened.renderer,
+            handlers=build_handlers(make_services(config, stores, opened.renderer, clock)),
+            queue=stores.queue,
+            feed=opened.shared.live,
+            clock=clock,
+        )
+    )
+    channels = {name: WatchedChannel(channel, opened.numbers) for name, channel in opened.channels.items()}
+    delivery = Deliverer(stores.outbox, channels, opened.shared.live, clock, Random())  # noqa: S311 - spreads retries
+    delivery.limiter = opened.shared.sending
+    return Line(WatchedTurns(turns, opened.numbers), delivery)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What every process of the house has open."""
+
+    config: Config
+    secrets: Secrets
+    clock: Clock
+    renderer: TemplateRenderer
+    stores: Stores
+    shared: Shared
+    channels: Mapping[str, ChannelAdapter]
+    numbers: Numbers
+
+
+@asynccontextmanager
+async def open_parts(config: Config, secrets: Secrets, clock: Clock, *, hears: bool) -> AsyncIterator[Opened]:
+    """Open stores, shared parts and channels; ``hears``: this process has readers of live events."""
+    renderer = make_renderer(config, clock)
+    async with AsyncExitStack() as stack:
+        stores = await stack.enter_async_context(open_stores(config, secrets, clock, renderer))
+        shared = await stack.enter_async_context(open_shared(config, secrets, clock, hears=hears))
+        channels = await stack.enter_async_context(open_channels(config, secrets, clock, shared.tokens))
+        yield Opened(config, secrets, clock, renderer, stores, shared, channels, Numbers())
+
+
 @asynccontextmanager
 async def open_house(
     config: Config, secrets: Secrets, clock: Clock, recogniser: Recogniser | None = None
 ) -> AsyncIterator[House]:
     """Open everything, pick up what was left, and at the end finish what is in hand.
 
-    The tables must be migrated and the model trained. ``recogniser`` takes the place of the trained one.
+    The tables must be migrated and the model trained. ``recogniser`` takes the place of the trained one. Where
+    ``redis.url`` is set the house only rings, and ``open_worker`` in other processes does the work.
     """
-    renderer = make_renderer(config, clock)
     async with AsyncExitStack() as stack:
-        stores = await stack.enter_async_context(open_stores(config, secrets, clock, renderer))
-        channels = await stack.enter_async_context(open_channels(config, secrets, clock))
-        live = MemoryLiveFeed()
-        understanding = recogniser
-        if understanding is None:
-            understanding = await stack.enter_async_context(open_recogniser(config, secrets, clock))
-        turns = TurnRunner(
-            TurnParts(
-                store=stores.turns,
-                recogniser=understanding,
-                knowledge=FileKnowledge.read(intents_folder()),
-                renderer=renderer,
-                handlers=build_handlers(make_services(config, stores, renderer, clock)),
-                queue=stores.queue,
-                feed=live,
-                clock=clock,
-            )
-        )
-        delivery = Deliverer(stores.outbox, channels, live, clock, Random())  # noqa: S311 - spreads retries
-        dispatcher = EmbeddedDispatcher(stores.turns, turns, delivery, Pace(quiet_s=config.turns.quiet_time_s))
-        await dispatcher.start()
-        stack.push_async_callback(dispatcher.stop)
-        yield House(
-            config=config,
-            secrets=secrets,
-            clock=clock,
-            stores=stores,
-            intake=Intake(stores.inbox, dispatcher, live, clock),
-            dispatcher=dispatcher,
-            live=live,
-            desk=make_desk(stores.desk, DeskSecurity(secrets.secret_key), dispatcher, live, clock),
-            channels=channels,
-        )
+        opened = await stack.enter_async_context(open_parts(config, secrets, clock, hears=True))
+        redis = opened.shared.redis
+        dispatcher: Dispatcher
+        if redis is not None:
+            dispatcher = await open_bell(config, redis, stack)
+        else:
+            understanding = recogniser
+            if understanding is None:
+                understanding = await stack.enter_async_context(open_recogniser(config, secrets, clock))
+            line = make_line(opened, understanding)
+            pace = Pace(quiet_s=config.turns.quiet_time_s)
+            embedded = EmbeddedDispatcher(opened.stores.turns, line.turns, line.delivery, pace)
+            await embedded.start()
+            stack.push_async_callback(embedded.stop)
+            dispatcher = embedded
+        yield make_house(opened, dispatcher)
+
+
+def make_house(opened: Opened, dispatcher: Dispatcher) -> House:
+    """Put the house together around its dispatcher."""
+    clock, shared = opened.clock, opened.shared
+    security = DeskSecurity(opened.secrets.secret_key, limits=shared.rates, marks=shared.marks)
+    return House(
+        config=opened.config,
+        secrets=opened.secrets,
+        clock=clock,
+        stores=opened.stores,
+        intake=Intake(opened.stores.inbox, dispatcher, shared.live, clock),
+        dispatcher=dispatcher,
+        live=shared.live,
+        desk=make_desk(opened.stores.desk, security, dispatcher, shared.live, clock),
+        channels=opened.channels,
+        shared=shared,
+        numbers=opened.numbers,
+    )
 
 
 def make_terminal(opened: House) -> TerminalChat:
