@@ -24,7 +24,16 @@ from intents.numbers import compile_shapes
 from intents.reading import read
 from intents.recogniser import EmbeddedRecogniser
 from intents.shapes import Shapes
-from intents.training import Judged, Seen, deal_folds, judge, learn_fusion, learn_thresholds, nearest_elsewhere
+from intents.training import (
+    Judged,
+    Seen,
+    deal_folds,
+    judge,
+    learn_fusion,
+    learn_thresholds,
+    main_directions,
+    nearest_elsewhere,
+)
 from intents.training_data import Example, hash_data, read_examples, read_outside
 
 Progress = Callable[[str, float], None]
@@ -106,7 +115,9 @@ def _views(words: list[str], vectors: Floats | None) -> tuple[Examples, dict[str
         vocabulary = Vocabulary.learn(counted, _RAREST[name])
         rows[name] = vocabulary.rows(counted)
         surfaces[name] = Surface(vocabulary, Postings.turn(rows[name], len(vocabulary.features)))
-    return Examples(surfaces, vectors), rows
+    projection = None if vectors is None else main_directions(vectors)
+    projected = None if vectors is None or projection is None else vectors @ projection
+    return Examples(surfaces, projected, projection), rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +179,8 @@ def _judge_outside(
     if not strangers.words:
         return None
     cosines = examples.surface_cosines(strangers.words)
-    if strangers.vectors is not None and examples.vectors is not None:
-        cosines[ENCODER_VIEW] = strangers.vectors @ examples.vectors.T
+    if strangers.vectors is not None:
+        cosines |= examples.encoded_cosines(strangers.vectors)
     scores = {
         name: head_scores(head, coefficients[name], cosines, strangers.groups) for name, head in profile.heads.items()
     }

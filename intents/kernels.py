@@ -43,10 +43,15 @@ class Surface:
 class Examples:
     """The training examples as every view sees them."""
 
-    def __init__(self, surfaces: Mapping[str, Surface], vectors: Vectors | None) -> None:
-        """Keep the surface views, and the encoder's unit vectors (examples, dimensions) when there is an encoder."""
+    def __init__(self, surfaces: Mapping[str, Surface], vectors: Vectors | None, projection: Vectors | None) -> None:
+        """Keep the surface views and, when there is an encoder, what it makes of the examples.
+
+        ``projection`` (encoder's dimensions, kept ones) leaves out the directions the examples do not use, which
+        halves the time of a comparison; ``vectors`` (examples, kept ones) are projected already.
+        """
         self.surfaces = dict(surfaces)
         self.vectors = vectors
+        self.projection = projection
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -63,9 +68,15 @@ class Examples:
     def cosines(self, texts: Sequence[str], encoder: Encoder | None) -> dict[str, Floats]:
         """Compare texts with all examples in each view: arrays of (texts, examples)."""
         found = self.surface_cosines(texts)
-        if self.vectors is not None and encoder is not None:
-            found[ENCODER_VIEW] = encoder.encode(texts) @ self.vectors.T
+        if encoder is not None:
+            found |= self.encoded_cosines(encoder.encode(texts))
         return found
+
+    def encoded_cosines(self, vectors: Vectors) -> dict[str, Floats]:
+        """Compare unit vectors of texts, fresh from the encoder, with all examples."""
+        if self.vectors is None or self.projection is None:
+            return {}
+        return {ENCODER_VIEW: np.asarray((vectors @ self.projection) @ self.vectors.T, np.float32)}
 
 
 def mix(cosines: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:

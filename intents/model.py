@@ -176,7 +176,7 @@ def _read(folder: Path, manifest: Mapping[str, Any]) -> Model:
     surfaces = {name: _surface(name, features, arrays) for name, features in vocabularies.items()}
     heads = {name.removeprefix("head."): array for name, array in arrays.items() if name.startswith("head.")}
     profiles = {name: _profile(data) for name, data in manifest["profiles"].items()}
-    examples = Examples(surfaces, arrays.get("vectors"))
+    examples = Examples(surfaces, arrays.get("vectors"), arrays.get("projection"))
     return Model(Stamp(**manifest["stamp"]), tuple(manifest["intents"]), examples, heads, profiles)
 
 
@@ -192,6 +192,7 @@ def _arrays(model: Model) -> dict[str, Any]:
     arrays["examples"] = np.array(len(next(iter(model.coefficients.values()))))
     if model.examples.vectors is not None:
         arrays["vectors"] = model.examples.vectors
+        arrays["projection"] = model.examples.projection
     for name, surface in model.examples.surfaces.items():
         arrays[f"{name}.weights"] = surface.vocabulary.weights
         arrays[f"{name}.starts"] = surface.postings.starts

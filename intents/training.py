@@ -13,6 +13,7 @@ from intents.fusion import GROUPS, Fusion, Thresholds, signs_of
 
 RIDGE = 0.1
 FOLDS = 5
+DIRECTIONS = 256
 WRONG_SHARE = 0.05
 """The share of messages we accept to answer wrongly; the gate is as open as this allows."""
 _SHRINK = 2.0
@@ -51,6 +52,12 @@ def deal_folds(labels: NDArray[np.int64], twins: NDArray[np.int64]) -> NDArray[n
         place = {family: index % FOLDS for index, family in enumerate(families)}
         folds[members] = [place[twins[member]] for member in members]
     return folds
+
+
+def main_directions(vectors: Floats) -> Floats:
+    """Find the directions that most of the vectors' length lies in: (dimensions, at most ``DIRECTIONS``)."""
+    _, directions = np.linalg.eigh(vectors.T @ vectors)
+    return np.ascontiguousarray(directions[:, ::-1][:, :DIRECTIONS], np.float32)
 
 
 def solve(kernel: Floats, wanted: Floats) -> tuple[Floats, Floats]:
