@@ -9,7 +9,7 @@ SELF := $(PY) -m pip --disable-pip-version-check install -q --no-deps --no-build
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench wheel rasa clean
+.PHONY: help run test check format bench wheel rasa bench-understanding clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -34,6 +34,9 @@ format: $(VENV)/check.stamp ## put the code into its form
 
 bench: $(VENV)/test.stamp $(VENV)/frontend.stamp ## measure one turn end to end
 	@$(PY) bench/turn.py $(ARGS)
+
+bench-understanding: $(VENV)/test.stamp rasa ## measure the embedded engine beside Rasa on public data
+	@$(PY) bench/engines.py $(ARGS)
 
 wheel: $(VENV)/check.stamp $(VENV)/frontend.stamp ## build the wheel into dist/
 	@$(PY) -m build --wheel --no-isolation -o dist .
