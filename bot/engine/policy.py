@@ -154,7 +154,9 @@ def _danger_or_anger(situation: Situation) -> Decision | None:
 
 
 def _wants_a_human(situation: Situation) -> Decision | None:
-    return Run(REQUEST_HUMAN) if situation.reading.sure == REQUEST_HUMAN else None
+    reading = situation.reading
+    plainly = not reading.sure and words.asks_for_human(reading.text)
+    return Run(REQUEST_HUMAN) if plainly or reading.sure == REQUEST_HUMAN else None
 
 
 def _stops_the_form(situation: Situation) -> Decision | None:

@@ -45,6 +45,15 @@ _SKIP = re.compile(
     r"skip(?: it| this| that)?|none|no|nope|n/a|na|not now|nothing|pass)$",
     re.IGNORECASE,
 )
+_HUMAN = re.compile(
+    r"(?:转接?|轉接?|找|换|換|接|叫|要)(?:一?[个個下位])?(?:人工|真人|活人)|"
+    r"\b(?:talk|speak|chat|connect|transfer|put|get|give|want|need)\b[^.!?]{0,24}?"
+    r"\b(?:human|(?:real|live|actual) (?:person|agent)|agent|representative)\b",
+    re.IGNORECASE,
+)
+_NO_HUMAN = re.compile(
+    r"(?:不|别|別|没|沒|无需|先不)[^，。,.!?！？]{0,6}(?:人工|真人|活人)|\b(?:no|not|don'?t|without)\b", re.IGNORECASE
+)
 _STOP = re.compile(
     r"^(?:(?:还是)?算了.{0,6}|退出|不办了|不弄了|不填了|先不办了|stop|quit|exit|never ?mind|forget (?:it|about it)|"
     r"let'?s stop(?: here)?|leave it)$",
@@ -146,6 +155,11 @@ def asks(text: str) -> bool:
 def skips(text: str) -> bool:
     """Tell whether the text says that there is nothing to say to an optional question."""
     return bool(_SKIP.match(folded(text)))
+
+
+def asks_for_human(text: str) -> bool:
+    """Tell whether the text asks outright to be put through to a human, whatever else it says."""
+    return bool(_HUMAN.search(text)) and not _NO_HUMAN.search(text)
 
 
 def says_stop(text: str) -> bool:

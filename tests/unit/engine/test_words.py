@@ -92,3 +92,26 @@ def test_words_never_raise(text: str):
 def test_parse_locale_knows_what_platforms_send(name: str, locale: str | None):
     """Both separators, regions and scripts; other languages are not ours."""
     assert parse_locale(name) == locale
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "转人工，想问问多久能退",
+        "麻烦帮我找个真人，这个我说不清",
+        "轉人工",
+        "Please get me a human, this is about two parcels",
+        "can i speak to an agent about the mug",
+    ],
+)
+def test_asks_for_human_hears_an_outright_request(text: str):
+    """Whatever else the message holds."""
+    assert words.asks_for_human(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["不用转人工了", "我不想找人工", "don't transfer me to an agent", "人工智能是什么", "our agency sells tea"]
+)
+def test_asks_for_human_is_not_fooled(text: str):
+    """A refusal or another trade's word is no request."""
+    assert not words.asks_for_human(text)
