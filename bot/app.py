@@ -7,6 +7,7 @@ functions are the steps that must be done before it can open.
 from __future__ import annotations
 
 from bot.wiring.channels import open_channels, telegram_settings, wechat_oa_settings
+from bot.wiring.health import make_worker_application
 from bot.wiring.house import House, make_services, make_terminal, open_house
 from bot.wiring.preparation import (
     data_place,
@@ -43,6 +44,7 @@ from bot.wiring.understanding import (
     train_engine,
 )
 from bot.wiring.web import WebApplication, make_routers, make_web_application
+from bot.wiring.worker import Worker, open_worker
 
 __all__ = [
     "EngineName",
@@ -52,6 +54,7 @@ __all__ = [
     "OpenEngine",
     "Stores",
     "WebApplication",
+    "Worker",
     "as_locale",
     "count_orders",
     "data_place",
@@ -68,6 +71,7 @@ __all__ = [
     "make_stores",
     "make_terminal",
     "make_web_application",
+    "make_worker_application",
     "migrate",
     "model_folder",
     "model_is_current",
@@ -76,6 +80,7 @@ __all__ = [
     "open_house",
     "open_recogniser",
     "open_stores",
+    "open_worker",
     "rasa_folder",
     "rasa_is_current",
     "read_orders",

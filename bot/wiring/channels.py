@@ -13,10 +13,13 @@ from bot.channels.wechat_oa.settings import WechatOaSettings
 from bot.config import Config, Secrets
 from bot.domain.channel_ports import ChannelAdapter
 from bot.domain.clock import Clock
+from bot.domain.shared_ports import TokenShelf
 
 
 @asynccontextmanager
-async def open_channels(config: Config, secrets: Secrets, clock: Clock) -> AsyncIterator[Mapping[str, ChannelAdapter]]:
+async def open_channels(
+    config: Config, secrets: Secrets, clock: Clock, tokens: TokenShelf | None = None
+) -> AsyncIterator[Mapping[str, ChannelAdapter]]:
     """Open the adapters of the enabled channels, and the terminal; their connections close at the end."""
     channels: dict[str, ChannelAdapter] = {"terminal": TerminalAdapter()}
     async with AsyncExitStack() as stack:
@@ -27,7 +30,7 @@ async def open_channels(config: Config, secrets: Secrets, clock: Clock) -> Async
             stack.push_async_callback(telegram.close)
             channels["telegram"] = telegram
         if config.channels.wechat_oa.enabled:
-            wechat_oa = WechatOaAdapter(wechat_oa_settings(config, secrets), clock)
+            wechat_oa = WechatOaAdapter(wechat_oa_settings(config, secrets), clock, shelf=tokens)
             stack.push_async_callback(wechat_oa.close)
             channels["wechat_oa"] = wechat_oa
         yield channels

@@ -14,7 +14,7 @@ from bot.desk.counter import Desk, DeskSecurity, make_desk
 from bot.domain.channel_ports import ChannelAdapter
 from bot.domain.clock import Clock
 from bot.domain.ports import Dispatcher, LiveFeed, Recogniser
-from bot.engine.boundaries import Line
+from bot.engine.boundaries import Line, Watch, watched
 from bot.engine.delivery import Deliverer
 from bot.engine.dispatcher import EmbeddedDispatcher, Pace
 from bot.engine.intake import Intake
@@ -67,19 +67,19 @@ def make_services(config: Config, stores: Stores, renderer: TemplateRenderer, cl
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Engine:
     """What runs turns and delivers."""
 
     turns: WatchedTurns
     delivery: Deliverer
 
 
-def make_line(opened: Opened, recogniser: Recogniser) -> Line:
+def make_engine(opened: Opened, recogniser: Recogniser) -> Engine:
     """Make the engine of a process that drains conversations."""
-    config, stores, clock = opened.config, opened.stores, opened.clock
+    config, stores, clock, line = opened.config, opened.stores, opened.clock, opened.line
     turns = TurnRunner(
         TurnParts(
-            store=stores.turns,
+            store=line.turns,
             recogniser=WatchedRecogniser(recogniser, opened.numbers),
             knowledge=FileKnowledge.read(intents_folder()),
             renderer=opened.renderer,
@@ -89,10 +89,10 @@ def make_line(opened: Opened, recogniser: Recogniser) -> Line:
             clock=clock,
         )
     )
-    channels = {name: WatchedChannel(channel, opened.numbers) for name, channel in opened.channels.items()}
-    delivery = Deliverer(stores.outbox, channels, opened.shared.live, clock, Random())  # noqa: S311 - spreads retries
+    channels = {name: WatchedChannel(channel, opened.numbers) for name, channel in line.channels.items()}
+    delivery = Deliverer(line.outbox, channels, opened.shared.live, clock, Random())  # noqa: S311 - spreads retries
     delivery.limiter = opened.shared.sending
-    return Line(WatchedTurns(turns, opened.numbers), delivery)
+    return Engine(WatchedTurns(turns, opened.numbers), delivery)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,31 +106,50 @@ class Opened:
     stores: Stores
     shared: Shared
     channels: Mapping[str, ChannelAdapter]
+    line: Line
     numbers: Numbers
 
 
 @asynccontextmanager
-async def open_parts(config: Config, secrets: Secrets, clock: Clock, *, hears: bool) -> AsyncIterator[Opened]:
+async def open_parts(
+    config: Config, secrets: Secrets, clock: Clock, watch: Watch | None, *, hears: bool
+) -> AsyncIterator[Opened]:
     """Open stores, shared parts and channels; ``hears``: this process has readers of live events."""
     renderer = make_renderer(config, clock)
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(open_stores(config, secrets, clock, renderer))
         shared = await stack.enter_async_context(open_shared(config, secrets, clock, hears=hears))
         channels = await stack.enter_async_context(open_channels(config, secrets, clock, shared.tokens))
-        yield Opened(config, secrets, clock, renderer, stores, shared, channels, Numbers())
+        line = Line(stores.inbox, stores.turns, stores.outbox, channels)
+        yield Opened(
+            config=config,
+            secrets=secrets,
+            clock=clock,
+            renderer=renderer,
+            stores=stores,
+            shared=shared,
+            channels=channels,
+            line=line if watch is None else watched(line, watch),
+            numbers=Numbers(),
+        )
 
 
 @asynccontextmanager
 async def open_house(
-    config: Config, secrets: Secrets, clock: Clock, recogniser: Recogniser | None = None
+    config: Config,
+    secrets: Secrets,
+    clock: Clock,
+    recogniser: Recogniser | None = None,
+    watch: Watch | None = None,
 ) -> AsyncIterator[House]:
     """Open everything, pick up what was left, and at the end finish what is in hand.
 
-    The tables must be migrated and the model trained. ``recogniser`` takes the place of the trained one. Where
-    ``redis.url`` is set the house only rings, and ``open_worker`` in other processes does the work.
+    The tables must be migrated and the model trained. ``recogniser`` takes the place of the trained one,
+    ``watch`` is told of every boundary of the line. Where ``redis.url`` is set the house only rings, and
+    ``open_worker`` in other processes does the work.
     """
     async with AsyncExitStack() as stack:
-        opened = await stack.enter_async_context(open_parts(config, secrets, clock, hears=True))
+        opened = await stack.enter_async_context(open_parts(config, secrets, clock, watch, hears=True))
         redis = opened.shared.redis
         dispatcher: Dispatcher
         if redis is not None:
@@ -139,9 +158,9 @@ async def open_house(
             understanding = recogniser
             if understanding is None:
                 understanding = await stack.enter_async_context(open_recogniser(config, secrets, clock))
-            line = make_line(opened, understanding)
+            engine = make_engine(opened, understanding)
             pace = Pace(quiet_s=config.turns.quiet_time_s)
-            embedded = EmbeddedDispatcher(opened.stores.turns, line.turns, line.delivery, pace)
+            embedded = EmbeddedDispatcher(opened.line.turns, engine.turns, engine.delivery, pace)
             await embedded.start()
             stack.push_async_callback(embedded.stop)
             dispatcher = embedded
@@ -157,7 +176,7 @@ def make_house(opened: Opened, dispatcher: Dispatcher) -> House:
         secrets=opened.secrets,
         clock=clock,
         stores=opened.stores,
-        intake=Intake(opened.stores.inbox, dispatcher, shared.live, clock),
+        intake=Intake(opened.line.inbox, dispatcher, shared.live, clock),
         dispatcher=dispatcher,
         live=shared.live,
         desk=make_desk(opened.stores.desk, security, dispatcher, shared.live, clock),

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 
 from bot.channels.telegram.send import TelegramAdapter
 from bot.channels.telegram.webhook import build_router as build_telegram_router
+from bot.channels.web.gate import Rates
 from bot.channels.web.routes import WidgetPorts, WidgetSettings
 from bot.channels.web.routes import build_router as build_widget_router
 from bot.channels.web.tokens import VisitorTokens
@@ -16,7 +17,10 @@ from bot.channels.wechat_oa.webhook import build_router as build_wechat_oa_route
 from bot.config import Config, Secrets
 from bot.console.app import build_console
 from bot.domain.clock import Clock, SystemClock
+from bot.health.routes import build_router as build_health
+from bot.health.watched import watched_accept
 from bot.wiring.channels import wechat_oa_settings
+from bot.wiring.health import make_health
 from bot.wiring.house import House, open_house
 
 WebApplication = FastAPI
@@ -29,6 +33,7 @@ def make_web_application(config: Config, secrets: Secrets, clock: Clock | None =
     @asynccontextmanager
     async def lifespan(application: FastAPI) -> AsyncIterator[None]:
         async with open_house(config, secrets, clock or SystemClock()) as opened:
+            application.include_router(build_health(make_health(opened)))
             for router in make_routers(opened):
                 application.include_router(router)
             names = {"zh": config.shop.name_zh, "en": config.shop.name_en}
@@ -43,14 +48,15 @@ def make_web_application(config: Config, secrets: Secrets, clock: Clock | None =
 def make_routers(opened: House) -> Iterator[APIRouter]:
     """Make the routes of every enabled room."""
     config, secrets = opened.config, opened.secrets
+    accept = watched_accept(opened.intake.accept, opened.numbers)
     if config.channels.web.enabled:
         settings = WidgetSettings(origins=config.channels.web.allowed_origins)
-        ports = WidgetPorts(opened.intake.accept, opened.stores.stream, opened.live, opened.clock)
+        ports = WidgetPorts(accept, opened.stores.stream, opened.live, opened.clock)
         days = config.channels.web.token_days
         tokens = VisitorTokens(secrets.secret_key, settings.account, opened.clock, days * SECONDS_A_DAY)
-        yield build_widget_router(settings, ports, tokens)
+        yield build_widget_router(settings, ports, tokens, Rates(opened.shared.rates))
     telegram = opened.channels.get("telegram")
     if isinstance(telegram, TelegramAdapter):
-        yield build_telegram_router(telegram, secrets.telegram_secret, opened.intake.accept, opened.clock)
+        yield build_telegram_router(telegram, secrets.telegram_secret, accept, opened.clock)
     if config.channels.wechat_oa.enabled:
-        yield build_wechat_oa_router(wechat_oa_settings(config, secrets), opened.intake.accept, opened.clock)
+        yield build_wechat_oa_router(wechat_oa_settings(config, secrets), accept, opened.clock)

@@ -19,6 +19,7 @@ from taskiq_redis import RedisStreamBroker
 
 from bot.domain.errors import StorageError
 from bot.domain.ids import ConversationId
+from storage.redis.bursts import BurstBook
 from storage.redis.server import GONE, Availability
 
 _DRAIN = "drain"
@@ -100,12 +101,22 @@ class BellBroker(RedisStreamBroker):
 class RedisBell:
     """The twin of the port ``Dispatcher`` that wakes a worker somewhere."""
 
-    def __init__(self, broker: BellBroker) -> None:
+    def __init__(self, broker: BellBroker, bursts: BurstBook, usual_quiet_s: float) -> None:
         self._kicker: AsyncKicker[..., None] = AsyncKicker(_DRAIN, broker, {})
+        self._bursts = bursts
+        self._usual_quiet_s = usual_quiet_s
+        self._availability = broker.availability
 
-    async def ring(self, conversation_id: ConversationId) -> None:
-        """Ask for the conversation to be drained soon by any worker; never raises."""
-        await self._kicker.kiq(conversation_id)
+    async def ring(self, conversation_id: ConversationId, quiet_s: float | None = None) -> None:
+        """Ask any worker to drain the conversation once ``quiet_s`` seconds (None: the usual) bring no other bell.
+
+        Never raises: while Redis is away the sweep takes the bell's place.
+        """
+        if self._availability.is_away:
+            return
+        wait_s = self._usual_quiet_s if quiet_s is None else quiet_s
+        number = await self._bursts.number(conversation_id) if wait_s > 0 else 0
+        await self._kicker.kiq(conversation_id, wait_s, number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +148,23 @@ class BellListener:
     def __init__(
         self,
         broker: BellBroker,
-        drain: Callable[[ConversationId], Awaitable[None]],
+        drain: Callable[[ConversationId, float], Awaitable[None]],
+        bursts: BurstBook,
         leader: Leader,
         jobs: Sequence[Job] = (),
     ) -> None:
-        """Call ``drain`` for every bell; it returns when the conversation has been drained."""
+        """Call ``drain`` with quiet time 0 for every burst; it returns when the conversation has been drained."""
         self._broker = broker
         self._leader = leader
         self._finish = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._thread = ThreadPoolExecutor(1)
 
-        async def answer(conversation_id: str) -> None:
-            await drain(ConversationId(conversation_id))
+        async def answer(conversation_id: str, quiet_s: float, number: int) -> None:
+            if quiet_s > 0:
+                await asyncio.sleep(quiet_s)
+            if await bursts.is_over(ConversationId(conversation_id), number):
+                await drain(ConversationId(conversation_id), 0.0)
 
         broker.register_task(answer, task_name=_DRAIN)
         for job in jobs:
