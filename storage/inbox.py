@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select, updat
 from bot.domain.conversation import Owner
 from bot.domain.errors import BadPayload, StorageError
 from bot.domain.ids import ConversationId, InboxId, new_id
-from bot.domain.line_ports import Accepted
+from bot.domain.line_ports import Accepted, Cursor
 from bot.domain.messages import InboundMessage, Sender
+from storage import cursors, windows
 from storage.database import Database
 from storage.messages import encode_inbound
 from storage.tables import CONVERSATIONS, CUSTOMERS, IDENTITIES, INBOX, Upsert
@@ -63,11 +64,32 @@ class SqlInboxStore:
 
         Raises BadPayload for a sender without id or with one that is too long; then nothing is taken.
         """
-        for message in messages:
-            _check_sender(message.sender)
+        _check_senders(messages)
         if not messages:
             return ()
         return await self._database.run(lambda connection: _accept_all(connection, messages, at))
+
+    async def accept_pulled(
+        self, messages: Sequence[InboundMessage], cursor: Cursor, at: datetime
+    ) -> tuple[Accepted, ...]:
+        """Commit messages together with how far their platform has been read; also when there are no messages."""
+        _check_senders(messages)
+
+        def unit(connection: Connection) -> tuple[Accepted, ...]:
+            accepted = _accept_all(connection, messages, at)
+            cursors.move(connection, cursor, at)
+            return accepted
+
+        return await self._database.run(unit)
+
+    async def position(self, cursor: Cursor) -> str:
+        """Tell how far a platform has been read; empty when it never was."""
+        return await self._database.read(lambda connection: cursors.position(connection, cursor))
+
+
+def _check_senders(messages: Sequence[InboundMessage]) -> None:
+    for message in messages:
+        _check_sender(message.sender)
 
 
 def _check_sender(sender: Sender) -> None:
@@ -110,6 +132,7 @@ def _accept(connection: Connection, message: InboundMessage, at: datetime) -> Ac
         before = connection.execute(_FIND_MESSAGE, row).one()
         return Accepted(ConversationId(before[0]), InboxId(before[1]), duplicate=True)
     _update_name(connection, found, sender)
+    windows.open_window(connection, found[1], message, at)
     return Accepted(ConversationId(conversation_id), InboxId(inbox_id), duplicate=False)
 
 

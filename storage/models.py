@@ -173,6 +173,49 @@ class OutboxRow(Base):
     done_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
+class WindowRow(Base):
+    """An action of a customer that lets us send: when it was last done, and how much of it is used."""
+
+    __tablename__ = "windows"
+
+    identity_id: Mapped[str] = mapped_column(ForeignKey("identities.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    opened_at: Mapped[datetime] = mapped_column(Moment)
+    used: Mapped[int] = mapped_column(default=0)
+    token: Mapped[str] = mapped_column(String(256), default="")
+
+
+class CursorRow(Base):
+    """How far a platform that is pulled has been read; written with the messages it stands behind."""
+
+    __tablename__ = "cursors"
+
+    channel: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(String(128), primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    position: Mapped[str] = mapped_column(String(512))
+    updated_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class ExchangeRow(Base):
+    """A webhook call that may be answered in its own response; ``outbox_ids`` and ``answer`` once that is decided.
+
+    While it is open (``open_until``) nothing is sent to the conversation by itself.
+    """
+
+    __tablename__ = "exchanges"
+    __table_args__ = (Index("ix_exchanges_conversation_id_open_until", "conversation_id", "open_until"),)
+
+    channel: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(String(128), primary_key=True)
+    dedupe_key: Mapped[str] = mapped_column(String(256), primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id"))
+    calls: Mapped[int] = mapped_column(default=1)
+    open_until: Mapped[datetime] = mapped_column(Moment)
+    outbox_ids: Mapped[list[int]] = mapped_column(Json, default=list)
+    answer: Mapped[str] = mapped_column(Text, default="")
+
+
 class AgentRow(Base):
     """A human with a role."""
 

@@ -35,6 +35,9 @@ PROVED_ORDERS = _table(models.ProvedOrderRow)
 ORDERS = _table(models.OrderRow)
 ORDER_ITEMS = _table(models.OrderItemRow)
 PARCELS = _table(models.ParcelRow)
+WINDOWS = _table(models.WindowRow)
+CURSORS = _table(models.CursorRow)
+EXCHANGES = _table(models.ExchangeRow)
 
 
 class Upsert:

@@ -15,9 +15,10 @@ from bot.domain.messages import Button, InboundMessage, OutboundMessage, Sender
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The platform took the message; ``platform_id`` is its id there."""
+    """The platform took the message; ``platform_id`` is its id there, ``messages`` how many it counted."""
 
     platform_id: str = ""
+    messages: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,11 +75,39 @@ class TurnCommit:
     messages_allowed: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a platform that is pulled has been read: ``name`` within (channel, account), ``position`` there.
+
+    ``before`` is where the reading began: a cursor that somebody else has moved meanwhile stays where it is.
+    """
+
+    channel: str
+    account: str
+    name: str
+    position: str = ""
+    before: str = ""
+
+
 class InboxStore(Protocol):
     """Takes messages in; what it returned is never lost."""
 
     async def accept(self, messages: Sequence[InboundMessage], at: datetime) -> tuple[Accepted, ...]:
         """Commit messages to the inbox, opening customer, identity and conversation where needed; idempotent."""
+        ...
+
+
+class PulledInbox(Protocol):
+    """Takes in what was pulled from a platform; messages and cursor are committed together."""
+
+    async def accept_pulled(
+        self, messages: Sequence[InboundMessage], cursor: Cursor, at: datetime
+    ) -> tuple[Accepted, ...]:
+        """Commit messages together with how far their platform has been read; also when there are no messages."""
+        ...
+
+    async def position(self, cursor: Cursor) -> str:
+        """Tell how far a platform has been read; empty when it never was."""
         ...
 
 

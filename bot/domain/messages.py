@@ -53,6 +53,7 @@ class InboundMessage:
 
     ``dedupe_key`` is unique per (channel, account) and the same when the platform delivers again.
     ``payload`` is a pressed button's payload; ``sent_at`` is the platform's own time, aware UTC.
+    ``reply_token`` is the short-lived code by which some platforms let one answer go out.
     """
 
     sender: Sender
@@ -63,6 +64,7 @@ class InboundMessage:
     payload: str = ""
     attachments: tuple[Attachment, ...] = ()
     truncated: bool = False
+    reply_token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

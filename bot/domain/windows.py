@@ -1,0 +1,182 @@
+"""Windows and quotas: how long, and how many messages, a platform still lets us send. Pure, one policy a channel.
+
+Each kind of action of the customer opens a window of its own and a repeat of that action opens it anew. A message we
+send is counted in every window that is open, and what may still be sent is the most that any one of them holds: the
+windows do not add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from bot.domain.channel_ports import Deferred, Delivery, Refused
+from bot.domain.ids import ConversationId
+from bot.domain.line_ports import OutboxItem
+from bot.domain.messages import InboundMessage, MessageKind
+
+
+class Opening(StrEnum):
+    """What a customer does that lets us send."""
+
+    MESSAGE = "message"
+    MENU = "menu"
+    FOLLOW = "follow"
+    ENTER = "enter"
+
+
+class Offer(StrEnum):
+    """What a platform still allows when its window is closed."""
+
+    WAIT = "wait"
+    TEMPLATE = "template"
+    HUMAN_TAG = "human_tag"
+    OTHER_CHANNEL = "other_channel"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How long an opening lasts and how many messages it holds (None: not counted)."""
+
+    lasts: timedelta
+    messages: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPolicy:
+    """A channel's windows; ``offers`` when none is open.
+
+    ``presses`` and ``follows`` say which opening a pressed button and a follow event are. ``inline``: an answer may
+    also go out in the response of the webhook, which holds back what is sent by itself.
+    """
+
+    windows: Mapping[Opening, Window]
+    presses: Opening = Opening.MESSAGE
+    follows: Opening | None = None
+    offers: tuple[Offer, ...] = (Offer.WAIT, Offer.OTHER_CHANNEL)
+    inline: bool = False
+
+    @property
+    def counted(self) -> bool:
+        """Tell whether messages are counted, so that several are better merged into one."""
+        return any(window.messages is not None for window in self.windows.values())
+
+
+_TWO_DAYS = timedelta(hours=48)
+_ONE_DAY = timedelta(hours=24)
+_MENU = Window(timedelta(minutes=1), 3)
+_META = WindowPolicy({Opening.MESSAGE: Window(_ONE_DAY)}, offers=(Offer.HUMAN_TAG, Offer.WAIT, Offer.OTHER_CHANNEL))
+
+POLICIES: Mapping[str, WindowPolicy] = {
+    # Source: https://developers.weixin.qq.com/doc/offiaccount/Message_Management/Service_Center_messages.html
+    # (48 hours and 5 messages after a message; 3 messages in 1 minute after a menu click, following, a scanned code).
+    "wechat_oa": WindowPolicy(
+        {Opening.MESSAGE: Window(_TWO_DAYS, 5), Opening.MENU: _MENU, Opening.FOLLOW: _MENU},
+        presses=Opening.MENU,
+        follows=Opening.FOLLOW,
+        inline=True,
+    ),
+    # Source: https://developer.work.weixin.qq.com/document/path/94677 (48 hours and 5 messages after a message) and
+    # /path/95122 (the welcome code of an entered session: one message within 20 seconds).
+    "wecom_kf": WindowPolicy(
+        {Opening.MESSAGE: Window(_TWO_DAYS, 5), Opening.ENTER: Window(timedelta(seconds=20), 1)},
+        follows=Opening.ENTER,
+    ),
+    # Source: https://developers.facebook.com/docs/whatsapp/conversation-types (24 hours, then only a template).
+    "whatsapp": WindowPolicy(
+        {Opening.MESSAGE: Window(_ONE_DAY)}, offers=(Offer.TEMPLATE, Offer.WAIT, Offer.OTHER_CHANNEL)
+    ),
+    # Source: https://developers.facebook.com/docs/messenger-platform/policy/policy-overview (24 hours; the tag
+    # HUMAN_AGENT for 7 days, for humans only).
+    "messenger": _META,
+    "instagram": _META,
+}
+"""The policy of each channel that has windows; any other may always be sent to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An opening on record: when, and how many messages were sent since."""
+
+    kind: Opening
+    at: datetime
+    used: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What may still be sent: ``left`` messages (None: not counted) until ``until``; closed when ``until`` is None.
+
+    ``used_up`` tells a closed window whose time is not over but whose messages are.
+    """
+
+    until: datetime | None
+    left: int | None = None
+    used_up: bool = False
+    offers: tuple[Offer, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether a message may go out."""
+        return self.until is not None
+
+
+def opening_of(message: InboundMessage) -> Opening | None:
+    """Tell what a message from the customer opens; None when nothing, or when the channel has no windows."""
+    policy = POLICIES.get(message.sender.channel)
+    if policy is None or message.kind is MessageKind.UNFOLLOW:
+        return None
+    if message.kind is MessageKind.FOLLOW:
+        return policy.follows
+    return policy.presses if message.kind is MessageKind.BUTTON else Opening.MESSAGE
+
+
+def room(policy: WindowPolicy, opened: Iterable[Opened], at: datetime) -> Room:
+    """Work out what may be sent at ``at``: of the windows still open, the one that holds most, then lasts longest."""
+    running = [
+        (one, policy.windows[one.kind])
+        for one in opened
+        if one.kind in policy.windows and at - one.at <= policy.windows[one.kind].lasts
+    ]
+    rooms = [
+        (window.messages - one.used if window.messages is not None else None, one.at + window.lasts)
+        for one, window in running
+    ]
+    best = max(rooms, key=lambda each: (float("inf") if each[0] is None else each[0], each[1]), default=None)
+    if best is None:
+        return Room(None, offers=policy.offers)
+    left, until = best
+    if left is not None and left <= 0:
+        return Room(None, left=0, used_up=True, offers=policy.offers)
+    return Room(until, left)
+
+
+class WindowLedger(Protocol):
+    """Tells pages what may still be sent to a conversation."""
+
+    async def of_conversation(self, conversation_id: ConversationId, at: datetime) -> Room | None:
+        """Give the room of the conversation's identity; None when its channel has no windows."""
+        ...
+
+
+class SendingGate(Protocol):
+    """What every sending asks first and is counted by after, whoever sends (bot, agent, notice)."""
+
+    async def ask(self, item: OutboxItem, at: datetime) -> Deferred | Refused | None:
+        """Say why the message must not go out (now, or at all); None: it may."""
+        ...
+
+    async def count(self, item: OutboxItem, delivery: Delivery, at: datetime) -> None:
+        """Count what was sent, or may have been, in the windows that are open."""
+        ...
+
+
+class ReplyTokens(Protocol):
+    """The short-lived codes that came with a customer's action and pay for one answer."""
+
+    async def token(self, conversation_id: ConversationId, kind: Opening, at: datetime) -> str:
+        """Give the code of the last such action; empty when there is none, it was used, or its time is over."""
+        ...
