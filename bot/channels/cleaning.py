@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bot.domain.messages import MAX_TEXT_CHARS
+from bot.domain.messages import MAX_TEXT_CHARS, OutboundMessage
 
 # C0 and C1 controls but tab and newline, lone surrogates, byte-order mark, and the marks that reverse what a reader
 # sees (bidi embeddings, overrides, isolates). Zero-width joiners stay: emoji and Indic scripts need them.
@@ -28,3 +28,9 @@ def clean_text(raw: str, max_chars: int = MAX_TEXT_CHARS) -> CleanText:
     if not _INVISIBLE.sub("", text):
         return CleanText("")
     return CleanText(text[:max_chars], truncated=len(text) > max_chars)
+
+
+def clean_message(message: OutboundMessage) -> OutboundMessage:
+    """Drop what cannot be shown from an outbound message's text and labels; nothing is cut."""
+    buttons = tuple(replace(each, label=clean_text(each.label, len(each.label)).text) for each in message.buttons)
+    return replace(message, text=clean_text(message.text, len(message.text)).text, buttons=buttons)
