@@ -12,30 +12,21 @@ import re
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, model_validator
+from pydantic import Field, HttpUrl, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from bot.config_channels import Channels, Section
 from bot.config_values import ClockTime, DatabaseUrl, Pattern, RedisUrl, Zone
 from bot.domain.errors import ConfigError
 
 RASA_KEYS = frozenset({"assistant_id", "recipe", "language", "pipeline", "policies", "importers"})
 OUR_KEY = "xiaoer"
 DEFAULT_FILE = Path("config.yml")
-
-
-QuietTime = Annotated[float | None, Field(ge=0, le=5)]
-_QUIET_TIME = "Seconds to wait for more of a burst here, instead of xiaoer.turns.quiet_time_s."
-
-
-class Section(BaseModel):
-    """A part of the configuration: frozen, with no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Shop(Section):
@@ -155,37 +146,6 @@ class Responses(Section):
     )
 
 
-class WebChannel(Section):
-    """The chat widget."""
-
-    enabled: bool = Field(default=True, description="Offer the chat widget.")
-    allowed_origins: tuple[str, ...] = Field(
-        (), description="Origins of pages that may embed the widget, like https://shop.example; our own always may."
-    )
-    token_days: int = Field(30, description="Days after its last use that a visitor's token is good for.", ge=1, le=400)
-    quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
-
-
-class TelegramChannel(Section):
-    """Telegram; needs XIAOER_TELEGRAM_TOKEN and XIAOER_TELEGRAM_SECRET in the environment."""
-
-    enabled: bool = Field(default=False, description="Receive and send over Telegram.")
-    account: str = Field("main", description="A name of your own for this bot account.", min_length=1)
-    username: str = Field("", description="The bot's user name without @; in groups it answers when addressed by it.")
-    api_base: str = Field("https://api.telegram.org", description="Where Telegram's Bot API is reached.")
-    quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
-
-
-class WechatOaChannel(Section):
-    """WeChat Official Account; needs XIAOER_WECHAT_OA_TOKEN, _APP_SECRET and, in safe mode, _AES_KEY."""
-
-    enabled: bool = Field(default=False, description="Receive and send over a WeChat Official Account.")
-    app_id: str = Field("", description="The account's AppID.")
-    account: str = Field("main", description="A name of your own for this account.", min_length=1)
-    api_base: str = Field("https://api.weixin.qq.com", description="Where WeChat's API is reached.")
-    quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
-
-
 class Turns(Section):
     """How messages become turns."""
 
@@ -198,23 +158,6 @@ class Turns(Section):
     longest_wait_s: float = Field(
         2.0, description="Seconds after which a burst is answered even when it goes on.", ge=0, le=30
     )
-
-
-class Channels(Section):
-    """The platforms we talk on."""
-
-    web: WebChannel = Field(WebChannel(), description="The chat widget for web pages.")
-    telegram: TelegramChannel = Field(TelegramChannel(), description="Telegram.")
-    wechat_oa: WechatOaChannel = Field(WechatOaChannel(), description="WeChat Official Account.")
-
-    def quiet_times_s(self) -> dict[str, float]:
-        """Give the quiet times of the channels that have one of their own, by name."""
-        own = {
-            "web": self.web.quiet_time_s,
-            "telegram": self.telegram.quiet_time_s,
-            "wechat_oa": self.wechat_oa.quiet_time_s,
-        }
-        return {name: quiet_s for name, quiet_s in own.items() if quiet_s is not None}
 
 
 class ConsoleSection(Section):
@@ -363,6 +306,16 @@ class Secrets(Section):
     wechat_oa_app_secret: str = Field("", description="The account's AppSecret.", repr=False)
     wechat_oa_token: str = Field("", description="The server configuration's Token.", repr=False)
     wechat_oa_aes_key: str = Field("", description="The server configuration's EncodingAESKey.", repr=False)
+    line_channel_secret: str = Field("", description="The LINE channel's secret; signs webhooks.", repr=False)
+    line_token: str = Field("", description="The LINE channel's access token.", repr=False)
+    meta_app_secret: str = Field("", description="The Meta app's secret; signs webhooks.", repr=False)
+    meta_verify_token: str = Field("", description="The webhook's verify token, yours to choose.", repr=False)
+    whatsapp_token: str = Field("", description="A system user's token with whatsapp_business_messaging.", repr=False)
+    messenger_token: str = Field("", description="The Page's access token with pages_messaging.", repr=False)
+    instagram_token: str = Field("", description="The token with instagram_manage_messages.", repr=False)
+    web_identity_secret: str = Field(
+        "", description="Shared with your site, which signs its logged-in customers with it.", repr=False
+    )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Secrets:

@@ -1,0 +1,107 @@
+"""The channels' sections of config.yml."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+QuietTime = Annotated[float | None, Field(ge=0, le=5)]
+_QUIET_TIME = "Seconds to wait for more of a burst here, instead of xiaoer.turns.quiet_time_s."
+_GRAPH = "https://graph.facebook.com/v23.0"
+_DISCLOSE = "Say that an automated assistant answers when a conversation starts; some places demand it by law."
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, with no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WebChannel(Section):
+    """The chat widget."""
+
+    enabled: bool = Field(default=True, description="Offer the chat widget.")
+    allowed_origins: tuple[str, ...] = Field(
+        (), description="Origins of pages that may embed the widget, like https://shop.example; our own always may."
+    )
+    token_days: int = Field(30, description="Days after its last use that a visitor's token is good for.", ge=1, le=400)
+    quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
+
+
+class TelegramChannel(Section):
+    """Telegram; needs XIAOER_TELEGRAM_TOKEN and XIAOER_TELEGRAM_SECRET in the environment."""
+
+    enabled: bool = Field(default=False, description="Receive and send over Telegram.")
+    account: str = Field("main", description="A name of your own for this bot account.", min_length=1)
+    username: str = Field("", description="The bot's user name without @; in groups it answers when addressed by it.")
+    api_base: str = Field("https://api.telegram.org", description="Where Telegram's Bot API is reached.")
+    quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
+
+
+class WechatOaChannel(Section):
+    """WeChat Official Account; needs XIAOER_WECHAT_OA_TOKEN, _APP_SECRET and, in safe mode, _AES_KEY."""
+
+    enabled: bool = Field(default=False, description="Receive and send over a WeChat Official Account.")
+    app_id: str = Field("", description="The account's AppID.")
+    account: str = Field("main", description="A name of your own for this account.", min_length=1)
+    api_base: str = Field("https://api.weixin.qq.com", description="Where WeChat's API is reached.")
+    quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
+
+
+class LineChannel(Section):
+    """LINE; needs XIAOER_LINE_CHANNEL_SECRET and XIAOER_LINE_TOKEN in the environment."""
+
+    enabled: bool = Field(default=False, description="Receive and send over a LINE Official Account.")
+    account: str = Field("main", description="A name of your own for this account.", min_length=1)
+    api_base: str = Field("https://api.line.me", description="Where LINE's Messaging API is reached.")
+    quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
+
+
+class WhatsappChannel(Section):
+    """WhatsApp Cloud API; needs XIAOER_WHATSAPP_TOKEN, XIAOER_META_APP_SECRET and XIAOER_META_VERIFY_TOKEN."""
+
+    enabled: bool = Field(default=False, description="Receive and send over WhatsApp's Cloud API.")
+    phone_number_id: str = Field("", description="The id of the business phone number (not the number itself).")
+    account: str = Field("main", description="A name of your own for this number.", min_length=1)
+    api_base: str = Field(_GRAPH, description="Where the Graph API is reached, with its version.")
+    quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
+
+
+class MessengerChannel(Section):
+    """Messenger; needs XIAOER_MESSENGER_TOKEN, XIAOER_META_APP_SECRET and XIAOER_META_VERIFY_TOKEN."""
+
+    enabled: bool = Field(default=False, description="Receive and send over Messenger.")
+    page_id: str = Field("", description="The id of the Facebook Page.")
+    account: str = Field("main", description="A name of your own for this Page.", min_length=1)
+    disclose: bool = Field(default=True, description=_DISCLOSE)
+    api_base: str = Field(_GRAPH, description="Where the Graph API is reached, with its version.")
+    quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
+
+
+class InstagramChannel(Section):
+    """Instagram; needs XIAOER_INSTAGRAM_TOKEN, XIAOER_META_APP_SECRET and XIAOER_META_VERIFY_TOKEN."""
+
+    enabled: bool = Field(default=False, description="Receive and send over Instagram's direct messages.")
+    user_id: str = Field("", description="The id of the Instagram professional account.")
+    account: str = Field("main", description="A name of your own for this account.", min_length=1)
+    disclose: bool = Field(default=True, description=_DISCLOSE)
+    api_base: str = Field(_GRAPH, description="Where the Graph API is reached, with its version.")
+    quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
+
+
+class Channels(Section):
+    """The platforms we talk on."""
+
+    web: WebChannel = Field(WebChannel(), description="The chat widget for web pages.")
+    telegram: TelegramChannel = Field(TelegramChannel(), description="Telegram.")
+    wechat_oa: WechatOaChannel = Field(WechatOaChannel(), description="WeChat Official Account.")
+    line: LineChannel = Field(LineChannel(), description="LINE.")
+    whatsapp: WhatsappChannel = Field(WhatsappChannel(), description="WhatsApp.")
+    messenger: MessengerChannel = Field(MessengerChannel(), description="Messenger.")
+    instagram: InstagramChannel = Field(InstagramChannel(), description="Instagram.")
+
+    def quiet_times_s(self) -> dict[str, float]:
+        """Give the quiet times of the channels that have one of their own, by name."""
+        own = {name: getattr(self, name).quiet_time_s for name in type(self).model_fields}
+        return {name: quiet_s for name, quiet_s in own.items() if quiet_s is not None}
