@@ -30,6 +30,9 @@ def quiet_environment(environment: Mapping[str, str] | None = None) -> dict[str,
     kept = dict(os.environ if environment is None else environment)
     for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"):
         kept.pop(name, None)
+    # One thread for small products: several only wait for each other. TensorFlow has threads of its own.
+    kept.setdefault("OPENBLAS_NUM_THREADS", "1")
+    kept.setdefault("OMP_NUM_THREADS", "1")
     return kept | {
         "RASA_TELEMETRY_ENABLED": "false",
         "CUDA_VISIBLE_DEVICES": "-1",
