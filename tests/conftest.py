@@ -13,6 +13,7 @@ import pytest
 from storage.database import Database
 from storage.schema import migrate
 from tests.postgresql import PostgresqlMissing, PostgresqlServer
+from tests.redis_server import RedisMissing, RedisServer
 
 ALLOW_MISSING = "XIAOER_ALLOW_MISSING"
 MISSING = "MISSING PART"
@@ -89,3 +90,16 @@ def database(database_url: str) -> Iterator[Database]:
     opened = Database(database_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """Give a running Redis-compatible server."""
+    try:
+        server = RedisServer()
+        server.start()
+    except RedisMissing as problem:
+        missing_part("redis", str(problem))
+        raise
+    yield server
+    server.close()

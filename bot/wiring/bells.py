@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
-
 from bot.config import Config
 from bot.domain.ports import Dispatcher
 from bot.wiring.shared import OverRedis
 
 
-async def open_bell(config: Config, redis: OverRedis, stack: AsyncExitStack) -> Dispatcher:
+async def open_bell(config: Config, redis: OverRedis) -> Dispatcher:
     """Open the bell of a process that only rings."""
     from storage.redis.bell import RedisBell  # noqa: PLC0415 - only where Redis is used
 
     await redis.broker.startup()
-    stack.push_async_callback(redis.broker.shutdown)
     return RedisBell(redis.broker, redis.bursts, config.turns.quiet_time_s)

@@ -153,7 +153,7 @@ async def open_house(
         redis = opened.shared.redis
         dispatcher: Dispatcher
         if redis is not None:
-            dispatcher = await open_bell(config, redis, stack)
+            dispatcher = await open_bell(config, redis)
         else:
             understanding = recogniser
             if understanding is None:

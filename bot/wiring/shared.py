@@ -110,15 +110,17 @@ async def _over_redis(
     if hears:
         await live.start()
         stack.push_async_callback(live.stop)
+    broker = BellBroker(url, prefix)
+    stack.push_async_callback(broker.shutdown)
     return Shared(
         live=live,
-        rates=SharedRates(url, prefix),
+        rates=SharedRates(client, url, prefix),
         marks=RedisFirstMark(client, alone.marks, prefix),
         tokens=RedisTokenShelf(client, alone.tokens, prefix),
         sending=RedisSendLimiter(client, alone.sending, prefix, clock),
         redis=OverRedis(
             client=client,
-            broker=BellBroker(url, prefix),
+            broker=broker,
             bursts=BurstBook(client, prefix, clock, Pace().longest_wait_s),
         ),
     )

@@ -193,7 +193,6 @@ class BellListener:
         listening, leading = self._tasks
         leading.cancel()
         await asyncio.gather(listening, leading, return_exceptions=True)
-        await self._broker.shutdown()
         self._thread.shutdown(wait=False)
 
     async def _lead(self) -> None:

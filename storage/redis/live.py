@@ -86,10 +86,8 @@ class RedisLiveFeed:
     async def _listen(self) -> None:
         while True:
             try:
-                async with self._client.pubsub(ignore_subscribe_messages=True) as heard:
+                async with self._client.pubsub() as heard:
                     await heard.subscribe(self._channel)
-                    self._ready.set()
-                    await self._local.tell_lost()
                     while True:
                         await self._hear(await heard.get_message(timeout=_POLL_S))
             except GONE as problem:
@@ -100,6 +98,11 @@ class RedisLiveFeed:
 
     async def _hear(self, message: dict[str, Any] | None) -> None:
         if message is None:
+            return
+        if message["type"] == "subscribe":
+            # Also after a connection that the client made again by itself.
+            self._ready.set()
+            await self._local.tell_lost()
             return
         topic, kind, data = bytes(message["data"]).decode().split("\n", 2)
         if self._local.is_followed(topic):

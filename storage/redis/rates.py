@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from limits.aio.storage import MemoryStorage, MovingWindowSupport, RedisStorage, Storage
+from redis.asyncio import Redis
 
 from storage.redis.server import GONE, Availability
 
@@ -17,15 +18,14 @@ class SharedRates(Storage, MovingWindowSupport):
 
     STORAGE_SCHEME = None
 
-    def __init__(self, url: str, prefix: str) -> None:
-        """Keep counts under ``<prefix>:rate``."""
+    def __init__(self, client: Redis, url: str, prefix: str) -> None:
+        """Keep counts under ``<prefix>:rate``, over the client's connections."""
         super().__init__()
         self._shared = RedisStorage(
             f"async+{url}",
             implementation="redispy",
             key_prefix=f"{prefix}:rate",
-            socket_timeout=2,
-            socket_connect_timeout=1,
+            connection_pool=cast("Any", client.connection_pool),
         )
         self._alone = MemoryStorage()
         self._availability = Availability()

@@ -9,7 +9,8 @@ from bot.domain.clock import Clock
 from storage.redis.server import GONE, Availability
 
 _PATIENCE_MS = 60_000
-# Times are milliseconds. A place that was given is kept for the conversation until it is used or 60 s late.
+# Times are milliseconds; one second's worth of an account may go at once. A place that was given is kept for the
+# conversation until it is used or 60 s late.
 _SCRIPT = """
 local now, gap, chat_gap, burst, patience = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local place = tonumber(redis.call('GET', KEYS[3]))
@@ -23,7 +24,7 @@ if not place or now - place > patience then
   if gap > 0 then
     local free = math.max(now, tonumber(redis.call('GET', KEYS[1])) or now)
     redis.call('SET', KEYS[1], free + gap, 'PX', math.ceil(free + gap - now) + 1000)
-    place = math.max(place, free)
+    place = math.max(place, free - math.max(0, 1000 - gap))
   end
 end
 if place > now then
