@@ -59,7 +59,7 @@ _ADD = insert(OUTBOX)
 _ITEM = OUTBOX.c.id == bindparam("item")
 _OPEN = OUTBOX.c.done_at.is_(None)
 _FRESH = or_(OUTBOX.c.sender != BOT, OUTBOX.c.epoch == _EPOCH)
-_SENDING = update(OUTBOX).where(_ITEM, _OPEN, _FRESH).values(state="sending")
+_SENDING = update(OUTBOX).where(_ITEM, _OPEN, _FRESH, OUTBOX.c.state == "pending").values(state="sending")
 _DONE_SENT = {
     "state": "sent",
     "tries": OUTBOX.c.tries + 1,

@@ -25,6 +25,7 @@ from bot.domain.clock import Clock
 from bot.domain.ids import ConversationId
 from bot.domain.line_ports import OutboxItem, OutboxStore
 from bot.domain.ports import LiveEvent, LiveFeed
+from bot.domain.windows import SendingGate
 from bot.engine import live
 from bot.engine.faults import describe
 from bot.engine.limits import MemorySendLimiter
@@ -54,6 +55,18 @@ class BackOff:
         return full * (0.5 + chance.random() / 2)
 
 
+class OpenGate:
+    """A gate for channels that may always be sent to."""
+
+    async def ask(self, item: OutboxItem, at: datetime) -> Deferred | Refused | None:
+        """Let everything through."""
+        del item, at
+        return None
+
+    async def count(self, item: OutboxItem, delivery: Delivery, at: datetime) -> None:
+        """Count nothing."""
+
+
 class Deliverer:
     """Delivers one conversation's outbox; call it for one conversation at a time."""
 
@@ -67,7 +80,8 @@ class Deliverer:
     ) -> None:
         """Use the adapters by channel name; ``chance`` spreads the retries.
 
-        Set ``back_off`` to change their pace, ``limiter`` when several processes share a channel's limits.
+        Set ``back_off`` to change their pace, ``limiter`` when several processes share a channel's limits, ``gate``
+        where channels have windows.
         """
         self._outbox = outbox
         self._channels = channels
@@ -77,6 +91,7 @@ class Deliverer:
         self._held: dict[ConversationId, datetime] = {}
         self.back_off = BackOff()
         self.limiter: SendLimiter = MemorySendLimiter(clock)
+        self.gate: SendingGate = OpenGate()
 
     async def deliver(self, conversation_id: ConversationId) -> float | None:
         """Send what is due, in order; return the seconds to wait before the next try, None when nothing waits.
@@ -103,8 +118,11 @@ class Deliverer:
         if channel is None:
             return await self._record(item, Failed(f"channel {item.channel!r} is not configured", retryable=True))
         policy = channel.capabilities.sending
-        if item.interrupted and not policy.repeats_safely:
-            return await self._record(item, Unclear("Xiaoer was stopped while it was being sent"))
+        verdict = await self._verdict(item, policy)
+        if verdict is not None:
+            if isinstance(verdict, Deferred):
+                return max(verdict.after_s, _MIN_WAIT_S)
+            return await self._record(item, verdict)
         to = Addressee(item.account, item.channel_user_id, item.conversation_id)
         wait_s = await self.limiter.wait_s(item.channel, to, policy)
         if wait_s > 0:
@@ -112,7 +130,16 @@ class Deliverer:
         # Where a repeat would be seen twice, the attempt is on record before it begins.
         if not policy.repeats_safely and not await self._outbox.mark_sending(item.id, self._clock.now()):
             return None
-        return await self._record(item, await self._send(channel, item, to), policy)
+        delivery = await self._send(channel, item, to)
+        await self.gate.count(item, delivery, self._clock.now())
+        return await self._record(item, delivery, policy)
+
+    async def _verdict(self, item: OutboxItem, policy: SendPolicy) -> Deferred | Refused | Unclear | None:
+        """Say why nothing is to be sent now; what the gate holds back stays untouched."""
+        verdict = await self.gate.ask(item, self._clock.now())
+        if not isinstance(verdict, Deferred) and item.interrupted and not policy.repeats_safely:
+            return Unclear("Xiaoer was stopped while it was being sent")
+        return verdict
 
     async def _send(self, channel: ChannelAdapter, item: OutboxItem, to: Addressee) -> Delivery:
         try:
