@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bot.commands import chat, config, evaluate, orders, people, serve, train
+from bot.commands import chat, config, evaluate, orders, people, serve, train, work
 from bot.commands.screen import trouble, words
 from bot.domain.errors import XiaoerError
 
@@ -21,6 +21,7 @@ application = typer.Typer(
     pretty_exceptions_enable=False,
 )
 application.command()(serve.serve)
+application.command()(work.work)
 application.command()(chat.chat)
 application.command()(train.train)
 application.command()(evaluate.evaluate)

@@ -6,6 +6,7 @@ functions are the steps that must be done before it can open.
 
 from __future__ import annotations
 
+from bot.health.logs import set_up_logs
 from bot.wiring.channels import open_channels, telegram_settings, wechat_oa_settings
 from bot.wiring.health import make_worker_application
 from bot.wiring.house import House, make_services, make_terminal, open_house
@@ -84,6 +85,7 @@ __all__ = [
     "rasa_folder",
     "rasa_is_current",
     "read_orders",
+    "set_up_logs",
     "telegram_settings",
     "train",
     "train_engine",

@@ -40,9 +40,18 @@ def prepare(config: Config, secrets: Secrets, *, demo: bool) -> Prepared:
     """Make everything that is missing; says what it does."""
     signed = with_signing_key(config.data_dir, secrets)
     house.migrate(config, signed)
-    train_if_needed(config)
+    if not config.redis.url:
+        train_if_needed(config)
     logins, people = asyncio.run(_stock(config, signed, demo=demo))
     return Prepared(signed, logins, people, house.data_place(config))
+
+
+def prepare_worker(config: Config, secrets: Secrets) -> Secrets:
+    """Make what a worker needs: tables and a trained model; return the secrets with the signing key."""
+    signed = with_signing_key(config.data_dir, secrets)
+    house.migrate(config, signed)
+    train_if_needed(config)
+    return signed
 
 
 def with_signing_key(data_dir: Path, secrets: Secrets) -> Secrets:

@@ -30,6 +30,7 @@ def serve(
     loaded = configuration.load(config)
     server = loaded.server.model_copy(update={k: v for k, v in (("host", host), ("port", port)) if v is not None})
     loaded = loaded.model_copy(update={"server": server})
+    house.set_up_logs(loaded.log.format, loaded.log.level)
     secrets = configuration.Secrets.from_environment()
     check_port(server.host, server.port)
     prepared = preparing.prepare(loaded, secrets, demo=demo)
@@ -70,7 +71,7 @@ def run(application: house.WebApplication, config: configuration.Config, ready: 
             application,
             host=config.server.host,
             port=config.server.port,
-            log_level="warning",
+            log_config=None,
             access_log=False,
             proxy_headers=config.server.behind_proxy,
             server_header=False,
