@@ -58,8 +58,10 @@ _DROP_STALE = (
 _ADD = insert(OUTBOX)
 _ITEM = OUTBOX.c.id == bindparam("item")
 _OPEN = OUTBOX.c.done_at.is_(None)
-_FRESH = or_(OUTBOX.c.sender != BOT, OUTBOX.c.epoch == _EPOCH)
-_SENDING = update(OUTBOX).where(_ITEM, _OPEN, _FRESH, OUTBOX.c.state == "pending").values(state="sending")
+FRESH = or_(OUTBOX.c.sender != BOT, OUTBOX.c.epoch == _EPOCH)
+"""What may still go out: nobody's words but the bot's are bound to an owner."""
+
+_SENDING = update(OUTBOX).where(_ITEM, _OPEN, FRESH, OUTBOX.c.state == "pending").values(state="sending")
 _DONE_SENT = {
     "state": "sent",
     "tries": OUTBOX.c.tries + 1,
@@ -68,9 +70,9 @@ _DONE_SENT = {
     "refusal": None,
     "done_at": bindparam("at"),
 }
-_PUBLISHED = update(OUTBOX).where(_ITEM, _OPEN, _FRESH).values(_DONE_SENT)
+_PUBLISHED = update(OUTBOX).where(_ITEM, _OPEN, FRESH).values(_DONE_SENT)
 # A row given up between the platform's answer and this mark was sent all the same: the record says so.
-_SENT = update(OUTBOX).where(_ITEM, OUTBOX.c.state != "sent").values(_DONE_SENT)
+SENT = update(OUTBOX).where(_ITEM, OUTBOX.c.state != "sent").values(_DONE_SENT)
 _DEFERRED = (
     update(OUTBOX)
     .where(_ITEM, _OPEN)
@@ -86,6 +88,20 @@ _GIVEN_UP = (
         refusal=bindparam("kind"),
         done_at=bindparam("at"),
     )
+)
+_OF_CHANNEL = (
+    select(CONVERSATIONS.c.id)
+    .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
+    .where(IDENTITIES.c.channel == bindparam("of_channel"))
+)
+_UNDELIVERED = (
+    update(OUTBOX)
+    .where(
+        OUTBOX.c.platform_id == bindparam("of_platform"),
+        OUTBOX.c.state.in_(("sent", "unclear")),
+        OUTBOX.c.conversation_id.in_(_OF_CHANNEL),
+    )
+    .values(state="refused", reason=bindparam("why"), refusal=bindparam("kind"), done_at=bindparam("at"))
 )
 
 
@@ -152,7 +168,7 @@ class SqlOutboxStore:
     async def mark_sent(self, item: OutboxId, at: datetime, platform_id: str) -> None:
         """Record that the channel took it."""
         values = {"item": item, "at": at, "platform": clean_text(platform_id, _REASON_CHARS)}
-        await self._mark(_SENT, values)
+        await self._mark(SENT, values)
 
     async def mark_deferred(self, item: OutboxId, due_at: datetime, reason: str) -> None:
         """Try again at ``due_at``; counts a try."""
@@ -165,6 +181,21 @@ class SqlOutboxStore:
     async def mark_unclear(self, item: OutboxId, at: datetime, reason: str) -> None:
         """Record that it may or may not have arrived."""
         await self._give_up("unclear", item, at, reason, None)
+
+    async def mark_undelivered(self, channel: str, platform_id: str, at: datetime, refusal: tuple[str, str]) -> bool:
+        """Record that the platform took a message and then did not deliver it; ``refusal`` is (reason, kind).
+
+        False when no message of the channel has that id.
+        """
+        reason, kind = refusal
+        values = {
+            "of_channel": channel,
+            "of_platform": platform_id,
+            "at": at,
+            "why": clean_text(reason, _REASON_CHARS),
+            "kind": kind,
+        }
+        return await self._database.run(lambda connection: _changes_one(connection, _UNDELIVERED, values))
 
     async def _give_up(self, state: str, item: OutboxId, at: datetime, reason: str, kind: str | None) -> None:
         why = clean_text(reason, _REASON_CHARS)
