@@ -1,0 +1,1 @@
+"""Nothing lost, nothing doubled: proven by killing, storming and soaking the real house."""

@@ -1,0 +1,93 @@
+"""The real house in a process of its own, which kills itself at a boundary; started by fork, so that it is quick."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import socket
+from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerContext
+
+import uvicorn
+from fastapi import FastAPI
+
+from bot.app import make_routers, open_house
+from bot.config import Config, Secrets, parse
+from bot.domain.clock import SystemClock
+from bot.engine.boundaries import Boundary
+from tests.durability.script import ScriptedRecogniser
+
+SECRETS = Secrets(
+    secret_key="a key for tests, long enough to sign with",
+    telegram_token="700100:token",
+    telegram_secret="webhook-secret",
+)
+
+
+@dataclass(frozen=True)
+class Arming:
+    """Where to die: at the ``crossing``-th crossing of the boundary; None: never."""
+
+    boundary: Boundary | None = None
+    crossing: int = 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the house stands: its database, its port, and where Telegram is."""
+
+    database_url: str
+    port: int
+    telegram_url: str
+
+    def config(self) -> Config:
+        """Give the configuration."""
+        channels = {"telegram": {"enabled": True, "api_base": self.telegram_url}}
+        shop = {"database": {"url": self.database_url}, "channels": channels, "turns": {"quiet_time_s": 0}}
+        return parse({"xiaoer": shop}, "durability")
+
+
+@dataclass
+class _Killer:
+    """Kills its own process, without any chance to tidy up."""
+
+    arming: Arming
+    crossed: int = field(default=0)
+
+    def __call__(self, boundary: Boundary) -> None:
+        """Count, and die when it is time."""
+        if boundary is not self.arming.boundary:
+            return
+        self.crossed += 1
+        if self.crossed == self.arming.crossing:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run(place: Place, arming: Arming) -> None:
+    """Serve until killed or told to stop."""
+    asyncio.run(_serve(place, arming))
+
+
+async def _serve(place: Place, arming: Arming) -> None:
+    async with open_house(place.config(), SECRETS, SystemClock(), ScriptedRecogniser(), _Killer(arming)) as opened:
+        application = FastAPI()
+        for router in make_routers(opened):
+            application.include_router(router)
+        settings = uvicorn.Config(application, port=place.port, log_level="error", lifespan="off")
+        await uvicorn.Server(settings).serve()
+
+
+def nursery() -> ForkServerContext:
+    """Give the context that forks children with everything imported already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+def free_port() -> int:
+    """Find a port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
