@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -52,6 +53,6 @@ class EncodingCache:
 
     def _write(self, keys: Sequence[str]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._path.with_suffix(".new.npz")
+        beside = self._path.with_name(f"{_FILE}.{os.getpid()}.npz")
         np.savez(beside, keys=np.array(keys), vectors=np.stack([self._known[key] for key in keys]))
         beside.replace(self._path)

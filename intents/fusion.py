@@ -63,35 +63,49 @@ class Thresholds:
     """What is sure enough to act on and what is worth asking about, learned at training.
 
     ``weights`` and ``bias`` make one number (log-odds of being right and in scope) of a judgement's signs;
-    ``sure`` and ``clarify`` are the probabilities from which we act and from which we ask.
+    ``sure`` and ``clarify`` are the probabilities from which we act and from which we ask. ``slope`` and ``shift``
+    bring the first intent's log-odds to how often it is right.
     """
 
     weights: tuple[float, ...]
     bias: float
     sure: float
     clarify: float
+    slope: float = 1.0
+    shift: float = 0.0
 
     def trust(self, signs: Floats) -> Floats:
         """Give the probability that the first intent of each row is right, from its signs (texts, signs)."""
         log_odds = signs @ np.array(self.weights, np.float32) + np.float32(self.bias)
         return np.asarray(1 / (1 + np.exp(-np.clip(log_odds, -30, 30))), np.float32)
 
+    def calibrated(self, log_odds: Floats) -> Floats:
+        """Turn joined log-odds (texts, intents) into confidences that mean how often the first is right."""
+        chances = softmax(log_odds)
+        rows = np.arange(len(chances))
+        best = chances.argmax(axis=1)
+        first = np.clip(chances[rows, best], 1e-6, 1 - 1e-6)
+        told = 1 / (1 + np.exp(-(self.slope * np.log(first / (1 - first)) + self.shift)))
+        chances *= ((1 - told) / (1 - first))[:, None]
+        chances[rows, best] = 0
+        # The order stays: the first never falls below the second.
+        chances[rows, best] = np.maximum(told, chances.max(axis=1))
+        return np.asarray(chances / chances.sum(axis=1, keepdims=True), np.float32)
+
 
 NO_THRESHOLDS = Thresholds((), 0.0, 1.0, 1.0)
 
 
 def signs_of(log_odds: Floats, nearest: Floats) -> Floats:
-    """Sum up how a judgement looks: (texts, 8).
+    """Sum up how a judgement looks: (texts, 5).
 
     The log-odds of the first intent, its lead over the second, the spread over all, how near the nearest example
-    is (``nearest``: texts, a cosine), how much speaks for the first intent at all, and squares of the last three.
+    is (``nearest``: texts, a cosine) and how much speaks for the first intent at all.
     """
     chances = softmax(log_odds)
     ranked = np.sort(chances, axis=1)[:, ::-1]
     first = np.clip(ranked[:, 0], 1e-6, 1 - 1e-6)
     second = np.clip(ranked[:, 1], 1e-6, 1)
     spread = -(chances * np.log(np.clip(chances, 1e-9, 1))).sum(axis=1)
-    most = log_odds.max(axis=1)
-    squares = (nearest**2, nearest * most, spread**2)
-    columns = (np.log(first / (1 - first)), np.log(first / second), spread, nearest, most, *squares)
+    columns = (np.log(first / (1 - first)), np.log(first / second), spread, nearest, log_odds.max(axis=1))
     return np.stack(columns, axis=1).astype(np.float32)

@@ -18,7 +18,7 @@ from intents.clauses import Clause, split_clauses, what_is_kept
 from intents.context import answer_to, only_answers
 from intents.encoder import Encoder
 from intents.features import Floats
-from intents.fusion import group_of, signs_of, softmax
+from intents.fusion import group_of, signs_of
 from intents.kernels import ENCODER_VIEW, head_scores
 from intents.model import FULL, SURFACE_ONLY, Model
 from intents.numbers import compile_shapes
@@ -101,7 +101,8 @@ class EmbeddedRecogniser:
         log_odds = self._profile.fusion.join(scores, groups)
         near = cosines[ENCODER_VIEW if self._encoder else "char"].max(axis=1)
         trust = self._profile.thresholds.trust(signs_of(log_odds, near))
-        return [Judgement(row, float(value)) for row, value in zip(softmax(log_odds), trust, strict=True)]
+        chances = self._profile.thresholds.calibrated(log_odds)
+        return [Judgement(row, float(value)) for row, value in zip(chances, trust, strict=True)]
 
     def _conclude(
         self, text: str, expected: Expectation, reading: Reading, meant: tuple[Judgement, str]

@@ -16,6 +16,8 @@ FOLDS = 5
 DIRECTIONS = 256
 WRONG_SHARE = 0.05
 """The share of messages we accept to answer wrongly; the gate is as open as this allows."""
+KEPT_OUT = 0.88
+"""The share of messages outside of the trade that we neither act on nor ask about."""
 _SHRINK = 2.0
 _SCALE = 10.0
 _SEED = 2
@@ -154,7 +156,10 @@ def learn_thresholds(inside: Seen, labels: NDArray[np.int64], orphans: Seen, out
     gate = Thresholds(tuple(float(weight) for weight in weights), float(bias), 0.5, 0.2)
     trust = gate.trust(parts[0])
     sure = _open_gate(trust, right)
-    return Thresholds(gate.weights, gate.bias, sure, min(sure, _part(trust, gate.trust(np.concatenate(parts[1:])))))
+    strange = gate.trust(parts[-1])
+    clarify = min(sure, float(np.quantile(strange, KEPT_OUT)) if outside else _part(trust, strange))
+    slope, shift = _fit_trust(parts[0][:, :1], right, np.ones(len(right)))
+    return Thresholds(gate.weights, gate.bias, sure, clarify, float(slope[0]), shift)
 
 
 def _fit_trust(

@@ -105,10 +105,12 @@ def test_any_text_is_understood_or_not_but_answered(small: EmbeddedRecogniser, t
 
 
 @pytest.mark.parametrize(
-    ("text", "intent"),
-    [("好", "affirm"), ("嗯嗯", "affirm"), ("是的", "affirm"), ("ok", "affirm"), ("👌", "affirm"), ("yes please", "affirm"),
-     ("不", "deny"), ("不是", "deny"), ("no thanks", "deny"), ("唔使啦", "deny"), ("不用了谢谢", "deny"), ("n", "deny")],
-)  # fmt: skip
+    ("intent", "text"),
+    [
+        *[("affirm", text) for text in ("好", "嗯嗯", "是的", "ok", "👌", "yes please")],
+        *[("deny", text) for text in ("不", "不是", "no thanks", "唔使啦", "不用了谢谢", "n")],
+    ],
+)
 def test_yes_and_no_answer_the_question_that_was_asked(small: EmbeddedRecogniser, text: str, intent: str) -> None:
     """After a yes-or-no question a bare yes or no is sure."""
     found = _parse(small, text, Expectation(form="cancel_order", yes_no=True))
