@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import hmac
 import re
+import secrets
 import struct
 from collections.abc import Mapping
 from datetime import datetime
@@ -64,6 +65,12 @@ class Envelope:
         timestamp, nonce = query.get("timestamp", ""), query.get("nonce", "")
         self._compare(query.get("msg_signature", ""), timestamp, nonce, encrypted)
         return _fields(self._decrypt(encrypted, query))
+
+    def seal(self, xml: str, at: int) -> str:
+        """Encrypt and sign a reply in safe mode; in plain mode it stays as it is. ``at`` in seconds since 1970."""
+        if self._crypto is None:
+            return xml
+        return str(self._crypto.encrypt_message(xml, secrets.token_hex(8), str(at)))
 
     def _decrypt(self, encrypted: str, query: Mapping[str, str]) -> str:
         try:

@@ -28,7 +28,7 @@ _NUMBER = re.compile(r"[0-9]{1,20}")
 _TIME = re.compile(r"[0-9]{1,10}")
 _FOLLOWED = frozenset({"subscribe", "subscribe_scan", "subscribe_scan_product"})
 # What happens without the shopper saying anything: reported places, opened links, results of mass messages, cards.
-_SAID = _FOLLOWED | {"unsubscribe", "click"}
+_SAID = _FOLLOWED | {"unsubscribe", "click", "scan"}
 _SILENT_EVENTS = frozenset(EVENT_TYPES) - _SAID | {"view_miniprogram", "publishjobfinish"}
 
 
@@ -91,7 +91,8 @@ def _event_type(texts: Mapping[str, str]) -> str:
 
 
 def _of_event(event: str, texts: Mapping[str, str]) -> _Content:
-    if event in _FOLLOWED:
+    if event in _FOLLOWED or event == "scan":
+        # A follower who scans a code has come anew: he is greeted, and what he may be sent opens as for a new one.
         return _Content(MessageKind.FOLLOW)
     if event == "unsubscribe":
         return _Content(MessageKind.UNFOLLOW)

@@ -12,9 +12,10 @@ from typing import Any
 import httpx
 
 from bot.channels._http import silence_request_logs
+from bot.channels.cleaning import clean_message
 from bot.channels.degrade import degrade
 from bot.channels.parts import PartsSent
-from bot.channels.wechat_oa.settings import CHANNEL, WechatOaSettings
+from bot.channels.wechat_oa.settings import CHANNEL, PASSIVE, SERVICE, WechatOaSettings
 from bot.channels.wechat_oa.vault import TokenRefused, TokenVault
 from bot.domain.channel_ports import (
     Addressee,
@@ -41,6 +42,9 @@ _REFUSED = {
     43004: (Refusal.BLOCKED, "the customer does not follow the account"),
     48001: (Refusal.OTHER, "the account has no permission for customer-service messages"),
 }
+_NO_PERMISSION = 48001
+# What waits for the customer's next word is looked at again now and then, in case the permission has come.
+_NEXT_WORD = Deferred(3600.0, "the account may not send by itself (errcode 48001): it waits for the next word")
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _DEFERRED_S = {45009: 600.0, 45011: 60.0, -1: 5.0}
 
@@ -66,10 +70,22 @@ class WechatOaAdapter:
         self._http = httpx.AsyncClient(base_url=settings.api_url, timeout=_TIMEOUT_S, transport=transport)
         self._vault = TokenVault(settings, self._http, clock, shelf)
         self._parts = PartsSent()
+        self._replies = settings.replies
+        self._permitted = settings.replies != PASSIVE
+
+    def is_alone(self) -> bool:
+        """Tell whether the response of a callback is the only way to answer, as far as is known."""
+        return not self._permitted
 
     async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
-        """Send the message in as many parts as it needs; a repeat goes on after the parts already taken."""
-        for part in degrade(message, self.capabilities)[self._parts.count(outbox_id) :]:
+        """Send the message in as many parts as it needs; a repeat goes on after the parts already taken.
+
+        An account that may not send by itself keeps it for the customer's next word.
+        """
+        if self._replies == PASSIVE:
+            return _NEXT_WORD
+        parts = degrade(clean_message(message), self.capabilities)
+        for part in parts[self._parts.count(outbox_id) :]:
             try:
                 result = await self._send_text(to.channel_user_id, part.text)
             except TokenRefused as error:
@@ -82,7 +98,7 @@ class WechatOaAdapter:
                 return result
             self._parts.note(outbox_id)
         self._parts.forget(outbox_id)
-        return Sent()
+        return Sent(messages=len(parts))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -94,6 +110,10 @@ class WechatOaAdapter:
         if code in _TOKEN_CODES:
             token = await self._vault.replace(token)
             code = await self._post(token, openid, text)
+        if self._replies != SERVICE:
+            self._permitted = code != _NO_PERMISSION
+            if not self._permitted:
+                return _NEXT_WORD
         return _delivery(code)
 
     async def _post(self, token: str, openid: str, text: str) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from bot.domain.errors import ConfigError
 
 CHANNEL = "wechat_oa"
+BOTH, PASSIVE, SERVICE = "both", "passive", "service"
 DEFAULT_API_URL = "https://api.weixin.qq.com"
 _TOKEN = re.compile(r"[A-Za-z0-9]{3,32}")
 _AES_KEY = re.compile(r"[A-Za-z0-9]{43}")
@@ -18,7 +19,8 @@ class WechatOaSettings:
     """One account of the platform.
 
     ``token`` and ``encoding_aes_key`` are those of the callback's settings page; with a key (safe mode) callbacks that
-    are not encrypted are refused, because in plain mode the signature does not cover the body.
+    are not encrypted are refused, because in plain mode the signature does not cover the body. ``replies`` says by
+    which ways answers go out: in the callback's response, by customer-service message, or the first that works.
     """
 
     app_id: str
@@ -27,6 +29,7 @@ class WechatOaSettings:
     encoding_aes_key: str = field(default="", repr=False)
     account: str = "shop"
     api_url: str = DEFAULT_API_URL
+    replies: str = BOTH
 
     def __post_init__(self) -> None:
         """Refuse what the platform would not take."""

@@ -1,39 +1,48 @@
-"""The account's callback: check, open, commit, answer ``success`` at once.
+"""The account's callback: check, open, commit, then answer in the response, or ``success``.
 
-The answer to the shopper goes out as a customer-service message (``send``). Not there yet: the passive reply within
-five seconds (the answer in the callback's own response, retries with the same MsgId joining it, and accounts without
-permission for customer-service messages, errcode 48001, answering with the next retry), and merging several messages
-into the few that the window allows. Until then an account needs that permission.
+With ``passive`` the answer of the turn goes out in the callback's own response when it is there in time (``passive``);
+what is not goes out as a customer-service message (``send``). Without it every answer does.
 """
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
 
 import structlog
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from bot.channels._http import guard_webhook, read_body
 from bot.channels.wechat_oa.envelope import Envelope
 from bot.channels.wechat_oa.parse import parse_callback
+from bot.channels.wechat_oa.passive import PassiveReplies, exchange_key
+from bot.channels.wechat_oa.reply import text_reply
 from bot.channels.wechat_oa.settings import CHANNEL, WechatOaSettings
 from bot.domain.channel_ports import OnMessages
 from bot.domain.clock import Clock
 from bot.domain.errors import BadPayload
+from bot.domain.line_ports import Accepted
+from bot.domain.messages import InboundMessage, MessageKind
 
 MAX_BODY_BYTES = 256 * 1024
 _MAX_ECHO_CHARS = 256
+_SUCCESS = "success"
 _LOG = structlog.get_logger(__name__)
 
 
 class _Callback:
     """The endpoints, bound to their account."""
 
-    def __init__(self, settings: WechatOaSettings, on_messages: OnMessages, clock: Clock) -> None:
+    def __init__(
+        self, settings: WechatOaSettings, on_messages: OnMessages, clock: Clock, passive: PassiveReplies | None
+    ) -> None:
         self._account = settings.account
         self._envelope = Envelope(settings)
         self._on_messages = on_messages
         self._clock = clock
+        self._passive = passive
 
     async def echo(self, request: Request) -> Response:
         """Prove to the platform's console that this address is ours."""
@@ -47,19 +56,57 @@ class _Callback:
         """Take one callback; ``success`` once it is committed."""
         self._envelope.check(request.query_params, self._clock.now())
         body = await read_body(request, MAX_BODY_BYTES)
-        parsed = parse_callback(self._envelope.open(request.query_params, body), self._account)
-        if parsed.message:
-            await self._on_messages([parsed.message])
-        else:
+        fields = self._envelope.open(request.query_params, body)
+        parsed = parse_callback(fields, self._account)
+        if parsed.message is None:
             _LOG.info("wechat_callback_without_message", reason=parsed.ignored)
-        return PlainTextResponse("success")
+            return PlainTextResponse(_SUCCESS)
+        (accepted,) = await self._on_messages([parsed.message])
+        if self._passive is None or parsed.message.kind is MessageKind.UNFOLLOW:
+            return PlainTextResponse(_SUCCESS)
+        return await self._reply(self._passive, parsed.message, accepted, str(fields.get("ToUserName", "")))
+
+    async def _reply(
+        self, passive: PassiveReplies, message: InboundMessage, accepted: Accepted, account: str
+    ) -> Response:
+        verdict = await passive.answer(message, accepted)
+        if verdict.again:
+            # Nobody listens any more: WeChat has hung up and calls again.
+            return PlainTextResponse("", status_code=504)
+        if not verdict.answer:
+            return PlainTextResponse(_SUCCESS)
+        created_at = int(self._clock.now().timestamp())
+        xml = text_reply(message.sender.channel_user_id, account, created_at, verdict.answer)
+        return _Answer(
+            self._envelope.seal(xml, created_at),
+            lambda: passive.written(exchange_key(message), accepted.conversation_id),
+        )
+
+
+class _Answer(Response):
+    """A reply that says so once it was written."""
+
+    media_type = "application/xml"
+
+    def __init__(self, xml: str, written: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(xml)
+        self._written = written
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Write the response, then record it."""
+        await super().__call__(scope, receive, send)
+        await self._written()
 
 
 def build_router(
-    settings: WechatOaSettings, on_messages: OnMessages, clock: Clock, path: str = "/webhooks/wechat_oa"
+    settings: WechatOaSettings,
+    on_messages: OnMessages,
+    clock: Clock,
+    path: str = "/webhooks/wechat_oa",
+    passive: PassiveReplies | None = None,
 ) -> APIRouter:
-    """Build the callback's routes."""
-    callback = _Callback(settings, on_messages, clock)
+    """Build the callback's routes; ``passive`` answers in the response."""
+    callback = _Callback(settings, on_messages, clock, passive)
     router = APIRouter(include_in_schema=False)
     router.add_api_route(path, guard_webhook(CHANNEL, callback.echo), methods=["GET"])
     router.add_api_route(path, guard_webhook(CHANNEL, callback.receive), methods=["POST"])

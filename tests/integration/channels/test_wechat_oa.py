@@ -315,7 +315,7 @@ async def test_token_that_stays_invalid_is_bounded(plain: Town):
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        (45015, Refused), (45047, Refused), (43004, Refused), (48001, Refused),
+        (45015, Refused), (45047, Refused), (43004, Refused), (48001, Deferred),
         (45009, Deferred), (45011, Deferred), (-1, Deferred), (45002, Failed), (99999, Failed),
     ],
 )  # fmt: skip

@@ -1,0 +1,70 @@
+"""The passive reply: our own XML, safe against whatever the text holds, sealed in safe mode.
+
+Source: https://developers.weixin.qq.com/doc/offiaccount/Message_Management/Passive_user_reply_message.html (text up to
+2048 bytes) and .../Message_encryption_and_decryption_instructions.html (the sealed reply).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from bot.channels.cleaning import clean_message
+from bot.channels.degrade import measure, number_options, split_text
+from bot.domain.exchange_ports import Composed
+from bot.domain.messages import OutboundMessage
+
+MAX_REPLY_BYTES = 2048
+_UNIT = "bytes"
+_MORE_ZH = "（未完，回复任意内容看下文）"
+_MORE_EN = "(To be continued: write anything to read on.)"
+_CJK = re.compile("[\u3400-\u9fff]")
+# What XML 1.0 has no place for, even escaped.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def write_xml(fields: Mapping[str, str | int]) -> str:
+    """Write the flat XML of the platform; texts are CDATA, in which ``]]>`` is cut in two."""
+    parts = [f"<{name}>{value if isinstance(value, int) else _cdata(value)}</{name}>" for name, value in fields.items()]
+    return f"<xml>{''.join(parts)}</xml>"
+
+
+def text_reply(to: str, account: str, created_at: int, text: str) -> str:
+    """Write a text reply to ``to`` (OpenID) from ``account`` (the ToUserName of the callback)."""
+    return write_xml(
+        {"ToUserName": to, "FromUserName": account, "CreateTime": created_at, "MsgType": "text", "Content": text}
+    )
+
+
+def compose(messages: Sequence[OutboundMessage], *, alone: bool) -> Composed | None:
+    """Put waiting messages into one reply, choices as numbered lines.
+
+    ``alone``: the account has no other way to send, so that of a text too long for one reply the beginning goes now
+    and the rest with the next reply; otherwise such a message is left to be sent by itself.
+    """
+    shown: list[str] = []
+    for message in messages:
+        text = as_text(message)
+        if measure("\n\n".join([*shown, text]), _UNIT) > MAX_REPLY_BYTES:
+            break
+        shown.append(text)
+    if shown:
+        return Composed("\n\n".join(text for text in shown if text), len(shown))
+    return _beginning(messages[0]) if alone and messages else None
+
+
+def as_text(message: OutboundMessage) -> str:
+    """Write a message as the text a reply can hold."""
+    clean = clean_message(message)
+    return number_options(clean.text, clean.buttons) if clean.buttons else clean.text
+
+
+def _beginning(message: OutboundMessage) -> Composed:
+    text = as_text(message)
+    more = _MORE_ZH if _CJK.search(text) else _MORE_EN
+    first = split_text(text, MAX_REPLY_BYTES - measure(f"\n{more}", _UNIT), _UNIT)[0]
+    return Composed(f"{first}\n{more}", 0, OutboundMessage(text[len(first) :].strip()))
+
+
+def _cdata(text: str) -> str:
+    return f"<![CDATA[{_NOT_XML.sub('', text).replace(']]>', ']]]]><![CDATA[>')}]]>"
