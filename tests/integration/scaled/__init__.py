@@ -1,0 +1,1 @@
+"""Web processes that ring and workers that answer, over PostgreSQL and Redis."""
