@@ -27,6 +27,7 @@ def encode_inbound(message: InboundMessage) -> dict[str, Any]:
         "payload": message.payload,
         "attachments": [_encode_attachment(attachment) for attachment in message.attachments],
         "truncated": message.truncated,
+        "sequence": message.sequence,
         **({"reply_token": message.reply_token} if message.reply_token else {}),
     }
 
@@ -42,6 +43,7 @@ def decode_inbound(data: Mapping[str, Any]) -> InboundMessage:
         payload=data["payload"],
         attachments=tuple(_decode_attachment(attachment) for attachment in data["attachments"]),
         truncated=data["truncated"],
+        sequence=data.get("sequence", 0),
         reply_token=data.get("reply_token", ""),
     )
 

@@ -83,8 +83,8 @@ class SqlTurnStore:
 
 def _load(connection: Connection, conversation_id: ConversationId) -> PendingTurn | None:
     values = {"conversation": conversation_id}
-    inbox: tuple[tuple[InboxId, InboundMessage], ...] = tuple(
-        (InboxId(inbox_id), decode_inbound(message)) for inbox_id, message in connection.execute(_PENDING, values)
+    inbox = _in_order(
+        [(InboxId(inbox_id), decode_inbound(message)) for inbox_id, message in connection.execute(_PENDING, values)]
     )
     if not inbox:
         return None
@@ -101,6 +101,12 @@ def _load(connection: Connection, conversation_id: ConversationId) -> PendingTur
         tracker=Tracker.from_snapshot(row["tracker"]).fold(event for _, _, event in newer),
         inbox=inbox,
     )
+
+
+def _in_order(inbox: list[tuple[InboxId, InboundMessage]]) -> tuple[tuple[InboxId, InboundMessage], ...]:
+    """Put messages their platform numbers into its order; the others keep their places."""
+    numbered = iter(sorted((row for row in inbox if row[1].sequence), key=lambda row: row[1].sequence))
+    return tuple(next(numbered) if row[1].sequence else row for row in inbox)
 
 
 def _commit(connection: Connection, commit: TurnCommit) -> None:

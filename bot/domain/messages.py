@@ -53,7 +53,9 @@ class InboundMessage:
 
     ``dedupe_key`` is unique per (channel, account) and the same when the platform delivers again.
     ``payload`` is a pressed button's payload; ``sent_at`` is the platform's own time, aware UTC.
-    ``reply_token`` is the short-lived code by which some platforms let one answer go out.
+    ``reply_token`` is the short-lived code by which some platforms let one answer go out. ``sequence`` grows with every
+    message of a conversation where the platform numbers them (0: it does not), so that a shuffled burst is read in the
+    order it was written.
     """
 
     sender: Sender
@@ -65,6 +67,7 @@ class InboundMessage:
     attachments: tuple[Attachment, ...] = ()
     truncated: bool = False
     reply_token: str = field(default="", repr=False)
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,6 +188,7 @@ class _Reading:
             text=words.text,
             payload=payload,
             truncated=words.truncated,
+            sequence=self._update.update_id,
         )
 
 

@@ -1,0 +1,63 @@
+"""Platforms deliver again and out of order: each message is in the record once, and in the platform's order."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from random import Random
+
+from sqlalchemy import select
+
+from bot.domain.events import BotUttered, CustomerUttered
+from bot.domain.messages import InboundMessage
+from bot.engine.dispatcher import Pace
+from storage.tables import EVENTS, INBOX
+from tests.durability.workshop import FaultyPlatform, Workshop, open_workshop, written
+
+PEOPLE = 12
+BURSTS = 2
+BURST = 5
+AT_ONCE = 20
+# Longer than any pause of the storm, so that a burst is one turn however slow the machine is.
+PACE = Pace(quiet_s=2.0, longest_wait_s=60.0)
+
+
+async def _storm(workshop: Workshop, burst: int, chance: Random) -> None:
+    """Deliver everybody's burst, each message 1 to 5 times, shuffled, 20 deliveries at once."""
+    deliveries: list[InboundMessage] = []
+    for person in range(PEOPLE):
+        for number in range(burst * BURST + 1, (burst + 1) * BURST + 1):
+            deliveries += [written(f"person-{person}", number, "你好")] * chance.randint(1, 5)
+    chance.shuffle(deliveries)
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def deliver(message: InboundMessage) -> None:
+        async with room:
+            await workshop.accept([message])
+
+    await asyncio.gather(*(deliver(message) for message in deliveries))
+    await workshop.dispatcher.settle()
+
+
+async def test_storm_of_redeliveries_is_recorded_once_and_in_order(database_url: str, tmp_path: Path):
+    """A shuffled burst is one turn with one answer, its words in the platform's order."""
+    platform = FaultyPlatform(tmp_path / "screen")
+    async with open_workshop(database_url, platform, PACE) as workshop:
+        for burst in range(BURSTS):
+            await _storm(workshop, burst, Random(burst))  # noqa: S311 - repeatable
+        database = workshop.stores.database
+        rows = await database.read(
+            lambda on: on.execute(
+                select(EVENTS.c.conversation_id, EVENTS.c.kind, EVENTS.c.data).order_by(EVENTS.c.seq)
+            ).all()
+        )
+        inbox = await database.read(lambda on: on.execute(select(INBOX.c.dedupe_key)).scalars().all())
+    assert len(inbox) == len(set(inbox)) == PEOPLE * BURSTS * BURST
+    conversations = {row[0] for row in rows}
+    assert len(conversations) == PEOPLE
+    for conversation in conversations:
+        own = [(kind, data) for each, kind, data in rows if each == conversation]
+        said = [int(data["text"].partition("#")[2]) for kind, data in own if kind == CustomerUttered.kind]
+        assert said == list(range(1, BURSTS * BURST + 1))
+        assert sum(kind == BotUttered.kind for kind, _ in own) == BURSTS
+    assert len(platform.arrived()) == PEOPLE * BURSTS
