@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from limits.aio.storage import MemoryStorage
 from limits.aio.storage import Storage as Rates
 
-from bot.channels.wechat_oa.vault import MemoryTokenShelf
+from bot.channels.vault import MemoryTokenShelf
 from bot.config import Config, Secrets
 from bot.desk.presence import MemoryFirstMark
 from bot.domain.channel_ports import SendLimiter

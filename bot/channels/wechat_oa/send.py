@@ -15,8 +15,9 @@ from bot.channels._http import silence_request_logs
 from bot.channels.cleaning import clean_message
 from bot.channels.degrade import degrade
 from bot.channels.parts import PartsSent
+from bot.channels.vault import TokenRefused
 from bot.channels.wechat_oa.settings import CHANNEL, PASSIVE, SERVICE, WechatOaSettings
-from bot.channels.wechat_oa.vault import TokenRefused, TokenVault
+from bot.channels.wechat_oa.vault import make_vault
 from bot.domain.channel_ports import (
     Addressee,
     Capabilities,
@@ -68,7 +69,7 @@ class WechatOaAdapter:
     ) -> None:
         silence_request_logs()
         self._http = httpx.AsyncClient(base_url=settings.api_url, timeout=_TIMEOUT_S, transport=transport)
-        self._vault = TokenVault(settings, self._http, clock, shelf)
+        self._vault = make_vault(settings, self._http, clock, shelf)
         self._parts = PartsSent()
         self._replies = settings.replies
         self._permitted = settings.replies != PASSIVE

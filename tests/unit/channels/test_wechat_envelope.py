@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.channels.sealed import Seal
 from bot.channels.wechat_oa.envelope import Envelope
 from bot.channels.wechat_oa.settings import WechatOaSettings
 from bot.domain.errors import BadPayload, BadSignature
@@ -26,9 +27,8 @@ QUERY = {
 
 def test_official_sample_decrypts_to_its_known_number():
     """Signature and cipher are those of the platform's own sample."""
-    envelope = Envelope(SAMPLE)
-    envelope._compare(QUERY["msg_signature"], QUERY["timestamp"], QUERY["nonce"], SEALED)
-    assert envelope._decrypt(SEALED, QUERY) == "1616140317555161061"
+    seal = Seal(SAMPLE.token, SAMPLE.encoding_aes_key, SAMPLE.app_id)
+    assert seal.open(QUERY, SEALED) == "1616140317555161061"
 
 
 def test_official_sample_with_one_letter_changed_is_refused():
