@@ -86,7 +86,9 @@ class InstagramChannel(Section):
     user_id: str = Field("", description="The id of the Instagram professional account.")
     account: str = Field("main", description="A name of your own for this account.", min_length=1)
     disclose: bool = Field(default=True, description=_DISCLOSE)
-    api_base: str = Field(_GRAPH, description="Where the Graph API is reached, with its version.")
+    api_base: str = Field(
+        "https://graph.instagram.com/v23.0", description="Where the Graph API is reached, with its version."
+    )
     quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
 
 

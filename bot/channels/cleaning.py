@@ -31,6 +31,8 @@ def clean_text(raw: str, max_chars: int = MAX_TEXT_CHARS) -> CleanText:
 
 
 def clean_message(message: OutboundMessage) -> OutboundMessage:
-    """Drop what cannot be shown from an outbound message's text and labels; nothing is cut."""
-    buttons = tuple(replace(each, label=clean_text(each.label, len(each.label)).text) for each in message.buttons)
+    """Drop what cannot be shown from an outbound message's text and labels (of one line each); nothing is cut."""
+    buttons = tuple(
+        replace(each, label=" ".join(clean_text(each.label, len(each.label)).text.split())) for each in message.buttons
+    )
     return replace(message, text=clean_text(message.text, len(message.text)).text, buttons=buttons)

@@ -95,11 +95,12 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """Whom to send to."""
+    """Whom to send to; ``sender`` is who speaks: ``bot``, ``agent`` or ``notice`` (some platforms let humans more)."""
 
     account: str
     channel_user_id: str
     conversation_id: ConversationId
+    sender: str = ""
 
 
 class SendLimiter(Protocol):

@@ -1,0 +1,1 @@
+"""Messenger and Instagram: one messaging platform of Meta under two names."""

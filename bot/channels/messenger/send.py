@@ -1,0 +1,152 @@
+"""Sending on Messenger and Instagram.
+
+Source: https://developers.facebook.com/docs/messenger-platform/reference/send-api (text 2000),
+.../send-messages/quick-replies (13 of 20 characters), .../reference/templates/button (text 640, 3 buttons of 20),
+.../instagram/features/send-message (text of 1000 bytes), .../policy/policy-overview (24 hours; HUMAN_AGENT 7 days, for
+answers written by a person; automation is disclosed at a conversation's start), .../error-codes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+
+from bot.channels._api import Answer, text_of
+from bot.channels._meta.graph import ErrorTable, GraphApi, post_message
+from bot.channels._meta.settings import MetaSettings
+from bot.channels.cleaning import clean_message
+from bot.channels.degrade import degrade, measure
+from bot.channels.messenger.parse import INSTAGRAM, MESSENGER
+from bot.channels.parts import PartsSent
+from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Refusal, Refused, SendPolicy, Sent
+from bot.domain.ids import OutboxId
+from bot.domain.messages import OutboundMessage
+from bot.domain.shared_ports import FirstMark
+
+MAX_QUICK_REPLIES = 13
+MAX_LABEL = 20
+MAX_TEMPLATE_BUTTONS = 3
+MAX_TEMPLATE_TEXT = 640
+AGENT = "agent"
+_SENDING = SendPolicy(per_second=100)
+_CAPABILITIES = {
+    MESSENGER: Capabilities(max_text=2000, text_unit="utf16", max_buttons=MAX_QUICK_REPLIES, sending=_SENDING),
+    INSTAGRAM: Capabilities(max_text=1000, text_unit="bytes", max_buttons=MAX_QUICK_REPLIES, sending=_SENDING),
+}
+_DISCLOSED_FOR_S = 24 * 3600
+_CJK = re.compile("[\u3400-\u9fff]")
+_DISCLOSURE_ZH = "（您正在与自动客服对话，随时可以说“转人工”。）"
+_DISCLOSURE_EN = '(You are chatting with an automated assistant; say "human" at any time.)'
+_ERRORS = ErrorTable(
+    refused={
+        (10, 2018278): (Refusal.WINDOW, "window closed: more than 24 hours since the customer's last message"),
+        (10, 2018065): (Refusal.WINDOW, "window closed: more than 24 hours since the customer's last message"),
+        (10, 2534022): (Refusal.WINDOW, "window closed: more than 24 hours since the customer's last message"),
+        (10, 2018300): (Refusal.HUMAN_ONLY, "another app or a person in the Page's inbox holds this conversation"),
+        (200, 1545041): (Refusal.BLOCKED, "the customer does not receive messages of this account"),
+        (200, 2018108): (Refusal.BLOCKED, "the customer does not receive messages now"),
+        551: (Refusal.BLOCKED, "the customer is not available to this account"),
+    },
+    waits_s={1200: 5.0, 80006: 60.0},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """Says at the start of a conversation, and once a day of it, that a machine answers; ``marks`` remembers where."""
+
+    marks: FirstMark
+    wanted: bool = True
+
+
+def render(message: OutboundMessage, channel: str = MESSENGER) -> tuple[dict[str, Any], ...]:
+    """Shape a message as message objects of the Send API, each within its limits."""
+    message = clean_message(message)
+    abilities = _CAPABILITIES[channel]
+    if any(len(button.label) > MAX_LABEL for button in message.buttons):
+        abilities = replace(abilities, max_buttons=0)
+    return tuple(_shape(part) for part in degrade(message, abilities) if part.text)
+
+
+def _shape(part: OutboundMessage) -> dict[str, Any]:
+    if not part.buttons:
+        return {"text": part.text}
+    if len(part.buttons) <= MAX_TEMPLATE_BUTTONS and measure(part.text, "utf16") <= MAX_TEMPLATE_TEXT:
+        keys = [{"type": "postback", "title": each.label, "payload": each.payload} for each in part.buttons]
+        payload = {"template_type": "button", "text": part.text, "buttons": keys}
+        return {"attachment": {"type": "template", "payload": payload}}
+    replies = [{"content_type": "text", "title": each.label, "payload": each.payload} for each in part.buttons]
+    return {"text": part.text, "quick_replies": replies}
+
+
+def disclose(message: OutboundMessage) -> OutboundMessage:
+    """Put the line that a machine answers before a message, in the message's language."""
+    line = _DISCLOSURE_ZH if _CJK.search(message.text) else _DISCLOSURE_EN
+    return replace(message, text=f"{line}\n{message.text}")
+
+
+class MessengerAdapter:
+    """The ``messenger`` channel of a Page or the ``instagram`` channel of an account, as the settings name it."""
+
+    def __init__(
+        self, settings: MetaSettings, disclosure: Disclosure, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self.name = settings.channel
+        self.capabilities = _CAPABILITIES[settings.channel]
+        self.settings = settings
+        self._disclosure = disclosure
+        self._graph = GraphApi(settings, transport)
+        self._parts = PartsSent()
+        self._opening = PartsSent()
+
+    async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
+        """Send the message in as many parts as it needs; a repeat goes on after the parts already taken."""
+        opens = await self._opens(to, outbox_id)
+        parts = render(disclose(message) if opens else message, self.name)
+        delivery: Delivery = Sent()
+        for part in parts[self._parts.count(outbox_id) :]:
+            delivery = await self._part(to, part)
+            if not isinstance(delivery, Sent):
+                if opens and not self._parts.count(outbox_id):
+                    self._opening.forget(outbox_id)
+                    await self._disclosure.marks.forget(self._mark(to))
+                return delivery
+            self._parts.note(outbox_id)
+        self._parts.forget(outbox_id)
+        self._opening.forget(outbox_id)
+        return delivery
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._graph.close()
+
+    async def _opens(self, to: Addressee, outbox_id: OutboxId) -> bool:
+        """Tell whether this message carries the disclosure; a repeat says the same, so that its parts stay the same."""
+        if self._opening.count(outbox_id):
+            return True
+        if not self._disclosure.wanted or to.sender == AGENT or self._parts.count(outbox_id):
+            return False
+        first = await self._disclosure.marks.is_first(self._mark(to), _DISCLOSED_FOR_S)
+        if first:
+            self._opening.note(outbox_id)
+        return first
+
+    def _mark(self, to: Addressee) -> str:
+        return f"disclosed:{self.name}:{to.account}:{to.channel_user_id}"
+
+    async def _part(self, to: Addressee, part: Mapping[str, Any]) -> Delivery:
+        """Send one part; when the window is closed, a person's words may still go out with the tag for them."""
+        body = {"recipient": {"id": to.channel_user_id}, "message": part}
+        delivery = await self._post(body | {"messaging_type": "RESPONSE"})
+        closed = isinstance(delivery, Refused) and delivery.kind is Refusal.WINDOW
+        if closed and to.sender == AGENT:
+            return await self._post(body | {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"})
+        return delivery
+
+    async def _post(self, body: Mapping[str, Any]) -> Delivery:
+        found = await post_message(self._graph, f"{self.settings.node}/messages", body, _ERRORS)
+        return Sent(text_of(found.data, "message_id")) if isinstance(found, Answer) else found

@@ -1,0 +1,145 @@
+"""Sending on WhatsApp.
+
+Source: https://developers.facebook.com/docs/whatsapp/cloud-api/messages (text 4096; interactive body 1024; three reply
+buttons of 20 characters; a list of ten rows of 24 and 72), .../cloud-api/overview#throughput (80 a second; one pair one
+message in six seconds, 45 in a burst that is paid back), .../cloud-api/support/error-codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import httpx
+
+from bot.channels._api import Answer, listing, text_of
+from bot.channels._meta.graph import ErrorTable, GraphApi, post_message
+from bot.channels._meta.settings import MetaSettings
+from bot.channels.cleaning import clean_message
+from bot.channels.degrade import degrade, split_text
+from bot.channels.parts import PartsSent
+from bot.channels.whatsapp.parse import CHANNEL
+from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Refusal, SendPolicy, Sent
+from bot.domain.ids import OutboxId
+from bot.domain.messages import Button, OutboundMessage
+
+MAX_INTERACTIVE_TEXT = 1024
+MAX_REPLY_BUTTONS = 3
+MAX_REPLY_LABEL = 20
+MAX_ROWS = 10
+MAX_ROW_TITLE = 24
+MAX_ROW_DESCRIPTION = 72
+_CHOOSE_ZH, _CHOOSE_EN = "请选择", "Choose"
+_SENDING = SendPolicy(per_second=80, chat_per_second=1 / 6, chat_burst=20)
+_ERRORS = ErrorTable(
+    refused={
+        131047: (Refusal.WINDOW, "window closed: more than 24 hours since the customer's last message"),
+        131026: (Refusal.BLOCKED, "the number cannot be delivered to: not on WhatsApp, too old a version, or blocked"),
+        131050: (Refusal.BLOCKED, "the customer stopped marketing messages of this business"),
+        132000: (Refusal.TEMPLATE, "the template has another number of parameters"),
+        132001: (Refusal.TEMPLATE, "the template does not exist in this language or is not approved"),
+        132007: (Refusal.TEMPLATE, "the template's content breaks a policy"),
+        132012: (Refusal.TEMPLATE, "the template's parameters have another format"),
+        132015: (Refusal.TEMPLATE, "the template is paused for its quality"),
+        132016: (Refusal.TEMPLATE, "the template is disabled for its quality"),
+        131031: (Refusal.OTHER, "the business account is locked"),
+    },
+    waits_s={130429: 1.0, 131056: 6.0, 80007: 60.0, 131048: 600.0, 131049: 3600.0},
+    passing=frozenset({131000, 131016, 133004}),
+)
+
+
+def render(message: OutboundMessage) -> tuple[dict[str, Any], ...]:
+    """Shape a message as bodies of type ``text`` or ``interactive``, each within its limits."""
+    message = clean_message(message)
+    # Ids have to differ, and a label has to have a place; else the choices are numbered.
+    told_apart = len({button.payload for button in message.buttons}) == len(message.buttons)
+    fits = told_apart and all(len(button.label) <= MAX_ROW_DESCRIPTION for button in message.buttons)
+    abilities = WhatsappAdapter.capabilities if fits else replace(WhatsappAdapter.capabilities, max_buttons=0)
+    shaped: list[dict[str, Any]] = []
+    for part in degrade(message, abilities):
+        if part.buttons:
+            shaped += _with_choices(part.text, part.buttons)
+        elif part.text:
+            shaped.append(_text(part.text))
+    return tuple(shaped)
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": {"body": text, "preview_url": False}}
+
+
+def _with_choices(text: str, buttons: Sequence[Button]) -> list[dict[str, Any]]:
+    """Put the choices under the last piece of the text: an interactive body is shorter than a plain one."""
+    *before, last = split_text(text, MAX_INTERACTIVE_TEXT, "chars")
+    few = len(buttons) <= MAX_REPLY_BUTTONS and all(len(button.label) <= MAX_REPLY_LABEL for button in buttons)
+    # Titles that the phone could not tell apart are not taken.
+    distinct = len({button.label for button in buttons}) == len(buttons)
+    action = _reply_buttons(buttons) if few and distinct else _rows(last, buttons)
+    kind = "button" if few and distinct else "list"
+    interactive = {"type": kind, "body": {"text": last}, "action": action}
+    return [*map(_text, before), {"type": "interactive", "interactive": interactive}]
+
+
+def _reply_buttons(buttons: Sequence[Button]) -> dict[str, Any]:
+    replies = [{"id": button.payload, "title": button.label} for button in buttons]
+    return {"buttons": [{"type": "reply", "reply": reply} for reply in replies]}
+
+
+def _rows(text: str, buttons: Sequence[Button]) -> dict[str, Any]:
+    rows = [_row(button) for button in buttons]
+    opener = _CHOOSE_EN if text.isascii() else _CHOOSE_ZH
+    return {"button": opener, "sections": [{"title": opener, "rows": rows}]}
+
+
+def _row(button: Button) -> dict[str, Any]:
+    """Shape a row; a label too long for its title stands whole in the description."""
+    if len(button.label) <= MAX_ROW_TITLE:
+        return {"id": button.payload, "title": button.label}
+    title = f"{button.label[: MAX_ROW_TITLE - 1].rstrip()}…"
+    return {"id": button.payload, "title": title, "description": button.label}
+
+
+class WhatsappAdapter:
+    """The ``whatsapp`` channel of one phone number; ``transport`` replaces the network in tests."""
+
+    name = CHANNEL
+    capabilities = Capabilities(max_text=4096, max_buttons=MAX_ROWS, images=False, sending=_SENDING)
+
+    def __init__(self, settings: MetaSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.settings = settings
+        self._graph = GraphApi(settings, transport)
+        self._parts = PartsSent()
+
+    async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
+        """Send the message in as many parts as it needs; a repeat goes on after the parts already taken."""
+        delivery: Delivery = Sent()
+        parts = render(message)
+        for part in parts[self._parts.count(outbox_id) :]:
+            delivery = await self._post(to.channel_user_id, part)
+            if not isinstance(delivery, Sent):
+                return delivery
+            self._parts.note(outbox_id)
+        self._parts.forget(outbox_id)
+        return replace(delivery, messages=len(parts)) if isinstance(delivery, Sent) else delivery
+
+    async def send_template(self, to: Addressee, name: str, language: str, values: Sequence[str] = ()) -> Delivery:
+        """Send an approved template, the only thing a closed window lets through; ``values`` fill its body."""
+        parameters = [{"type": "text", "text": value} for value in values]
+        template: dict[str, Any] = {"name": name, "language": {"code": language}}
+        if parameters:
+            template["components"] = [{"type": "body", "parameters": parameters}]
+        return await self._post(to.channel_user_id, {"type": "template", "template": template})
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._graph.close()
+
+    async def _post(self, to: str, part: dict[str, Any]) -> Delivery:
+        body = {"messaging_product": "whatsapp", "recipient_type": "individual", "to": to, **part}
+        found = await post_message(self._graph, f"{self.settings.node}/messages", body, _ERRORS)
+        if not isinstance(found, Answer):
+            return found
+        taken = listing(found.data, "messages")
+        return Sent(text_of(taken[0], "id") if taken else "")

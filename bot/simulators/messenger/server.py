@@ -1,0 +1,96 @@
+"""The Send API of one Page or Instagram account, stricter than the real one.
+
+Source: https://developers.facebook.com/docs/messenger-platform/reference/send-api
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.domain.clock import Clock
+from bot.simulators.meta.graph import Declined, GraphServer, MetaApp, ShownMessage, only, short_text
+
+WINDOW = timedelta(hours=24)
+HUMAN_WINDOW = timedelta(days=7)
+MAX_QUICK_REPLIES = 13
+MAX_BUTTONS = 3
+_MAX_CHARS = {"messenger": 2000, "instagram": 1000}
+
+
+class MessengerServer(GraphServer):
+    """Takes messages for one node; ``people`` maps a person to when he last wrote.
+
+    ``held_elsewhere`` lists people whose thread another app holds. ``kind`` is ``messenger`` or ``instagram``.
+    """
+
+    def __init__(self, app: MetaApp, node: str, clock: Clock, kind: str = "messenger") -> None:
+        super().__init__(app, node, clock)
+        self.kind = kind
+        self.people: dict[str, datetime] = {}
+        self.blocked: set[str] = set()
+        self.held_elsewhere: set[str] = set()
+        self._take = self._taken
+
+    def _taken(self, body: dict[str, Any]) -> dict[str, Any]:
+        only(body, "recipient", "message", "messaging_type", "tag")
+        to = short_text(body["recipient"], "id", 40)
+        text, buttons = self._message(body["message"])
+        self._permit(to, body.get("messaging_type"), body.get("tag", ""))
+        number = f"m_{to}_{len(self.shown) + 1:06d}"
+        self.shown.append(ShownMessage(number, to, text, tuple(buttons), body.get("tag", "")))
+        return {"recipient_id": to, "message_id": number}
+
+    def _message(self, message: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
+        only(message, "text", "quick_replies", "attachment")
+        if "attachment" in message:
+            return _template(message["attachment"])
+        text = short_text(message, "text", _MAX_CHARS[self.kind])
+        if self.kind == "instagram" and len(text.encode()) > _MAX_CHARS[self.kind]:
+            raise Declined(400, 100, "Length of param message[text] must be less than or equal to 1000", 2534037)
+        return text, _quick_replies(message.get("quick_replies"))
+
+    def _permit(self, to: str, messaging_type: Any, tag: str) -> None:
+        spoke_at = self.people.get(to)
+        if spoke_at is None:
+            raise Declined(400, 100, "No matching user found", 2018001)
+        if to in self.blocked:
+            raise Declined(400, 551, "This person isn't available right now.", 1545041)
+        if to in self.held_elsewhere:
+            raise Declined(400, 10, "Another app is controlling this thread now.", 2018300)
+        if (messaging_type, tag) not in {("RESPONSE", ""), ("MESSAGE_TAG", "HUMAN_AGENT")}:
+            raise Declined(400, 100, "Invalid parameter: messaging_type")
+        since = self.clock.now() - spoke_at
+        closed = since > WINDOW or self.knobs.window_closed
+        if since > HUMAN_WINDOW or (closed and not tag):
+            raise Declined(400, 10, "This message is sent outside of allowed window.", 2018278)
+
+
+def _template(attachment: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
+    only(attachment, "type", "payload")
+    payload = attachment["payload"]
+    only(payload, "template_type", "text", "buttons")
+    if attachment.get("type") != "template" or payload.get("template_type") != "button":
+        raise Declined(400, 100, "Invalid parameter: only the button template is simulated")
+    buttons = payload["buttons"]
+    if not 1 <= len(buttons) <= MAX_BUTTONS:
+        raise Declined(400, 100, "Invalid parameter: buttons")
+    for button in buttons:
+        only(button, "type", "title", "payload")
+        if button.get("type") != "postback":
+            raise Declined(400, 100, "Invalid parameter: button type")
+    return short_text(payload, "text", 640), [
+        (short_text(button, "title", 20), short_text(button, "payload", 1000)) for button in buttons
+    ]
+
+
+def _quick_replies(replies: Any) -> list[tuple[str, str]]:
+    if replies is None:
+        return []
+    if not 1 <= len(replies) <= MAX_QUICK_REPLIES:
+        raise Declined(400, 100, "Invalid parameter: quick_replies")
+    for reply in replies:
+        only(reply, "content_type", "title", "payload")
+        if reply.get("content_type") != "text":
+            raise Declined(400, 100, "Invalid parameter: content_type")
+    return [(short_text(reply, "title", 20), short_text(reply, "payload", 1000)) for reply in replies]

@@ -1,0 +1,1 @@
+"""What the simulated platforms of Meta share: the Graph API's manners and the webhook's signature."""

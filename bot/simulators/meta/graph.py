@@ -1,0 +1,170 @@
+"""The Graph API's manners: token, proof of the app secret, errors, and faults to inject.
+
+Source: https://developers.facebook.com/docs/graph-api/guides/error-handling
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from bot.domain.clock import Clock
+
+
+class Declined(Exception):
+    """An error of the Graph API."""
+
+    def __init__(self, status: int, code: int, message: str, subcode: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.subcode = subcode
+
+    def answer(self, retry_after_s: int) -> Response:
+        """Shape the error as the Graph API does."""
+        error = {"message": f"(#{self.code}) {self.message}", "type": "OAuthException", "code": self.code}
+        if self.subcode:
+            error["error_subcode"] = self.subcode
+        headers = {"Retry-After": str(retry_after_s)} if retry_after_s else None
+        return JSONResponse({"error": error | {"fbtrace_id": "A0"}}, status_code=self.status, headers=headers)
+
+
+@dataclass
+class Knobs:
+    """Faults to inject.
+
+    ``delay_s`` before each answer; ``fail_next`` errors in order, ``retry_after_s`` with each; ``drop_next`` requests
+    carried out that then lose their connection; ``token_expired``; ``window_closed`` whatever the clock says;
+    ``pair_rate`` enforces one message in six seconds to one number.
+    """
+
+    delay_s: float = 0.0
+    fail_next: list[Declined] = field(default_factory=list)
+    retry_after_s: int = 0
+    drop_next: int = 0
+    token_expired: bool = False
+    window_closed: bool = False
+    pair_rate: bool = False
+
+
+@dataclass(frozen=True)
+class MetaApp:
+    """An app: what its calls and webhooks are signed with."""
+
+    token: str
+    secret: str
+    verify_token: str
+
+
+@dataclass(frozen=True)
+class ShownMessage:
+    """A message on a person's screen: ``buttons`` as (label, payload)."""
+
+    id: str
+    to: str
+    text: str
+    buttons: tuple[tuple[str, str], ...] = ()
+    tag: str = ""
+
+
+Take = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class GraphServer:
+    """An ASGI app that takes messages for one node; ``shown`` is what people see."""
+
+    def __init__(self, app: MetaApp, node: str, clock: Clock) -> None:
+        self.app = app
+        self.node = node
+        self.clock = clock
+        self.knobs = Knobs()
+        self.shown: list[ShownMessage] = []
+        self.calls = 0
+        self.subscribed = True
+        self._take: Take = lambda _body: {}
+        routes = [
+            Route("/{version}/{node}/messages", self._messages, methods=["POST"]),
+            Route("/{version}/{node}/subscribed_apps", self._subscribed_apps),
+            Route("/{version}/{node}", self._node),
+        ]
+        self._routes = Starlette(routes=routes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve as an ASGI app."""
+        await self._routes(scope, receive, send)
+
+    async def _messages(self, request: Request) -> Response:
+        self.calls += 1
+        try:
+            await self._admit(request)
+            result = self._take(dict(await request.json()))
+        except Declined as declined:
+            return declined.answer(self.knobs.retry_after_s)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            return Declined(400, 100, f"Invalid parameter: {type(error).__name__}").answer(0)
+        if self.knobs.drop_next:
+            self.knobs.drop_next -= 1
+            raise ConnectionResetError("the simulator drops the connection after accepting")
+        return JSONResponse(result)
+
+    async def _node(self, request: Request) -> Response:
+        try:
+            await self._admit(request)
+        except Declined as declined:
+            return declined.answer(0)
+        number = {"id": self.node, "display_phone_number": "+1 555-0783", "verified_name": "Xiaoer Goods"}
+        return JSONResponse(number | {"name": "Xiaoer Goods", "username": "xiaoer_goods", "quality_rating": "GREEN"})
+
+    async def _subscribed_apps(self, request: Request) -> Response:
+        try:
+            await self._admit(request)
+        except Declined as declined:
+            return declined.answer(0)
+        fields = ["messages", "messaging_postbacks", "message_deliveries", "message_reads"]
+        app = {"id": "1", "name": "Xiaoer", "subscribed_fields": fields}
+        return JSONResponse({"data": [app] if self.subscribed else []})
+
+    async def _admit(self, request: Request) -> None:
+        if self.knobs.delay_s:
+            await asyncio.sleep(self.knobs.delay_s)
+        proof = hmac.new(self.app.secret.encode(), self.app.token.encode(), hashlib.sha256).hexdigest()
+        if self.knobs.token_expired or request.headers.get("authorization") != f"Bearer {self.app.token}":
+            raise Declined(401, 190, "Error validating access token: session has expired", 463)
+        if request.query_params.get("appsecret_proof") != proof:
+            raise Declined(400, 100, "Invalid appsecret_proof provided in the API argument")
+        if self.knobs.fail_next:
+            raise self.knobs.fail_next.pop(0)
+        if request.path_params["node"] != self.node:
+            raise Declined(400, 100, "Object with this ID does not exist or cannot be loaded", 33)
+
+
+def sign(secret: str, body: bytes) -> dict[str, str]:
+    """Sign a webhook's body as Meta does."""
+    return {"X-Hub-Signature-256": "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}
+
+
+def short_text(holder: dict[str, Any], name: str, limit: int) -> str:
+    """Give a text that is there and within its limit."""
+    value = holder.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise Declined(400, 100, f"Invalid parameter: {name} is empty")
+    if len(value) > limit:
+        raise Declined(400, 100, f"Invalid parameter: {name} has {len(value)} characters, at most {limit}")
+    return value
+
+
+def only(holder: dict[str, Any], *known: str) -> None:
+    """Refuse properties the reference does not have."""
+    if unknown := set(holder) - set(known):
+        raise Declined(400, 100, f"Invalid parameter: unexpected key {min(unknown)!r}")

@@ -1,0 +1,127 @@
+"""The Cloud API's messages of one number, stricter than the real one.
+
+Source: https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.domain.clock import Clock
+from bot.simulators.meta.graph import Declined, GraphServer, MetaApp, ShownMessage, only, short_text
+
+WINDOW = timedelta(hours=24)
+PAIR_GAP = timedelta(seconds=6)
+MAX_TEXT = 4096
+MAX_INTERACTIVE = 1024
+
+
+class WhatsappServer(GraphServer):
+    """Takes messages for one phone number; ``customers`` maps a number to when it last wrote.
+
+    ``templates`` maps (name, language) to the number of its parameters; only these are approved.
+    """
+
+    def __init__(self, app: MetaApp, phone_number_id: str, clock: Clock) -> None:
+        super().__init__(app, phone_number_id, clock)
+        self.customers: dict[str, datetime] = {}
+        self.blocked: set[str] = set()
+        self.templates: dict[tuple[str, str], int] = {}
+        self._last_to: dict[str, datetime] = {}
+        self._take = self._taken
+
+    def _taken(self, body: dict[str, Any]) -> dict[str, Any]:
+        if body.get("messaging_product") != "whatsapp" or body.get("recipient_type", "individual") != "individual":
+            raise Declined(400, 100, "Invalid parameter: messaging_product")
+        to, kind = short_text(body, "to", 20), short_text(body, "type", 20)
+        only(body, "messaging_product", "recipient_type", "to", "type", kind)
+        readers = {"text": _text, "interactive": _interactive}
+        buttons: list[tuple[str, str]] = []
+        if kind == "template":
+            text = self._template(body["template"])
+        elif kind in readers:
+            text, buttons = readers[kind](body[kind])
+        else:
+            raise Declined(400, 131051, "Unsupported message type")
+        self._permit(to, kind)
+        number = f"wamid.{to}.{len(self.shown) + 1:06d}"
+        self.shown.append(ShownMessage(number, to, text, tuple(buttons)))
+        return {
+            "messaging_product": "whatsapp",
+            "contacts": [{"input": to, "wa_id": to}],
+            "messages": [{"id": number}],
+        }
+
+    def _permit(self, to: str, kind: str) -> None:
+        now = self.clock.now()
+        if to not in self.customers or to in self.blocked:
+            raise Declined(400, 131026, "Message undeliverable")
+        if kind != "template" and (self.knobs.window_closed or now - self.customers[to] > WINDOW):
+            raise Declined(400, 131047, "Re-engagement message")
+        last = self._last_to.get(to)
+        if self.knobs.pair_rate and last is not None and now - last < PAIR_GAP:
+            raise Declined(400, 131056, "(Business Account, Consumer Account) pair rate limit hit")
+        self._last_to[to] = now
+
+    def _template(self, template: dict[str, Any]) -> str:
+        only(template, "name", "language", "components")
+        name, language = short_text(template, "name", 512), short_text(template["language"], "code", 10)
+        wanted = self.templates.get((name, language))
+        if wanted is None:
+            raise Declined(404, 132001, "Template does not exist in the translation")
+        values = [
+            short_text(each, "text", 1024) for part in template.get("components", []) for each in part["parameters"]
+        ]
+        if len(values) != wanted:
+            raise Declined(400, 132000, "Number of parameters does not match the expected number of params")
+        return " ".join([f"[{name}]", *values])
+
+
+def _text(text: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
+    only(text, "body", "preview_url")
+    return short_text(text, "body", MAX_TEXT), []
+
+
+def _interactive(message: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
+    only(message, "type", "body", "action")
+    text = short_text(message["body"], "text", MAX_INTERACTIVE)
+    if message.get("type") == "button":
+        return text, _buttons(message["action"])
+    if message.get("type") == "list":
+        return text, _rows(message["action"])
+    raise Declined(400, 100, "Invalid parameter: interactive type")
+
+
+def _buttons(action: dict[str, Any]) -> list[tuple[str, str]]:
+    only(action, "buttons")
+    replies = [button["reply"] for button in action["buttons"] if button.get("type") == "reply"]
+    if not 1 <= len(replies) <= 3 or len(replies) != len(action["buttons"]):  # noqa: PLR2004 - the platform's number
+        raise Declined(400, 131009, "Invalid buttons count. Min allowed buttons: 1, Max allowed buttons: 3")
+    found = [(short_text(reply, "title", 20), short_text(reply, "id", 256)) for reply in replies]
+    _distinct([title for title, _ in found], "button titles")
+    _distinct([number for _, number in found], "button ids")
+    return found
+
+
+def _rows(action: dict[str, Any]) -> list[tuple[str, str]]:
+    only(action, "button", "sections")
+    short_text(action, "button", 20)
+    found = []
+    for section in action["sections"]:
+        only(section, "title", "rows")
+        short_text(section, "title", 24)
+        for row in section["rows"]:
+            only(row, "id", "title", "description")
+            if "description" in row:
+                short_text(row, "description", 72)
+            found.append((short_text(row, "title", 24), short_text(row, "id", 200), row.get("description", "")))
+    if not 1 <= len(found) <= 10:  # noqa: PLR2004 - the platform's number
+        raise Declined(400, 131009, "Total row count exceed max allowed count: 10")
+    _distinct([number for _, number, _ in found], "row ids")
+    return [(description or title, number) for title, number, description in found]
+
+
+def _distinct(values: list[str], what: str) -> None:
+    if len(set(values)) != len(values):
+        raise Declined(400, 131009, f"Duplicated {what} are not allowed")
