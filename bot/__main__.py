@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bot.commands import chat, config, evaluate, orders, people, serve, train, work
+from bot.commands import chat, config, deadletters, evaluate, keeping, orders, people, serve, train, work
 from bot.commands.screen import trouble, words
 from bot.domain.errors import XiaoerError
 
@@ -25,8 +25,12 @@ application.command()(work.work)
 application.command()(chat.chat)
 application.command()(train.train)
 application.command()(evaluate.evaluate)
+application.command()(keeping.migrate)
+application.command()(keeping.backup)
+application.command()(keeping.restore)
 application.add_typer(orders.commands, name="orders")
 application.add_typer(people.commands, name="people")
+application.add_typer(deadletters.commands, name="deadletters")
 application.add_typer(config.commands, name="config")
 
 

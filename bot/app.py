@@ -10,12 +10,12 @@ from bot.health.logs import set_up_logs
 from bot.wiring.channels import open_channels, telegram_settings, wechat_oa_settings
 from bot.wiring.health import make_worker_application
 from bot.wiring.house import House, make_services, make_terminal, open_house
+from bot.wiring.keeping import back_up, migrate, move, restore
 from bot.wiring.preparation import (
     data_place,
     database_url,
     intents_folder,
     load_recogniser,
-    migrate,
     model_folder,
     model_is_current,
     train,
@@ -57,6 +57,7 @@ __all__ = [
     "WebApplication",
     "Worker",
     "as_locale",
+    "back_up",
     "count_orders",
     "data_place",
     "database_url",
@@ -76,6 +77,7 @@ __all__ = [
     "migrate",
     "model_folder",
     "model_is_current",
+    "move",
     "open_channels",
     "open_engine",
     "open_house",
@@ -85,6 +87,7 @@ __all__ = [
     "rasa_folder",
     "rasa_is_current",
     "read_orders",
+    "restore",
     "set_up_logs",
     "telegram_settings",
     "train",

@@ -63,6 +63,24 @@ def check(database: Database) -> None:
     raise SchemaTooOld(f"the database is at schema {current}, this version needs {head}; run `xiaoer migrate` first")
 
 
+def pending_step(url: str) -> tuple[str, str] | None:
+    """Tell from which schema to which ``migrate`` would take a database with data; None when there is nothing to do."""
+    engine = make_engine(url)
+    try:
+        with said_plainly(), engine.connect() as connection:
+            current = _revision(connection)
+    finally:
+        engine.dispose()
+    head = head_revision()
+    return None if current in {None, head} else (str(current), head)
+
+
+def revisions() -> tuple[str, ...]:
+    """Name every schema, oldest first."""
+    steps = ScriptDirectory.from_config(_config()).walk_revisions()
+    return tuple(step.revision for step in reversed(list(steps)))
+
+
 def head_revision() -> str:
     """Name this version's schema."""
     return ScriptDirectory.from_config(_config()).get_current_head() or ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot import app as house
-from bot.commands.screen import bar, counting
+from bot.commands.screen import bar, counting, words
 from bot.config import Config, Secrets
 from bot.desk.people import DeskPeople
 from bot.domain.clock import SystemClock
@@ -39,17 +39,24 @@ class Prepared:
 def prepare(config: Config, secrets: Secrets, *, demo: bool) -> Prepared:
     """Make everything that is missing; says what it does."""
     signed = with_signing_key(config.data_dir, secrets)
-    house.migrate(config, signed)
+    migrate(config, signed)
     if not config.redis.url:
         train_if_needed(config)
     logins, people = asyncio.run(_stock(config, signed, demo=demo))
     return Prepared(signed, logins, people, house.data_place(config))
 
 
+def migrate(config: Config, secrets: Secrets) -> None:
+    """Bring the tables to this version; says where the backup of an older file is."""
+    kept = house.migrate(config, secrets)
+    if kept is not None:
+        words.print(f"  the database was brought to this version; the one before is kept as {kept}", soft_wrap=True)
+
+
 def prepare_worker(config: Config, secrets: Secrets) -> Secrets:
     """Make what a worker needs: tables and a trained model; return the secrets with the signing key."""
     signed = with_signing_key(config.data_dir, secrets)
-    house.migrate(config, signed)
+    migrate(config, signed)
     train_if_needed(config)
     return signed
 

@@ -13,7 +13,6 @@ from bot.domain.clock import Clock
 from bot.domain.ports import Recogniser
 from intents import embedded
 from intents.shapes import Shapes
-from storage import schema
 
 
 def database_url(config: Config, secrets: Secrets) -> str:
@@ -30,11 +29,6 @@ def data_place(config: Config) -> str:
     if url.drivername == "sqlite":
         return str(Path(url.database or "").absolute())
     return url.render_as_string(hide_password=True)
-
-
-def migrate(config: Config, secrets: Secrets) -> None:
-    """Bring the tables to this version; SchemaTooNew when a newer version wrote them."""
-    schema.migrate(database_url(config, secrets))
 
 
 def intents_folder() -> Path:
