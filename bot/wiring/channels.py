@@ -11,14 +11,20 @@ from bot.channels.web.adapter import WebAdapter
 from bot.channels.wechat_oa.send import WechatOaAdapter
 from bot.channels.wechat_oa.settings import WechatOaSettings
 from bot.config import Config, Secrets
+from bot.desk.presence import MemoryFirstMark
 from bot.domain.channel_ports import ChannelAdapter
 from bot.domain.clock import Clock
-from bot.domain.shared_ports import TokenShelf
+from bot.domain.shared_ports import FirstMark, TokenShelf
+from bot.wiring.platforms import make_adapters
 
 
 @asynccontextmanager
 async def open_channels(
-    config: Config, secrets: Secrets, clock: Clock, tokens: TokenShelf | None = None
+    config: Config,
+    secrets: Secrets,
+    clock: Clock,
+    tokens: TokenShelf | None = None,
+    marks: FirstMark | None = None,
 ) -> AsyncIterator[Mapping[str, ChannelAdapter]]:
     """Open the adapters of the enabled channels, and the terminal; their connections close at the end."""
     channels: dict[str, ChannelAdapter] = {"terminal": TerminalAdapter()}
@@ -33,6 +39,9 @@ async def open_channels(
             wechat_oa = WechatOaAdapter(wechat_oa_settings(config, secrets), clock, shelf=tokens)
             stack.push_async_callback(wechat_oa.close)
             channels["wechat_oa"] = wechat_oa
+        for adapter in make_adapters(config, secrets, clock, marks or MemoryFirstMark(clock)):
+            stack.push_async_callback(adapter.close)
+            channels[adapter.name] = adapter
         yield channels
 
 

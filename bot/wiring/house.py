@@ -119,7 +119,7 @@ async def open_parts(
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(open_stores(config, secrets, clock, renderer))
         shared = await stack.enter_async_context(open_shared(config, secrets, clock, hears=hears))
-        channels = await stack.enter_async_context(open_channels(config, secrets, clock, shared.tokens))
+        channels = await stack.enter_async_context(open_channels(config, secrets, clock, shared.tokens, shared.marks))
         line = Line(stores.inbox, stores.turns, stores.outbox, channels)
         yield Opened(
             config=config,

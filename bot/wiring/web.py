@@ -22,6 +22,7 @@ from bot.health.watched import watched_accept
 from bot.wiring.channels import wechat_oa_settings
 from bot.wiring.health import make_health
 from bot.wiring.house import House, open_house
+from bot.wiring.platforms import make_platform_routers
 
 WebApplication = FastAPI
 SECONDS_A_DAY = 24 * 60 * 60
@@ -60,3 +61,4 @@ def make_routers(opened: House) -> Iterator[APIRouter]:
         yield build_telegram_router(telegram, secrets.telegram_secret, accept, opened.clock)
     if config.channels.wechat_oa.enabled:
         yield build_wechat_oa_router(wechat_oa_settings(config, secrets), accept, opened.clock)
+    yield from make_platform_routers(config, secrets, opened.channels, accept)
