@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from bot.domain.ids import ConversationId, OutboxId
-from bot.domain.line_ports import Accepted
+from bot.domain.line_ports import Accepted, Cursor
 from bot.domain.messages import Button, InboundMessage, OutboundMessage, Sender
 
 
@@ -153,3 +153,15 @@ class ShopperStream(Protocol):
 
 OnMessages = Callable[[Sequence[InboundMessage]], Awaitable[tuple[Accepted, ...]]]
 """What a channel calls with the messages it has verified and parsed; returns once they are committed."""
+
+
+class OnPulled(Protocol):
+    """What a channel that pulls calls: messages and cursor are committed together."""
+
+    async def accept(self, messages: Sequence[InboundMessage], cursor: Cursor) -> tuple[Accepted, ...]:
+        """Commit the messages and how far the platform has been read; returns once they are committed."""
+        ...
+
+    async def position(self, cursor: Cursor) -> str:
+        """Tell how far the platform has been read; empty when it never was."""
+        ...

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bot.domain.clock import Clock
-from bot.domain.line_ports import Accepted, InboxStore
+from bot.domain.line_ports import Accepted, Cursor, InboxStore, PulledInbox
 from bot.domain.messages import MAX_TEXT_CHARS, InboundMessage
 from bot.domain.ports import Dispatcher, LiveFeed
 from bot.engine import live
@@ -43,13 +43,37 @@ class Intake:
         if not messages:
             return ()
         accepted = await self._inbox.accept([clean(message) for message in messages], self._clock.now())
+        await self.announce(messages, accepted)
+        return accepted
+
+    async def announce(self, messages: Sequence[InboundMessage], accepted: Sequence[Accepted]) -> None:
+        """Ring for messages that are committed."""
         # A repeat rings too: the bell of the first delivery may have been lost.
         channels = {one.conversation_id: each.sender.channel for one, each in zip(accepted, messages, strict=True)}
         for conversation_id, channel in channels.items():
             for bell in live.changed(conversation_id):
                 await self._feed.publish(bell)
             await self._dispatcher.ring(conversation_id, self._quiet_s.get(channel))
+
+
+class PulledIntake:
+    """What channels that pull call: messages and cursor are committed together (the port ``OnPulled``)."""
+
+    def __init__(self, intake: Intake, inbox: PulledInbox, clock: Clock) -> None:
+        self._intake = intake
+        self._inbox = inbox
+        self._clock = clock
+
+    async def accept(self, messages: Sequence[InboundMessage], cursor: Cursor) -> tuple[Accepted, ...]:
+        """Commit the messages and how far the platform has been read, then ring for their conversations."""
+        cleaned = [clean(message) for message in messages]
+        accepted = await self._inbox.accept_pulled(cleaned, cursor, self._clock.now())
+        await self._intake.announce(cleaned, accepted)
         return accepted
+
+    async def position(self, cursor: Cursor) -> str:
+        """Tell how far the platform has been read; empty when it never was."""
+        return await self._inbox.position(cursor)
 
 
 def clean(message: InboundMessage) -> InboundMessage:

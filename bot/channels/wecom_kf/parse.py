@@ -1,0 +1,221 @@
+"""A pulled batch -> InboundMessages, failures and session changes (pure).
+
+Source: https://developer.work.weixin.qq.com/document/path/94670 (sync_msg: message types, ``origin`` 3 customer,
+4 event, 5 WeCom's staff) and its section on events.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.channels._api import listing, mapping, text_of
+from bot.channels.cleaning import clean_text
+from bot.channels.wecom_kf.sessions import owner_after
+from bot.channels.wecom_kf.settings import CHANNEL
+from bot.domain.channel_ports import Refusal
+from bot.domain.conversation import Owner
+from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender
+
+MAX_CURSOR_CHARS = 512
+_FROM_CUSTOMER, _FROM_STAFF = 3, 5
+_MAX_PAYLOAD_BYTES = 64
+_MAX_SECONDS = 9_999_999_999
+_ID = re.compile(r"[A-Za-z0-9_\-@.]{1,128}")
+
+# Source: /path/94670, event ``msg_send_fail``.
+_FAILURES = {
+    0: (Refusal.FAILED, "the platform did not deliver it and does not say why"),
+    1: (Refusal.OTHER, "the customer-service account was deleted"),
+    2: (Refusal.OTHER, "the application is closed"),
+    4: (Refusal.WINDOW, "more than 48 hours since the customer's last message"),
+    5: (Refusal.WINDOW, "the session has been closed"),
+    6: (Refusal.QUOTA, "more than five messages since the customer's last one"),
+    7: (Refusal.OTHER, "no Channels account is bound"),
+    8: (Refusal.OTHER, "the company is not verified"),
+    9: (Refusal.OTHER, "no Channels account is bound and the company is not verified"),
+    10: (Refusal.BLOCKED, "the customer refuses messages"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SendFailure:
+    """A message the platform took and did not deliver."""
+
+    platform_id: str
+    kind: Refusal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionChange:
+    """A session that changed hands at the platform; ``by`` is the staff member there."""
+
+    open_kfid: str
+    customer: str
+    owner: Owner
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one pull brought; ``ignored`` counts entries that say nothing to us, by their kind."""
+
+    messages: tuple[InboundMessage, ...]
+    failures: tuple[SendFailure, ...]
+    changes: tuple[SessionChange, ...]
+    next_cursor: str
+    has_more: bool
+    ignored: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    kind: MessageKind
+    words: str = ""
+    attachment: Attachment | None = None
+    payload: str = ""
+
+
+_Entry = InboundMessage | SendFailure | SessionChange
+
+
+def parse_batch(data: Mapping[str, Any], now: datetime) -> Batch:
+    """Read an answer of ``sync_msg``; whatever an entry holds, it is a message, an event, or counted as ignored."""
+    entries: list[_Entry] = []
+    ignored: dict[str, int] = {}
+    for raw in listing(data, "msg_list"):
+        found = _event(raw, now) if text_of(raw, "msgtype") == "event" else _message(raw, now)
+        if isinstance(found, str):
+            ignored[found] = ignored.get(found, 0) + 1
+        else:
+            entries.append(found)
+    return Batch(
+        messages=tuple(each for each in entries if isinstance(each, InboundMessage)),
+        failures=tuple(each for each in entries if isinstance(each, SendFailure)),
+        changes=tuple(each for each in entries if isinstance(each, SessionChange)),
+        next_cursor=text_of(data, "next_cursor")[:MAX_CURSOR_CHARS],
+        has_more=text_of(data, "has_more") == "1",
+        ignored=ignored,
+    )
+
+
+def _message(raw: Mapping[str, Any], now: datetime) -> InboundMessage | str:
+    origin = text_of(raw, "origin")
+    if origin == str(_FROM_STAFF):
+        return "said by staff"
+    account, customer, key = (text_of(raw, name) for name in ("open_kfid", "external_userid", "msgid"))
+    if origin != str(_FROM_CUSTOMER) or not all(_ID.fullmatch(each) for each in (account, customer)) or not key:
+        return "no message of a customer"
+    kind = text_of(raw, "msgtype")
+    read = _READERS.get(kind)
+    content = read(mapping(raw, kind)) if read else _Content(MessageKind.UNKNOWN)
+    words = clean_text(content.words)
+    known = content.kind is not MessageKind.TEXT or words.text
+    return InboundMessage(
+        sender=Sender(CHANNEL, account, customer),
+        dedupe_key=key,
+        kind=content.kind if known else MessageKind.UNKNOWN,
+        sent_at=_time(raw, now),
+        text=words.text,
+        payload=content.payload,
+        attachments=(content.attachment,) if content.attachment else (),
+        truncated=words.truncated,
+    )
+
+
+def _event(raw: Mapping[str, Any], now: datetime) -> _Entry | str:
+    event = mapping(raw, "event")
+    kind = text_of(event, "event_type")
+    account, customer = text_of(event, "open_kfid"), text_of(event, "external_userid")
+    if kind == "msg_send_fail" and text_of(event, "fail_msgid"):
+        number = text_of(event, "fail_type")
+        refusal, reason = _FAILURES.get(int(number) if number.isdecimal() else 0, _FAILURES[0])
+        return SendFailure(text_of(event, "fail_msgid"), refusal, f"{reason} (fail_type {number or 'missing'})")
+    if not (_ID.fullmatch(account) and _ID.fullmatch(customer)):
+        return f"event {kind[:40] or 'unknown'}"
+    if kind == "enter_session" and text_of(event, "welcome_code") and text_of(raw, "msgid"):
+        return InboundMessage(
+            sender=Sender(CHANNEL, account, customer),
+            dedupe_key=text_of(raw, "msgid"),
+            kind=MessageKind.FOLLOW,
+            sent_at=_time(raw, now),
+            reply_token=text_of(event, "welcome_code"),
+        )
+    if kind == "session_status_change":
+        number = text_of(event, "change_type")
+        owner = owner_after(int(number)) if number.isdecimal() else None
+        if owner is not None:
+            return SessionChange(account, customer, owner, text_of(event, "new_servicer_userid")[:64])
+    return f"event {kind[:40] or 'unknown'}"
+
+
+def _time(raw: Mapping[str, Any], now: datetime) -> datetime:
+    seconds = raw.get("send_time")
+    if isinstance(seconds, bool) or not isinstance(seconds, int) or not 0 < seconds <= _MAX_SECONDS:
+        return now
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _text(body: Mapping[str, Any]) -> _Content:
+    pressed = text_of(body, "menu_id")
+    payload = pressed if pressed.startswith(("/", "=")) else f"/{pressed}"
+    if pressed and len(payload.encode("utf-8", "replace")) <= _MAX_PAYLOAD_BYTES:
+        return _Content(MessageKind.BUTTON, text_of(body, "content"), payload=payload)
+    return _Content(MessageKind.TEXT, text_of(body, "content"))
+
+
+def _media(kind: MessageKind, mime: str) -> Callable[[Mapping[str, Any]], _Content]:
+    def read(body: Mapping[str, Any]) -> _Content:
+        return _Content(kind, attachment=Attachment(kind, text_of(body, "media_id")[:512], mime))
+
+    return read
+
+
+def _location(body: Mapping[str, Any]) -> _Content:
+    place = " ".join(part for part in (text_of(body, "name"), text_of(body, "address")) if part)
+    return _Content(MessageKind.LOCATION, f"{text_of(body, 'latitude')},{text_of(body, 'longitude')} {place}")
+
+
+def _titled(*names: str) -> Callable[[Mapping[str, Any]], _Content]:
+    def read(body: Mapping[str, Any]) -> _Content:
+        return _Content(MessageKind.TEXT, "\n".join(part for name in names if (part := text_of(body, name))))
+
+    return read
+
+
+def _menu(body: Mapping[str, Any]) -> _Content:
+    items = [text_of(mapping(item, text_of(item, "type")), "content") for item in listing(body, "list")]
+    lines = [text_of(body, "head_content"), *items, text_of(body, "tail_content")]
+    return _Content(MessageKind.TEXT, "\n".join(line for line in lines if line))
+
+
+def _merged(body: Mapping[str, Any]) -> _Content:
+    items = [f"{text_of(item, 'sender_name')}: {text_of(item, 'msg_content')[:500]}" for item in listing(body, "item")]
+    return _Content(MessageKind.TEXT, "\n".join([text_of(body, "title"), *items]))
+
+
+def _card(body: Mapping[str, Any]) -> _Content:
+    # The card's id tells a shopper's words as little as a picture does: it is kept, and recorded as not readable.
+    return _Content(MessageKind.UNKNOWN, text_of(body, "userid"))
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any]], _Content]] = {
+    "text": _text,
+    "image": _media(MessageKind.IMAGE, "image/jpeg"),
+    "voice": _media(MessageKind.VOICE, "audio/amr"),
+    "video": _media(MessageKind.VIDEO, "video/mp4"),
+    "file": _media(MessageKind.FILE, "application/octet-stream"),
+    "location": _location,
+    "link": _titled("title", "desc", "url"),
+    "business_card": _card,
+    "miniprogram": _titled("title", "pagepath"),
+    "msgmenu": _menu,
+    "channels_shop_product": _titled("title"),
+    "channels_shop_order": _titled("order_id", "product_titles", "price_wording"),
+    "merged_msg": _merged,
+    "channels": _titled("nickname", "title"),
+}

@@ -1,0 +1,73 @@
+"""The callback: it only says that there is something to pull. Check, open, ring, answer at once.
+
+Source: https://developer.work.weixin.qq.com/document/path/94670 (``kf_msg_or_event`` with Token and OpenKfId) and
+/path/90930 (verification of the address: the sealed ``echostr`` is answered in the clear).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from bot.channels._http import guard_webhook, read_body
+from bot.channels.sealed import Seal, check_age, read_fields, read_xml
+from bot.channels.wecom_kf.settings import CHANNEL, WecomKfSettings
+from bot.domain.clock import Clock
+from bot.domain.errors import BadPayload
+
+MAX_BODY_BYTES = 64 * 1024
+_MAX_ECHO_CHARS = 512
+_MAX_TOKEN_CHARS = 256
+_EVENT = "kf_msg_or_event"
+_LOG = structlog.get_logger(__name__)
+
+Ring = Callable[[str, str], None]
+"""Asks for an account (``open_kfid``) to be pulled with a callback's token; returns at once."""
+
+
+class _Callback:
+    """The endpoints, bound to their company."""
+
+    def __init__(self, settings: WecomKfSettings, ring: Ring, clock: Clock) -> None:
+        self._settings = settings
+        self._seal = Seal(settings.token, settings.encoding_aes_key, settings.corp_id)
+        self._ring = ring
+        self._clock = clock
+
+    async def echo(self, request: Request) -> Response:
+        """Prove to WeCom's console that this address is ours."""
+        sealed = request.query_params.get("echostr", "")
+        if not sealed or len(sealed) > _MAX_ECHO_CHARS:
+            raise BadPayload(f"echostr is missing or longer than {_MAX_ECHO_CHARS} characters")
+        echo = self._seal.open(request.query_params, sealed)
+        check_age(request.query_params, self._clock.now())
+        return PlainTextResponse(echo, headers={"X-Content-Type-Options": "nosniff"})
+
+    async def receive(self, request: Request) -> Response:
+        """Take one callback; what it points to is pulled after the answer."""
+        sealed = read_xml(await read_body(request, MAX_BODY_BYTES)).get("Encrypt")
+        if not isinstance(sealed, str):
+            raise BadPayload("the callback holds no Encrypt; WeCom always seals its callbacks")
+        inner = self._seal.open(request.query_params, sealed)
+        check_age(request.query_params, self._clock.now())
+        fields = read_fields(inner)
+        open_kfid, token = fields.get("OpenKfId"), fields.get("Token")
+        wanted = fields.get("Event") == _EVENT and isinstance(open_kfid, str) and isinstance(token, str)
+        if wanted and self._settings.serves(str(open_kfid)):
+            self._ring(str(open_kfid), str(token)[:_MAX_TOKEN_CHARS])
+        else:
+            _LOG.info("wecom_callback_of_no_use", event_type=str(fields.get("Event", ""))[:40])
+        return PlainTextResponse("success")
+
+
+def build_router(settings: WecomKfSettings, ring: Ring, clock: Clock, path: str = "/webhooks/wecom_kf") -> APIRouter:
+    """Build the callback's routes."""
+    callback = _Callback(settings, ring, clock)
+    router = APIRouter(include_in_schema=False)
+    router.add_api_route(path, guard_webhook(CHANNEL, callback.echo), methods=["GET"])
+    router.add_api_route(path, guard_webhook(CHANNEL, callback.receive), methods=["POST"])
+    return router
