@@ -39,11 +39,13 @@ class SqlDeliveryStates:
 
     async def of_conversation(self, conversation_id: ConversationId) -> Mapping[int, DeliveryState]:
         """Map event numbers to the state of their delivery."""
-        statement = select(OUTBOX.c.event_seq, OUTBOX.c.state, OUTBOX.c.reason).where(
+        statement = select(OUTBOX.c.event_seq, OUTBOX.c.state, OUTBOX.c.reason, OUTBOX.c.refusal).where(
             OUTBOX.c.conversation_id == conversation_id
         )
         return await self._database.read(
-            lambda on: {seq: DeliveryState(state, reason) for seq, state, reason in on.execute(statement)}
+            lambda on: {
+                seq: DeliveryState(state, reason, kind or "") for seq, state, reason, kind in on.execute(statement)
+            }
         )
 
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from bot.console import conversation, inbox, live, people, settings, sign_in, tickets, transcripts
+from bot.console import conversation, dead_letters, inbox, live, people, settings, sign_in, tickets, transcripts
 from bot.console.door import Routes
 from bot.console.headers import SecurityHeaders
 from bot.console.pages import STATIC, Pages
@@ -81,6 +81,9 @@ def _for_agents(routes: Routes) -> None:
 
 def _for_managers(routes: Routes) -> None:
     role = Role.MANAGER
+    routes.get("/deadletters", role, dead_letters.show)
+    routes.post("/deadletters/{letter_id}/retry", role, dead_letters.retry)
+    routes.post("/deadletters/{letter_id}/drop", role, dead_letters.drop)
     routes.get("/transcripts", role, transcripts.search)
     routes.get("/transcripts/{conversation_id}", role, transcripts.show)
     routes.get("/transcripts/{conversation_id}/export.json", role, transcripts.export_json)

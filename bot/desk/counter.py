@@ -10,6 +10,7 @@ from limits.aio.storage import MemoryStorage, Storage
 from bot.desk.actions import DeskActions
 from bot.desk.bells import Bells
 from bot.desk.customers import DeskCustomers
+from bot.desk.dead_letters import DeskDeadLetters
 from bot.desk.login import Login
 from bot.desk.passwords import Passwords
 from bot.desk.people import DeskPeople
@@ -18,6 +19,7 @@ from bot.desk.sessions import Sessions
 from bot.desk.throttle import LoginThrottle
 from bot.desk.tickets import DeskTickets
 from bot.domain.clock import Clock
+from bot.domain.dead_letters import DeadLetters
 from bot.domain.desk_ports import (
     CustomerFiles,
     DeliveryStates,
@@ -46,6 +48,7 @@ class DeskStores:
     orders: OrderSource
     tickets: TicketBoard
     transcripts: TranscriptSearch
+    dead_letters: DeadLetters
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Desk:
     tickets: DeskTickets
     people: DeskPeople
     customers: DeskCustomers
+    dead_letters: DeskDeadLetters
     live: LiveFeed
     clock: Clock
 
@@ -88,6 +92,7 @@ def make_desk(stores: DeskStores, security: DeskSecurity, dispatcher: Dispatcher
         tickets=DeskTickets(stores.tickets, bells, clock),
         people=DeskPeople(stores.people, passwords, sessions, clock),
         customers=DeskCustomers(stores.customers, stores.orders),
+        dead_letters=DeskDeadLetters(stores.dead_letters, bells, clock),
         live=live,
         clock=clock,
     )

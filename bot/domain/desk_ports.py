@@ -191,10 +191,11 @@ class CustomerFile:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryState:
-    """Where a message to the shopper is: ``pending``, ``sent``, ``refused`` or ``dropped``, and why."""
+    """Where a message to the shopper is, and why: the states of an outbox row, ``refusal`` as ``Refusal`` or ``""``."""
 
     state: str
     reason: str = ""
+    refusal: str = ""
 
 
 class CustomerFiles(Protocol):

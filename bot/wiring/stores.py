@@ -25,6 +25,7 @@ from storage import order_import, schema
 from storage.conversations import SqlConversationReader, SqlQueueBoard
 from storage.customer_card import SqlCustomerFiles, SqlDeliveryStates
 from storage.database import Database
+from storage.dead_letters import SqlDeadLetters
 from storage.inbox import SqlInboxStore
 from storage.models import OrderRow
 from storage.order_import import ImportReport
@@ -87,6 +88,7 @@ def make_stores(database: Database, notice: Notice, clock: Clock) -> Stores:
             orders=SqlOrderSource(database, clock),
             tickets=SqlTicketBoard(database, notice),
             transcripts=SqlTranscriptSearch(database),
+            dead_letters=SqlDeadLetters(database),
         ),
     )
 

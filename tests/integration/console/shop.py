@@ -33,6 +33,7 @@ from bot.engine.live import MemoryLiveFeed, Subscription
 from storage.conversations import SqlConversationReader
 from storage.customer_card import SqlCustomerFiles, SqlDeliveryStates
 from storage.database import Database
+from storage.dead_letters import SqlDeadLetters
 from storage.inbox import SqlInboxStore
 from storage.ownership import SqlOwnershipStore
 from storage.people import SqlPeople
@@ -70,6 +71,7 @@ class MemoryDispatcher:
 
     async def ring(self, conversation_id: ConversationId, quiet_s: float | None = None) -> None:
         """Remember."""
+        del quiet_s
         self.rung.append(conversation_id)
 
 
@@ -119,6 +121,7 @@ class Shop:
             orders=self.orders,
             tickets=SqlTicketBoard(database, notice),
             transcripts=SqlTranscriptSearch(database),
+            dead_letters=SqlDeadLetters(database),
         )
         security = DeskSecurity(secret="a secret of the tests", hasher=HASHER)
         self.desk: Desk = make_desk(self.stores, security, self.dispatcher, self.live, self.clock)

@@ -217,7 +217,7 @@ async def test_refused_delivery_is_shown_with_its_reason(shop: Shop, li: Browser
     assert item is not None
     await outbox.mark_refused(item.id, shop.clock.now(), "blocked by the customer", "blocked")
     page = (await li.get(f"/conversations/{waiting}")).text
-    assert "Not delivered — blocked by the customer" in page
+    assert "Not delivered: The shopper blocked us — blocked by the customer" in page
 
 
 async def test_times_are_the_agents_own(shop: Shop, li: Browser, waiting: ConversationId):
