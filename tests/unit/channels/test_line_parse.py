@@ -60,5 +60,5 @@ def test_any_bytes_are_refused_with_a_sentence(body: bytes):
 def test_signature_is_the_published_scheme():
     """Base64 of HMAC-SHA256 over the raw body, as the console's example computes it."""
     assert sign(
-        "8c570fa6dd201bb328f1c1eac23a96d8", '{"destination":"U8e742f61d673b39c7fff3cecb7536ef0","events":[]}'.encode()
+        "8c570fa6dd201bb328f1c1eac23a96d8", b'{"destination":"U8e742f61d673b39c7fff3cecb7536ef0","events":[]}'
     ) == ("GhRKmvmHys4Pi8DxkF4+EayaH0OqtJtaZxgTD9fMDLs=")
