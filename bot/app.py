@@ -7,7 +7,7 @@ functions are the steps that must be done before it can open.
 from __future__ import annotations
 
 from bot.health.logs import set_up_logs
-from bot.wiring.channels import open_channels, telegram_settings, wechat_oa_settings
+from bot.wiring.channels import open_channels, telegram_settings
 from bot.wiring.health import make_worker_application
 from bot.wiring.house import House, make_services, make_terminal, open_house
 from bot.wiring.keeping import back_up, migrate, move, restore
@@ -33,6 +33,7 @@ from bot.wiring.stores import (
     open_stores,
     read_orders,
 )
+from bot.wiring.tencent import wechat_oa_settings, wecom_kf_settings
 from bot.wiring.understanding import (
     EngineName,
     EnginePlace,
@@ -93,4 +94,5 @@ __all__ = [
     "train",
     "train_engine",
     "wechat_oa_settings",
+    "wecom_kf_settings",
 ]

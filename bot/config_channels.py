@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -45,7 +45,29 @@ class WechatOaChannel(Section):
     enabled: bool = Field(default=False, description="Receive and send over a WeChat Official Account.")
     app_id: str = Field("", description="The account's AppID.")
     account: str = Field("main", description="A name of your own for this account.", min_length=1)
+    replies: Literal["both", "passive", "service"] = Field(
+        "both",
+        description="How answers go out: passive in the callback's response, service by customer-service message, "
+        "both: the first that works. An account without that permission answers passively.",
+    )
     api_base: str = Field("https://api.weixin.qq.com", description="Where WeChat's API is reached.")
+    quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
+
+
+class WecomKfChannel(Section):
+    """WeCom customer service; needs XIAOER_WECOM_KF_SECRET, XIAOER_WECOM_KF_TOKEN and XIAOER_WECOM_KF_AES_KEY."""
+
+    enabled: bool = Field(default=False, description="Receive and send over WeCom customer service (微信客服).")
+    corp_id: str = Field("", description="The company's CorpID.")
+    accounts: tuple[str, ...] = Field(
+        (), description="The customer-service accounts to serve, by open_kfid; empty serves all the API may manage."
+    )
+    humans: Literal["console", "wecom"] = Field(
+        "console",
+        description="Where humans answer: in the console, or in WeCom, where handed-over sessions are queued.",
+    )
+    poll_s: float = Field(300.0, description="Seconds between looks for messages whose callback was missed.", ge=10)
+    api_base: str = Field("https://qyapi.weixin.qq.com", description="Where WeCom's API is reached.")
     quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
 
 
@@ -98,6 +120,7 @@ class Channels(Section):
     web: WebChannel = Field(WebChannel(), description="The chat widget for web pages.")
     telegram: TelegramChannel = Field(TelegramChannel(), description="Telegram.")
     wechat_oa: WechatOaChannel = Field(WechatOaChannel(), description="WeChat Official Account.")
+    wecom_kf: WecomKfChannel = Field(WecomKfChannel(), description="WeCom customer service (微信客服).")
     line: LineChannel = Field(LineChannel(), description="LINE.")
     whatsapp: WhatsappChannel = Field(WhatsappChannel(), description="WhatsApp.")
     messenger: MessengerChannel = Field(MessengerChannel(), description="Messenger.")

@@ -8,14 +8,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from bot.channels.telegram.send import TelegramAdapter, TelegramSettings
 from bot.channels.terminal.adapter import TerminalAdapter
 from bot.channels.web.adapter import WebAdapter
-from bot.channels.wechat_oa.send import WechatOaAdapter
-from bot.channels.wechat_oa.settings import WechatOaSettings
 from bot.config import Config, Secrets
 from bot.desk.presence import MemoryFirstMark
 from bot.domain.channel_ports import ChannelAdapter
 from bot.domain.clock import Clock
 from bot.domain.shared_ports import FirstMark, TokenShelf
 from bot.wiring.platforms import make_adapters
+from bot.wiring.tencent import make_wechat_oa
 
 
 @asynccontextmanager
@@ -36,7 +35,7 @@ async def open_channels(
             stack.push_async_callback(telegram.close)
             channels["telegram"] = telegram
         if config.channels.wechat_oa.enabled:
-            wechat_oa = WechatOaAdapter(wechat_oa_settings(config, secrets), clock, shelf=tokens)
+            wechat_oa = make_wechat_oa(config, secrets, clock, tokens)
             stack.push_async_callback(wechat_oa.close)
             channels["wechat_oa"] = wechat_oa
         for adapter in make_adapters(config, secrets, clock, marks or MemoryFirstMark(clock)):
@@ -50,17 +49,3 @@ def telegram_settings(config: Config, secrets: Secrets) -> TelegramSettings:
     secrets.require("telegram", "telegram_token", "telegram_secret")
     channel = config.channels.telegram
     return TelegramSettings(secrets.telegram_token, channel.username, channel.account, channel.api_base)
-
-
-def wechat_oa_settings(config: Config, secrets: Secrets) -> WechatOaSettings:
-    """Give what the WeChat channel is set up with; ConfigError names the secrets that are missing."""
-    secrets.require("wechat_oa", "wechat_oa_token", "wechat_oa_app_secret")
-    channel = config.channels.wechat_oa
-    return WechatOaSettings(
-        app_id=channel.app_id,
-        app_secret=secrets.wechat_oa_app_secret,
-        token=secrets.wechat_oa_token,
-        encoding_aes_key=secrets.wechat_oa_aes_key,
-        account=channel.account,
-        api_url=channel.api_base,
-    )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import time
 from random import Random
+from typing import TYPE_CHECKING
 
 from bot.channels.terminal.chat import TerminalChat, TerminalPorts
 from bot.config import Config, Secrets
@@ -26,11 +27,17 @@ from bot.wiring.channels import open_channels
 from bot.wiring.preparation import intents_folder
 from bot.wiring.shared import Shared, open_shared
 from bot.wiring.stores import Stores, make_renderer, open_stores
+from bot.wiring.tencent import make_puller, make_wecom_kf, pulling
 from bot.wiring.understanding import open_recogniser
 from handlers import build_handlers
 from handlers.services import BusinessHours, Services, ShopFacts
 from intents.knowledge import FileKnowledge
 from responses.renderer import TemplateRenderer
+from storage.merging import MergingOutbox
+from storage.windows import SqlSendingGate
+
+if TYPE_CHECKING:
+    from bot.channels.wecom_kf.pull import KfPuller
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,7 @@ class House:
     channels: Mapping[str, ChannelAdapter]
     shared: Shared
     numbers: Numbers
+    puller: KfPuller | None = None
 
 
 def make_services(config: Config, stores: Stores, renderer: TemplateRenderer, clock: Clock) -> Services:
@@ -92,6 +100,7 @@ def make_engine(opened: Opened, recogniser: Recogniser) -> Engine:
     channels = {name: WatchedChannel(channel, opened.numbers) for name, channel in line.channels.items()}
     delivery = Deliverer(line.outbox, channels, opened.shared.live, clock, Random())  # noqa: S311 - spreads retries
     delivery.limiter = opened.shared.sending
+    delivery.gate = SqlSendingGate(stores.database)
     return Engine(WatchedTurns(turns, opened.numbers), delivery)
 
 
@@ -120,7 +129,11 @@ async def open_parts(
         stores = await stack.enter_async_context(open_stores(config, secrets, clock, renderer))
         shared = await stack.enter_async_context(open_shared(config, secrets, clock, hears=hears))
         channels = await stack.enter_async_context(open_channels(config, secrets, clock, shared.tokens, shared.marks))
-        line = Line(stores.inbox, stores.turns, stores.outbox, channels)
+        if config.channels.wecom_kf.enabled:
+            wecom_kf = make_wecom_kf(config, secrets, clock, shared.tokens, stores)
+            stack.push_async_callback(wecom_kf.close)
+            channels = {**channels, wecom_kf.name: wecom_kf}
+        line = Line(stores.inbox, stores.turns, MergingOutbox(stores.database), channels)
         yield Opened(
             config=config,
             secrets=secrets,
@@ -159,12 +172,15 @@ async def open_house(
             if understanding is None:
                 understanding = await stack.enter_async_context(open_recogniser(config, secrets, clock))
             engine = make_engine(opened, understanding)
-            pace = Pace(quiet_s=config.turns.quiet_time_s)
+            pace = Pace(quiet_s=config.turns.quiet_time_s, longest_wait_s=config.turns.longest_wait_s)
             embedded = EmbeddedDispatcher(opened.line.turns, engine.turns, engine.delivery, pace)
             await embedded.start()
             stack.push_async_callback(embedded.stop)
             dispatcher = embedded
-        yield make_house(opened, dispatcher)
+        house = make_house(opened, dispatcher)
+        puller = make_puller(house)
+        await stack.enter_async_context(pulling(puller))
+        yield replace(house, puller=puller)
 
 
 def make_house(opened: Opened, dispatcher: Dispatcher) -> House:
@@ -176,7 +192,7 @@ def make_house(opened: Opened, dispatcher: Dispatcher) -> House:
         secrets=opened.secrets,
         clock=clock,
         stores=opened.stores,
-        intake=Intake(opened.line.inbox, dispatcher, shared.live, clock),
+        intake=Intake(opened.line.inbox, dispatcher, shared.live, clock, opened.config.channels.quiet_times_s()),
         dispatcher=dispatcher,
         live=shared.live,
         desk=make_desk(opened.stores.desk, security, dispatcher, shared.live, clock),

@@ -13,16 +13,15 @@ from bot.channels.web.gate import Rates
 from bot.channels.web.routes import WidgetPorts, WidgetSettings
 from bot.channels.web.routes import build_router as build_widget_router
 from bot.channels.web.tokens import VisitorTokens
-from bot.channels.wechat_oa.webhook import build_router as build_wechat_oa_router
 from bot.config import Config, Secrets
 from bot.console.app import build_console
 from bot.domain.clock import Clock, SystemClock
 from bot.health.routes import build_router as build_health
 from bot.health.watched import watched_accept
-from bot.wiring.channels import wechat_oa_settings
 from bot.wiring.health import make_health
 from bot.wiring.house import House, open_house
 from bot.wiring.platforms import make_platform_routers
+from bot.wiring.tencent import make_tencent_routers
 
 WebApplication = FastAPI
 SECONDS_A_DAY = 24 * 60 * 60
@@ -59,6 +58,5 @@ def make_routers(opened: House) -> Iterator[APIRouter]:
     telegram = opened.channels.get("telegram")
     if isinstance(telegram, TelegramAdapter):
         yield build_telegram_router(telegram, secrets.telegram_secret, accept, opened.clock)
-    if config.channels.wechat_oa.enabled:
-        yield build_wechat_oa_router(wechat_oa_settings(config, secrets), accept, opened.clock)
+    yield from make_tencent_routers(opened, accept, opened.puller)
     yield from make_platform_routers(config, secrets, opened.channels, accept)

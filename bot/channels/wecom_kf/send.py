@@ -77,7 +77,7 @@ class WecomKfAdapter:
 
     def __init__(self, settings: WecomKfSettings, client: KfClient, ports: KfPorts, clock: Clock) -> None:
         self._settings = settings
-        self._client = client
+        self.client = client
         self._ports = ports
         self._clock = clock
         self._parts = PartsSent()
@@ -102,7 +102,7 @@ class WecomKfAdapter:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self.client.close()
 
     def forget(self, open_kfid: str, customer: str) -> None:
         """Look at a session's state again before the next message: it has changed hands."""
@@ -125,18 +125,18 @@ class WecomKfAdapter:
     async def _send_one(self, to: Addressee, body: Mapping[str, Any]) -> Delivery:
         code = await self._ports.codes.token(to.conversation_id, Opening.ENTER, self._clock.now())
         if code:
-            return _delivery(await self._client.post("send_msg_on_event", {"code": code, **body}))
+            return _delivery(await self.client.post("send_msg_on_event", {"code": code, **body}))
         state = await self._claim(to)
         if state not in API_MAY_SEND:
             return _wrong_state(state)
         message = {"touser": to.channel_user_id, "open_kfid": to.account, **body}
-        answer = await self._client.post("send_msg", message)
+        answer = await self.client.post("send_msg", message)
         if answer["errcode"] == _WRONG_STATE:
             self.forget(to.account, to.channel_user_id)
             state = await self._claim(to)
             if state not in API_MAY_SEND:
                 return _wrong_state(state)
-            answer = await self._client.post("send_msg", message)
+            answer = await self.client.post("send_msg", message)
         return _delivery(answer)
 
     async def _claim(self, to: Addressee) -> SessionState:
@@ -163,7 +163,7 @@ class WecomKfAdapter:
 
     async def _move(self, to: Addressee, wanted: SessionState) -> SessionState:
         session = {"open_kfid": to.account, "external_userid": to.channel_user_id}
-        answer = await self._client.post("service_state/get", session)
+        answer = await self.client.post("service_state/get", session)
         if answer["errcode"] != 0:
             raise Unreached(f"service_state/get answers errcode {answer['errcode']}")
         number = text_of(answer, "service_state")
@@ -171,7 +171,7 @@ class WecomKfAdapter:
         asked = change_to(state, wanted)
         if asked is None:
             return state
-        moved = await self._client.post("service_state/trans", session | {"service_state": asked.value})
+        moved = await self.client.post("service_state/trans", session | {"service_state": asked.value})
         return asked if moved["errcode"] == 0 else state
 
 

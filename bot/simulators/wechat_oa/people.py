@@ -1,19 +1,40 @@
-"""Followers of the simulated account: they write, follow, press menus; WeChat calls back, up to three times more."""
+"""Followers of the simulated account: they write, follow, scan, press menus; WeChat calls back, and calls again.
+
+Source: https://developers.weixin.qq.com/doc/offiaccount/Message_Management/Passive_user_reply_message.html
+"""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
+from dataclasses import dataclass
+from xml.parsers.expat import ExpatError
 from xml.sax.saxutils import escape
 
 import httpx
+import xmltodict  # type: ignore[import-untyped]
 from wechatpy.crypto import WeChatCrypto
+from wechatpy.exceptions import WeChatException
 
 from bot.simulators.wechat_oa.server import Follower, WechatServer
 
 OUT_OF_ORDER = "该公众号提供的服务出现故障，请稍后再试"
-_RETRIES = 3
-_RIGHT_ANSWERS = frozenset({"success", ""})
+MAX_REPLY_BYTES = 2048
+_NO_ANSWER = frozenset({"success", ""})
+
+
+@dataclass
+class CallKnobs:
+    """How WeChat calls.
+
+    ``hang_up_s`` after which it hangs up, ``calls`` in all before the follower sees it out of order; ``deaf`` calls
+    whose answer is lost on the way back, so that WeChat calls again.
+    """
+
+    hang_up_s: float = 5.0
+    calls: int = 4
+    deaf: int = 0
 
 
 class WechatPeople:
@@ -26,6 +47,9 @@ class WechatPeople:
         self.token = token
         self.notices: list[tuple[str, str]] = []
         self.callbacks: list[dict[str, str]] = []
+        self.knobs = CallKnobs()
+        self.passive: list[tuple[str, str]] = []
+        self._late: set[asyncio.Task[httpx.Response]] = set()
         self._http = http
         self._webhook = webhook
         self._crypto = WeChatCrypto(token, encoding_aes_key, server.app_id) if encoding_aes_key else None
@@ -33,7 +57,8 @@ class WechatPeople:
 
     async def follow(self, openid: str) -> httpx.Response:
         """Follow the account."""
-        self.server.followers[openid] = Follower(spoke_at=self.server.clock.now())
+        self.server.followers[openid] = Follower()
+        self.server.open_briefly(openid)
         return await self.event(openid, "subscribe")
 
     async def unfollow(self, openid: str) -> httpx.Response:
@@ -52,6 +77,16 @@ class WechatPeople:
         self._next_id += 1
         return await self.deliver(openid, MsgType=kind, MsgId=str(self._next_id), **fields)
 
+    async def press_menu(self, openid: str, key: str) -> httpx.Response:
+        """Press an entry of the menu; opens its own short window."""
+        self.server.open_briefly(openid)
+        return await self.event(openid, "CLICK", EventKey=key)
+
+    async def scan(self, openid: str, scene: str) -> httpx.Response:
+        """Scan the account's code as a follower; opens its own short window."""
+        self.server.open_briefly(openid)
+        return await self.event(openid, "SCAN", EventKey=scene, Ticket="gQ-demo")
+
     async def event(self, openid: str, event: str, **fields: str) -> httpx.Response:
         """Let an event happen; events have no MsgId."""
         return await self.deliver(openid, MsgType="event", Event=event, **fields)
@@ -61,16 +96,55 @@ class WechatPeople:
         now = str(int(self.server.clock.now().timestamp()))
         callback = {"ToUserName": "gh_demo", "FromUserName": openid, "CreateTime": now, **fields}
         self.callbacks.append(callback)
-        for _ in range(1 + _RETRIES):
-            answer = await self.post(to_xml(callback))
-            if answer.status_code == httpx.codes.OK and answer.text in _RIGHT_ANSWERS:
+        return await self._call(openid, to_xml(callback))
+
+    async def _call(self, openid: str, xml: str) -> httpx.Response:
+        answer = httpx.Response(504)
+        for _ in range(self.knobs.calls):
+            call = asyncio.create_task(self.post(xml))
+            done, _ = await asyncio.wait({call}, timeout=self.knobs.hang_up_s)
+            if not done:
+                # WeChat hangs up; the account's server does not notice and goes on.
+                self._late.add(call)
+                call.add_done_callback(self._late.discard)
+                continue
+            answer = call.result()
+            if self.knobs.deaf:
+                self.knobs.deaf -= 1
+                continue
+            if answer.status_code == httpx.codes.OK and self._hears(openid, answer.text):
                 return answer
         self.notices.append((openid, OUT_OF_ORDER))
         return answer
 
+    def _hears(self, openid: str, text: str) -> bool:
+        """Show a right answer to the follower; False for one WeChat does not take."""
+        if text in _NO_ANSWER:
+            return True
+        try:
+            said = self._read_reply(openid, text)
+        except (KeyError, ValueError, TypeError, ExpatError, WeChatException):
+            return False
+        self.passive.append((openid, said))
+        self.server.sent.append((openid, said))
+        return True
+
+    def _read_reply(self, openid: str, text: str) -> str:
+        fields = xmltodict.parse(text)["xml"]
+        if self._crypto is not None:
+            signed = (fields["MsgSignature"], fields["TimeStamp"], fields["Nonce"])
+            fields = xmltodict.parse(self._crypto.decrypt_message(text, *signed))["xml"]
+        said = fields["Content"]
+        wanted = {"ToUserName": openid, "FromUserName": "gh_demo", "MsgType": "text"}
+        wrong = [name for name, value in wanted.items() if fields[name] != value]
+        if wrong or not fields["CreateTime"].isdecimal() or not said.strip() or len(said.encode()) > MAX_REPLY_BYTES:
+            raise ValueError(f"not a reply to this follower: {wrong}")
+        return str(said)
+
     async def deliver_again(self, number: int = -1) -> httpx.Response:
         """Call back a second time with the same MsgId."""
-        return await self.post(to_xml(self.callbacks[number]))
+        callback = self.callbacks[number]
+        return await self._call(callback["FromUserName"], to_xml(callback))
 
     async def post(self, xml: str) -> httpx.Response:
         """Sign (and in safe mode encrypt) any XML and post it."""

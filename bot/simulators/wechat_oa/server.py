@@ -23,6 +23,8 @@ from bot.domain.clock import Clock
 MAX_TEXT_BYTES = 2048
 WINDOW = timedelta(hours=48)
 WINDOW_MESSAGES = 5
+BRIEF_WINDOW = timedelta(minutes=1)
+BRIEF_MESSAGES = 3
 TOKEN_LIFE_S = 7200
 _FRESH_S = 300
 
@@ -50,6 +52,8 @@ class Follower:
     following: bool = True
     spoke_at: datetime | None = None
     used: int = 0
+    acted_at: datetime | None = None
+    used_since_act: int = 0
 
 
 class ApiError(Exception):
@@ -84,6 +88,11 @@ class WechatServer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve as an ASGI app."""
         await self._app(scope, receive, send)
+
+    def open_briefly(self, openid: str) -> None:
+        """Open the short window of a menu click, a follow or a scan; it does not add to the other."""
+        person = self.followers.setdefault(openid, Follower())
+        person.acted_at, person.used_since_act = self.clock.now(), 0
 
     def expire_token(self) -> None:
         """Let the present token end now, before its time."""
@@ -143,11 +152,16 @@ class WechatServer:
             raise ApiError(40003, "invalid openid")
         if not person.following:
             raise ApiError(43004, "require subscribe")
-        if person.spoke_at is None or self.clock.now() - person.spoke_at > WINDOW:
+        now = self.clock.now()
+        long = person.spoke_at is not None and now - person.spoke_at <= WINDOW
+        brief = person.acted_at is not None and now - person.acted_at <= BRIEF_WINDOW
+        if not long and not brief:
             raise ApiError(45015, "response out of time limit or subscription is canceled")
-        if person.used >= WINDOW_MESSAGES:
+        left = max(WINDOW_MESSAGES - person.used if long else 0, BRIEF_MESSAGES - person.used_since_act if brief else 0)
+        if left <= 0:
             raise ApiError(45047, "out of response count limit")
         person.used += 1
+        person.used_since_act += 1
 
 
 def _text_message(body: bytes) -> tuple[str, str]:

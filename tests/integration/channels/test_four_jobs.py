@@ -85,7 +85,8 @@ class OnWechat:
 
     async def say(self, text: str) -> None:
         """Write."""
-        assert (await self._people.say(OPENID, text)).text == "success"
+        assert (await self._people.say(OPENID, text)).status_code == 200
+        assert self._people.notices == []
 
     async def choose(self, label: str) -> None:
         """Look the number up on the screen and write it."""
