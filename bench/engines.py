@@ -116,7 +116,7 @@ async def ask_rasa(run: Run, kind: str, folder: Path) -> dict[str, float]:
         cold_start_s = time.perf_counter() - started
         texts = [text for text, _ in test.rows]
         found = await _ask_all(parser, texts, at_once=4)
-        right = [bool(one) and one[0] == label for one, (_, label) in zip(found, test.rows, strict=True)]
+        right = [one == label for one, (_, label) in zip(found, test.rows, strict=True)]
         some = texts[:: max(1, len(texts) // _TIMED)]
         return {
             "accuracy": round(100 * sum(right) / len(right), 2),
