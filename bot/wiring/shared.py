@@ -19,7 +19,6 @@ from bot.domain.clock import Clock
 from bot.domain.errors import ConfigError
 from bot.domain.ports import LiveFeed
 from bot.domain.shared_ports import FirstMark, TokenShelf
-from bot.engine.dispatcher import Pace
 from bot.engine.limits import MemorySendLimiter
 from bot.engine.live import MemoryLiveFeed
 
@@ -121,6 +120,6 @@ async def _over_redis(
         redis=OverRedis(
             client=client,
             broker=broker,
-            bursts=BurstBook(client, prefix, clock, Pace().longest_wait_s),
+            bursts=BurstBook(client, prefix, clock, config.turns.longest_wait_s),
         ),
     )

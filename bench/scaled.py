@@ -1,0 +1,141 @@
+"""Measure sustained turns a second over PostgreSQL, Redis and two workers on this machine's cores.
+
+Servers from wheels, PostgreSQL with fsync and synchronous commits on, the real recogniser in each worker, the quiet
+time set to 0. A web process takes messages in (commit included) and rings; each shopper writes again once the record
+holds an answer to what he wrote. Run it on a quiet machine: `make bench-scaled`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import statistics
+import tempfile
+import time
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from bot.app import House, open_house, open_worker
+from bot.channels.web.adapter import shopper_topic
+from bot.commands import preparing
+from bot.config import Config, DatabaseSection, RedisSection, Secrets, Turns
+from bot.domain.clock import SystemClock
+from bot.domain.messages import InboundMessage, MessageKind, Sender
+from tests.postgresql import PostgresqlServer
+from tests.redis_server import RedisServer
+
+MESSAGES = (
+    "退款一般多久到账",
+    "where is my parcel",
+    "W1234567",
+    "0001",
+    "谢谢",
+    "几点有人工客服",
+    "ship to Hong Kong?",
+)
+ACCOUNT = "bench"
+LATE_S = 30.0
+READY_WITHIN_S = 90.0
+
+
+def work(config: Config, secrets: Secrets, ready: object) -> None:
+    """Be a worker."""
+    asyncio.run(_work(config, secrets, ready))
+
+
+async def _work(config: Config, secrets: Secrets, ready: object) -> None:
+    async with open_worker(config, secrets, SystemClock()):
+        ready.release()  # type: ignore[attr-defined]
+        await asyncio.Event().wait()
+
+
+async def visit(house: House, shopper: int, turns: int, waits: tuple[list[float], list[float]]) -> None:
+    """Write ``turns`` messages, each after the answer to the one before."""
+    sender = Sender("web", ACCOUNT, f"visitor-{shopper}")
+    bells = house.live.subscribe([shopper_topic(ACCOUNT, sender.channel_user_id)])
+    acknowledged, answered = waits
+    for number in range(turns):
+        text = MESSAGES[number % len(MESSAGES)]
+        message = InboundMessage(sender, f"{shopper}-{number}", MessageKind.TEXT, house.clock.now(), text)
+        begin = time.perf_counter()
+        await house.intake.accept([message])
+        acknowledged.append(1000 * (time.perf_counter() - begin))
+        async with asyncio.timeout(LATE_S):
+            while (await anext(bells)).kind != "message":
+                pass
+        answered.append(1000 * (time.perf_counter() - begin))
+
+
+async def measure(config: Config, secrets: Secrets, options: argparse.Namespace) -> None:
+    """Let the shoppers talk, first to warm up."""
+    async with open_house(config, secrets, SystemClock()) as house:
+        await house.live.ready()  # type: ignore[attr-defined]
+        await asyncio.gather(*(visit(house, -1 - each, 5, ([], [])) for each in range(options.shoppers)))
+        waits: tuple[list[float], list[float]] = ([], [])
+        turns = options.load // options.shoppers
+        begin = time.perf_counter()
+        await asyncio.gather(*(visit(house, each, turns, waits) for each in range(options.shoppers)))
+        seconds = time.perf_counter() - begin
+    show(options, waits, len(waits[1]) / seconds)
+
+
+def show(options: argparse.Namespace, waits: tuple[list[float], list[float]], rate: float) -> None:
+    """Print the table."""
+    print(
+        f"\n{platform.system()} {platform.machine()}, {len(os.sched_getaffinity(0))} cores, "
+        f"Python {platform.python_version()}, load at the end {os.getloadavg()[0]:.1f}, {options.workers} workers"
+    )
+    print(f"{'':46}{'median':>9}{'p95':>9}{'p99':>9}   ms")
+    for name, values in zip(("accept (commit and bell)", "message in to answer seen"), waits, strict=True):
+        cuts = statistics.quantiles(values, n=100)
+        print(f"{name:46}{statistics.median(values):9.1f}{cuts[94]:9.1f}{cuts[98]:9.1f}")
+    print(f"{f'whole turns a second, {options.shoppers} shoppers at once':46}{rate:9.0f}")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Start servers and workers, measure, stop them."""
+    context = get_context("spawn")
+    workers: list[BaseProcess] = []
+    postgresql, redis = PostgresqlServer(durable=True, synced=True), RedisServer()
+    try:
+        postgresql.start()
+        redis.start()
+        with tempfile.TemporaryDirectory() as folder:
+            config = Config(
+                data_dir=Path(folder),
+                database=DatabaseSection(url=postgresql.create("bench")),
+                redis=RedisSection(url=redis.url),
+                turns=Turns(quiet_time_s=0),
+            )
+            secrets = preparing.prepare_worker(config, Secrets())
+            preparing.prepare(config, secrets, demo=True)
+            ready = context.Semaphore(0)
+            for _ in range(options.workers):
+                workers.append(context.Process(target=work, args=(config, secrets, ready), daemon=True))
+                workers[-1].start()
+            for _ in workers:
+                if not ready.acquire(timeout=READY_WITHIN_S):
+                    raise TimeoutError("a worker did not get ready")
+            asyncio.run(measure(config, secrets, options))
+            for worker in workers:
+                worker.kill()
+                worker.join()
+    finally:
+        redis.close()
+        postgresql.close()
+
+
+def main() -> None:
+    """Read the options and measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--load", type=int, default=3000, help="turns altogether")
+    parser.add_argument("--shoppers", type=int, default=32, help="how many shoppers at once")
+    parser.add_argument("--workers", type=int, default=2, help="how many workers")
+    run(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()
