@@ -25,6 +25,8 @@ from bot.simulators.telegram.people import TelegramPeople
 from bot.simulators.telegram.server import TelegramServer
 from bot.simulators.wechat_oa.people import WechatPeople
 from bot.simulators.wechat_oa.server import WechatServer
+from bot.simulators.wecom_kf.people import KfPeople
+from bot.simulators.wecom_kf.server import KfServer
 from intents.embedded import EmbeddedRecogniser
 from tests.conversations.conftest import clock, model_folder, recogniser
 from tests.unit.channels.doubles import serving
@@ -38,9 +40,18 @@ SECRETS = Secrets(
     wechat_oa_app_secret="app-secret-for-tests",
     wechat_oa_token="callbacktoken",
     wechat_oa_aes_key="abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
+    wecom_kf_secret="kf-secret-for-tests",
+    wecom_kf_token="kfcallbacktoken",
+    wecom_kf_aes_key="abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
 )
+SETTINGS = {
+    "telegram": {},
+    "wechat_oa": {"app_id": "wxdemo0000000001"},
+    "wecom_kf": {"corp_id": "wwdemo0000000001"},
+}
 CHAT = 42
 OPENID = "oLi_0000000000000000000000001"
+CUSTOMER = "wmLi_00000000000001"
 STORY = "收到的杯子是碎的"
 
 
@@ -100,6 +111,27 @@ class OnWechat:
         return self._people.screen(OPENID)
 
 
+class OnKf:
+    """Presses entries of menus, and reads only once everything is pulled."""
+
+    def __init__(self, people: KfPeople) -> None:
+        self._people = people
+
+    async def say(self, text: str) -> None:
+        """Write."""
+        answer = await self._people.say(CUSTOMER, text)
+        assert answer is not None
+        assert answer.text == "success"
+
+    async def choose(self, label: str) -> None:
+        """Press the entry."""
+        await self._people.press(CUSTOMER, label)
+
+    def screen(self) -> list[str]:
+        """Read the chat."""
+        return self._people.screen(CUSTOMER)
+
+
 class Scene:
     """An open house and a shopper of one platform."""
 
@@ -121,6 +153,8 @@ class Scene:
 
     async def reads(self) -> str:
         """Give what is new on the screen once the house is quiet."""
+        if self.house.puller is not None:
+            await self.house.puller.settle()
         await self.house.dispatcher.settle()
         self._time.advance(timedelta(seconds=3))
         new = self.shopper.screen()[self._read :]
@@ -140,16 +174,10 @@ async def opened(
     channel: str, database: Path, time: ManualClock, recogniser: EmbeddedRecogniser
 ) -> AsyncIterator[Scene]:
     """Open the house with one platform simulated on a loopback port."""
-    platform = (
-        TelegramServer(SECRETS.telegram_token, time)
-        if channel == "telegram"
-        else WechatServer("wxdemo0000000001", SECRETS.wechat_oa_app_secret, time)
-    )
+    platform = _platform(channel, time)
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(serving(platform))
-        settings = {"enabled": True, "api_base": base} | (
-            {"app_id": "wxdemo0000000001"} if channel != "telegram" else {}
-        )
+        settings = {"enabled": True, "api_base": base} | SETTINGS[channel]
         shop = {
             "database": {"url": f"sqlite:///{database}"},
             "turns": {"quiet_time_s": 0},
@@ -165,14 +193,24 @@ async def opened(
         yield Scene(house, _shopper(platform, http), time)
 
 
-def _shopper(platform: TelegramServer | WechatServer, http: httpx.AsyncClient) -> Shopper:
+def _platform(channel: str, time: ManualClock) -> TelegramServer | WechatServer | KfServer:
+    if channel == "telegram":
+        return TelegramServer(SECRETS.telegram_token, time)
+    if channel == "wecom_kf":
+        return KfServer("wwdemo0000000001", SECRETS.wecom_kf_secret, time)
+    return WechatServer("wxdemo0000000001", SECRETS.wechat_oa_app_secret, time)
+
+
+def _shopper(platform: TelegramServer | WechatServer | KfServer, http: httpx.AsyncClient) -> Shopper:
     if isinstance(platform, TelegramServer):
         return OnTelegram(TelegramPeople(platform, http, "/webhooks/telegram", SECRETS.telegram_secret))
+    if isinstance(platform, KfServer):
+        return OnKf(KfPeople(platform, http, "/webhooks/wecom_kf", SECRETS.wecom_kf_token, SECRETS.wecom_kf_aes_key))
     people = WechatPeople(platform, http, "/webhooks/wechat_oa", SECRETS.wechat_oa_token, SECRETS.wechat_oa_aes_key)
     return OnWechat(people)
 
 
-@pytest.fixture(params=["telegram", "wechat_oa"])
+@pytest.fixture(params=["telegram", "wechat_oa", "wecom_kf"])
 async def scene(
     request: pytest.FixtureRequest,
     sqlite_template: Path,
