@@ -83,14 +83,14 @@ def _wait_until_ready(server: subprocess.Popen[bytes], address: str, log: Path) 
     pytest.fail(f"the shop was not ready within {READY_WITHIN_S} s: {log.read_text()[-3000:]}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def playwright() -> Iterator[Playwright]:
-    """Start the driver."""
+    """Start the driver for one test: its running loop would be in the way of every asynchronous test after it."""
     with sync_playwright() as driver:
         yield driver
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """Start Chromium; without one the run fails, or skips loudly where that was allowed."""
     path = next(
