@@ -105,7 +105,7 @@ def run(options: argparse.Namespace) -> None:
         redis.start()
         with tempfile.TemporaryDirectory() as folder:
             config = Config(
-                data_dir=Path(folder),
+                data_dir=options.data_dir or Path(folder),
                 database=DatabaseSection(url=postgresql.create("bench")),
                 redis=RedisSection(url=redis.url),
                 turns=Turns(quiet_time_s=0),
@@ -134,6 +134,7 @@ def main() -> None:
     parser.add_argument("--load", type=int, default=3000, help="turns altogether")
     parser.add_argument("--shoppers", type=int, default=32, help="how many shoppers at once")
     parser.add_argument("--workers", type=int, default=2, help="how many workers")
+    parser.add_argument("--data-dir", type=Path, help="where a trained model lies or is to be kept")
     run(parser.parse_args())
 
 

@@ -161,3 +161,21 @@ async def test_sending_keeps_the_pace_of_a_conversation_after_its_burst(twins: T
 
 def _to(name: str) -> Addressee:
     return Addressee("shop", name, ConversationId(name * 32))
+
+
+@pytest.mark.redis
+async def test_only_the_last_bell_of_a_burst_is_answered(redis_server: RedisServer):
+    """Three bells in whatever workers: the last one is over; after the longest wait any of them is."""
+    clock = ManualClock(NOW)
+    config = over(redis_server.url)
+    async with open_shared(config, Secrets(), clock) as one, open_shared(config, Secrets(), clock) as other:
+        assert one.redis is not None
+        assert other.redis is not None
+        talk = ConversationId("a" * 32)
+        numbers = [await each.redis.bursts.number(talk) for each in (one, other, one)]
+        assert numbers == [1, 2, 3]
+        assert [await other.redis.bursts.is_over(talk, number) for number in numbers] == [False, False, True]
+        assert await one.redis.bursts.number(talk) == 1
+        assert await other.redis.bursts.number(talk) == 2
+        clock.advance(timedelta(seconds=config.turns.longest_wait_s))
+        assert await one.redis.bursts.is_over(talk, 1)
