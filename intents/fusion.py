@@ -89,7 +89,7 @@ class Thresholds:
         chances *= ((1 - told) / (1 - first))[:, None]
         chances[rows, best] = 0
         # The order stays: the first never falls below the second.
-        chances[rows, best] = np.maximum(told, chances.max(axis=1))
+        chances[rows, best] = np.maximum(told, 1.0001 * chances.max(axis=1))
         return np.asarray(chances / chances.sum(axis=1, keepdims=True), np.float32)
 
 

@@ -31,6 +31,9 @@ HEADS = {
     "latin": Head({"word": 0.5, "char": 0.5}, LATIN),
 }
 
+RICH_ENCODER = Head({ENCODER_VIEW: 0.8, "word": 0.1, "char": 0.1}, GROUPS)
+"""The encoder's head where examples abound: then the same words come again, and a share of the surface helps."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surface:

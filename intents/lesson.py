@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from intents.features import SURFACES, Floats, Postings, Rows, Vocabulary, count
 from intents.fusion import CHINESE, GROUPS, LATIN, NO_THRESHOLDS, Fusion
-from intents.kernels import ENCODER_VIEW, HEADS, Examples, Head, Surface, head_scores, mix
+from intents.kernels import ENCODER_VIEW, HEADS, RICH_ENCODER, Examples, Head, Surface, head_scores, mix
 from intents.model import FULL, SURFACE_ONLY, Profile
 from intents.training import (
     Judged,
@@ -23,6 +23,9 @@ from intents.training import (
 )
 
 _RAREST = {"word": 1, "char": 2, "sound": 2}
+_MANY = 80
+"""Examples an intent and language from which surface words help the encoder's head (measured on public data)."""
+_A_LANGUAGE = 0.1
 _NEAREST = {SURFACE_ONLY: "char", FULL: ENCODER_VIEW}
 
 
@@ -48,6 +51,11 @@ class Lesson:
         """List the examples of some groups."""
         return np.flatnonzero([group in groups for group in self.groups])
 
+    def abounds(self) -> bool:
+        """Tell whether there are many examples for each intent and language."""
+        languages = sum(len(self.members(groups)) > _A_LANGUAGE * len(self.labels) for groups in (CHINESE, LATIN))
+        return len(self.labels) >= _MANY * len(np.unique(self.labels)) * max(1, languages)
+
 
 def compare(texts: Texts) -> tuple[Examples, dict[str, Rows]]:
     """Learn what each view needs to compare a message with the examples, and the examples' own rows."""
@@ -69,6 +77,8 @@ def learn(
 ) -> tuple[dict[str, Profile], dict[str, Floats], float]:
     """Learn heads, fusion and thresholds: (profiles, coefficients by head, cross-validated accuracy)."""
     heads = {name: head for name, head in HEADS.items() if all(view in examples.views for view in head.mixture)}
+    if "encoder" in heads and lesson.abounds():
+        heads["encoder"] = RICH_ENCODER
     coefficients: dict[str, Floats] = {}
     judged = Judged({}, {})
     comparison = _Comparison(examples, rows)

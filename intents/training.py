@@ -18,6 +18,8 @@ WRONG_SHARE = 0.05
 """The share of messages we accept to answer wrongly; the gate is as open as this allows."""
 KEPT_OUT = 0.88
 """The share of messages outside of the trade that we neither act on nor ask about."""
+KEPT_RIGHT = 0.97
+"""The share of rightly understood messages that keeping strangers out must not cost."""
 _SHRINK = 2.0
 _SCALE = 10.0
 _SEED = 2
@@ -154,10 +156,11 @@ def learn_thresholds(inside: Seen, labels: NDArray[np.int64], orphans: Seen, out
     truth = np.concatenate([right, np.zeros(sum(map(len, parts[1:])), bool)])
     weights, bias = _fit_trust(np.concatenate(parts), truth, importance)
     gate = Thresholds(tuple(float(weight) for weight in weights), float(bias), 0.5, 0.2)
-    trust = gate.trust(parts[0])
-    sure = _open_gate(trust, right)
-    strange = gate.trust(parts[-1])
-    clarify = min(sure, float(np.quantile(strange, KEPT_OUT)) if outside else _part(trust, strange))
+    trust, strange = gate.trust(parts[0]), gate.trust(parts[-1])
+    # Keep strangers out, but not at the price of many we would have answered rightly.
+    closed = float(np.quantile(strange, KEPT_OUT)) if outside else _part(trust, strange)
+    sure = max(_open_gate(trust, right), min(closed, float(np.quantile(trust[right], 1 - KEPT_RIGHT))))
+    clarify = min(sure, closed)
     slope, shift = _fit_trust(parts[0][:, :1], right, np.ones(len(right)))
     return Thresholds(gate.weights, gate.bias, sure, clarify, float(slope[0]), shift)
 
