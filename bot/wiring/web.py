@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from bot.channels.telegram.send import TelegramAdapter
 from bot.channels.telegram.webhook import build_router as build_telegram_router
 from bot.channels.web.gate import Rates
+from bot.channels.web.identity import MerchantLogins
 from bot.channels.web.routes import WidgetPorts, WidgetSettings
 from bot.channels.web.routes import build_router as build_widget_router
 from bot.channels.web.tokens import VisitorTokens
@@ -51,7 +52,9 @@ def make_routers(opened: House) -> Iterator[APIRouter]:
     accept = watched_accept(opened.intake.accept, opened.numbers)
     if config.channels.web.enabled:
         settings = WidgetSettings(origins=config.channels.web.allowed_origins)
-        ports = WidgetPorts(accept, opened.stores.stream, opened.live, opened.clock)
+        secret = secrets.web_identity_secret
+        logins = MerchantLogins(secret, settings.account, opened.clock, opened.shared.marks) if secret else None
+        ports = WidgetPorts(accept, opened.stores.stream, opened.live, opened.clock, logins)
         days = config.channels.web.token_days
         tokens = VisitorTokens(secrets.secret_key, settings.account, opened.clock, days * SECONDS_A_DAY)
         yield build_widget_router(settings, ports, tokens, Rates(opened.shared.rates))

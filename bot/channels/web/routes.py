@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any
 
 from fastapi import APIRouter
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -15,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from bot.channels.web.adapter import CHANNEL
 from bot.channels.web.feed import StreamSlots, VisitorFeed, item_json
 from bot.channels.web.gate import Gate, OriginList, Rates, read_json
+from bot.channels.web.identity import MerchantLogins
 from bot.channels.web.pages import ShopPage, StaticFile, load_css, load_script
 from bot.channels.web.parse import parse_message
 from bot.channels.web.sentences import Declined, Problem
@@ -53,12 +55,13 @@ class WidgetSettings:
 
 @dataclass(frozen=True, slots=True)
 class WidgetPorts:
-    """What the widget needs from the rest of the house."""
+    """What the widget needs from the rest of the house; without ``logins`` no visitor can be a known customer."""
 
     on_messages: OnMessages
     stream: ShopperStream
     live: LiveFeed
     clock: Clock
+    logins: MerchantLogins | None = None
 
 
 class _Widget:
@@ -72,12 +75,21 @@ class _Widget:
         self._slots = StreamSlots()
 
     async def session(self, request: Request) -> Response:
-        """Issue a token, or a fresh one for the visitor whose token is still good."""
+        """Issue a token: a known customer's when the site vouches for him, else a fresh one for the same visitor."""
         await self._rates.spend(self._settings.sessions_per_address, "session", _address(request))
         data = await read_json(request)
+        if data.get("identity") is not None:
+            return await self._known(data["identity"])
         old = data.get("token")
         token = self._tokens.renew(old) if isinstance(old, str) else self._tokens.issue()
         return JSONResponse({"token": token.token, "visitor": token.visitor_id})
+
+    async def _known(self, identity: Any) -> Response:
+        if self._ports.logins is None:
+            raise Declined(Problem.BAD_IDENTITY)
+        customer = await self._ports.logins.prove(identity)
+        token = self._tokens.known(customer.reference, customer.name)
+        return JSONResponse({"token": token.token, "visitor": token.visitor_id, "known": True})
 
     async def history(self, request: Request) -> Response:
         """Tell the newest messages, oldest first."""
@@ -124,10 +136,10 @@ class _Widget:
         if scheme.lower() != "bearer":
             raise Declined(Problem.BAD_TOKEN)
         try:
-            visitor_id = self._tokens.read(token.strip())
+            visitor = self._tokens.open(token.strip())
         except BadSignature as error:
             raise Declined(Problem.BAD_TOKEN) from error
-        return Sender(CHANNEL, self._settings.account, visitor_id, locale_hint=locale_hint)
+        return Sender(CHANNEL, self._settings.account, visitor.visitor_id, visitor.name, locale_hint)
 
 
 def build_router(

@@ -11,6 +11,7 @@ class Problem(StrEnum):
     """Why a request was not taken; the code in the JSON answer."""
 
     BAD_TOKEN = "bad_token"  # noqa: S105 - the code of an answer, not a secret
+    BAD_IDENTITY = "bad_identity"
     BAD_ORIGIN = "bad_origin"
     TOO_LARGE = "too_large"
     EMPTY = "empty"
@@ -22,6 +23,7 @@ class Problem(StrEnum):
 
 STATUS: dict[Problem, int] = {
     Problem.BAD_TOKEN: 401,
+    Problem.BAD_IDENTITY: 403,
     Problem.BAD_ORIGIN: 403,
     Problem.TOO_LARGE: 413,
     Problem.EMPTY: 422,
@@ -33,6 +35,7 @@ STATUS: dict[Problem, int] = {
 
 _ZH: dict[Problem, str] = {
     Problem.BAD_TOKEN: "会话凭证无效或已过期，请刷新页面重新打开聊天。",
+    Problem.BAD_IDENTITY: "网站没能证明您的登录身份，请刷新页面或重新登录后再打开聊天。",
     Problem.BAD_ORIGIN: "这个网站没有被允许使用此聊天窗口，请联系店铺管理员。",
     Problem.TOO_LARGE: "消息太长了，最多 {limit} KB，请分几条发送。",
     Problem.EMPTY: "消息是空的，请输入文字后再发送。",
@@ -43,6 +46,7 @@ _ZH: dict[Problem, str] = {
 }
 _EN: dict[Problem, str] = {
     Problem.BAD_TOKEN: "This chat session is not valid or has expired. Please reload the page and open the chat again.",
+    Problem.BAD_IDENTITY: "The website could not prove who you are. Please reload the page or sign in there again.",
     Problem.BAD_ORIGIN: "This website is not allowed to use the chat. Please tell the shop's administrator.",
     Problem.TOO_LARGE: "That message is too long: at most {limit} KB. Please send it in several parts.",
     Problem.EMPTY: "The message is empty. Please write something before sending.",

@@ -1,0 +1,95 @@
+"""The widget's signed identity over HTTP: the merchant's word opens a known customer's session, nothing else does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from bot.channels.web.routes import WidgetPorts, WidgetSettings, build_router
+from bot.channels.web.tokens import VisitorTokens
+from bot.domain.clock import ManualClock
+from tests.unit.channels.doubles import NOON, MemoryInbox, MemoryLiveFeed, MemoryShopperStream
+from tests.unit.channels.test_web_identity import claims, jwt, logins, plain
+
+
+class Site:
+    """The widget of a shop whose site vouches for its customers (or does not)."""
+
+    def __init__(self, *, vouches: bool = True) -> None:
+        clock = ManualClock(NOON)
+        live = MemoryLiveFeed()
+        self.inbox = MemoryInbox()
+        ports = WidgetPorts(
+            self.inbox, MemoryShopperStream(live, clock), live, clock, logins(clock) if vouches else None
+        )
+        self.tokens = VisitorTokens("a-secret-of-the-shop-for-tests", "shop", clock)
+        app = FastAPI()
+        app.include_router(build_router(WidgetSettings(), ports, self.tokens))
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://shop.example")
+
+    async def session(self, **body: Any) -> httpx.Response:
+        """Ask for a session."""
+        return await self.http.post("/widget/session", json=body)
+
+    async def says(self, token: str, key: str) -> str:
+        """Write as the token's visitor; gives the id the message was kept under."""
+        answer = await self.http.post(
+            "/widget/messages", json={"id": key, "text": "hi"}, headers={"Authorization": f"Bearer {token}"}
+        )
+        assert answer.status_code == 202
+        return self.inbox.messages[-1].sender.channel_user_id
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    made = Site()
+    yield made
+    await made.http.aclose()
+
+
+async def test_vouched_customer_is_the_same_on_every_device(site: Site):
+    """Two logins, two browsers, one identity with the site's name for it."""
+    first = (await site.session(identity=jwt(claims()))).json()
+    second = (await site.session(identity=plain(nonce="nonce-0002"))).json()
+    assert first["visitor"] == second["visitor"]
+    assert first["known"] is True
+    assert await site.says(first["token"], "abcdefgh01") == await site.says(second["token"], "abcdefgh02")
+    assert site.inbox.messages[-1].sender.display_name == "王芳"
+
+
+async def test_replayed_word_is_a_sentence(site: Site):
+    """Who listened in gains nothing."""
+    await site.session(identity=jwt(claims()))
+    answer = await site.session(identity=jwt(claims()))
+    assert (answer.status_code, answer.json()["code"]) == (403, "bad_identity")
+
+
+@pytest.mark.parametrize("identity", [jwt(claims(), secret="x" * 40), {"customer": "42"}, "42", 42, True, "", [], {}])
+async def test_unverified_visitor_never_becomes_a_known_customer(site: Site, identity: Any):
+    """A wrong word gives no session at all; no word gives a visitor of nobody."""
+    known = (await site.session(identity=jwt(claims()))).json()["visitor"]
+    answer = await site.session(identity=identity)
+    assert answer.status_code == 403
+    assert "token" not in answer.json()
+    for body in ({}, {"token": known}, {"visitor": known, "known": True}, {"token": f"{known}.x.y"}):
+        fresh = (await site.session(**body)).json()
+        assert fresh["visitor"].startswith("v")
+        assert await site.says(fresh["token"], "abcdefgh01") != known
+
+
+async def test_signing_out_of_the_site_makes_a_stranger(site: Site):
+    """A known token without the site's word is not renewed."""
+    known = (await site.session(identity=jwt(claims()))).json()
+    after = (await site.session(token=known["token"])).json()
+    assert after["visitor"].startswith("v")
+
+
+async def test_shop_without_the_shared_secret_knows_nobody():
+    """A word that cannot be checked is not taken."""
+    site = Site(vouches=False)
+    assert (await site.session(identity=jwt(claims()))).status_code == 403
+    await site.http.aclose()
