@@ -37,7 +37,7 @@ def set_up_logs(form: Format, level: str) -> None:
     )
     last: Processor = structlog.dev.ConsoleRenderer(colors=False) if form == "text" else _as_json()
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
+        foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
     )
     handler = logging.StreamHandler(sys.stderr)

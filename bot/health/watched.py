@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
@@ -16,7 +17,7 @@ from bot.domain.ports import Recogniser
 from bot.domain.understanding import Expectation, Recognition
 from bot.health.numbers import Numbers
 
-_LOG = structlog.get_logger("xiaoer.line")
+_LOG = logging.getLogger("xiaoer.line")
 
 Accept = Callable[[Sequence[InboundMessage]], Awaitable[tuple[Accepted, ...]]]
 
@@ -49,7 +50,7 @@ class WatchedTurns:
                 seconds = time.perf_counter() - begin
                 self._numbers.turns.labels("done").inc()
                 self._numbers.turn_seconds.observe(seconds)
-                _LOG.info("turn", ms=round(1000 * seconds, 1))
+                _LOG.info("turn", extra={"ms": round(1000 * seconds, 1)})
         return worked
 
 
@@ -86,7 +87,8 @@ class WatchedChannel:
         self._numbers.deliveries.labels(self.name, outcome).inc()
         if isinstance(delivery, Refused):
             self._numbers.refusals.labels(self.name, str(getattr(delivery, "kind", "other"))).inc()
-        _LOG.info("delivery", conversation=to.conversation_id, outbox=outbox_id, channel=self.name, outcome=outcome)
+        ids = {"conversation": to.conversation_id, "outbox": outbox_id}
+        _LOG.info("delivery", extra={**ids, "channel": self.name, "outcome": outcome})
         return delivery
 
 
@@ -98,13 +100,8 @@ def watched_accept(accept: Accept, numbers: Numbers) -> Accept:
         for message, one in zip(messages, taken, strict=True):
             channel = message.sender.channel
             (numbers.repeats if one.duplicate else numbers.accepted).labels(channel).inc()
-            _LOG.info(
-                "accepted",
-                conversation=one.conversation_id,
-                inbox=one.inbox_id,
-                channel=channel,
-                duplicate=one.duplicate,
-            )
+            ids = {"conversation": one.conversation_id, "inbox": one.inbox_id}
+            _LOG.info("accepted", extra={**ids, "channel": channel, "duplicate": one.duplicate})
         return taken
 
     return take
