@@ -89,11 +89,17 @@ def _name(candidate: _Candidate, text: str, shapes: NumberShapes, asked: str) ->
     if shapes.ticket.fullmatch(value):
         return "ticket_number"
     before = text[max(0, candidate.start - _CONTEXT_CHARS) : candidate.start]
-    if _is_phone(value) and asked != "order_number" and not _ORDER_WORDS.search(before):
+    if _is_phone(value) and asked != "order_number" and not _called_an_order(before):
         return ""
     if shapes.tracking.fullmatch(value) and not (asked == "order_number" and shapes.order.fullmatch(value)):
         return "tracking_number"
     return _order_or_parcel(value, before, shapes, asked)
+
+
+def _called_an_order(before: str) -> bool:
+    """Tell whether the words just before a number call it an order; what names another number does not count."""
+    label = re.split(r"\d", before)[-1]
+    return bool(_ORDER_WORDS.search(label)) and not _PHONE_WORDS.search(label)
 
 
 def _order_or_parcel(value: str, before: str, shapes: NumberShapes, asked: str) -> str:

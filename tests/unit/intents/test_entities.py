@@ -153,6 +153,19 @@ def test_complaint_category_is_named(text: str, category: str) -> None:
     assert next(entity.value for entity in _find(text) if entity.name == "complaint_category") == category
 
 
+@pytest.mark.parametrize(
+    ("text", "order", "phone"),
+    [
+        ("订单W12345678，电话13800138000", "W12345678", "13800138000"),
+        ("单号W1234576，手机13800000009", "W1234576", "13800000009"),
+        ("order W1234567 13800138000", "W1234567", "13800138000"),
+    ],
+)
+def test_phone_after_an_order_number_stays_a_phone(text: str, order: str, phone: str) -> None:
+    """The word that calls the first number an order does not reach the second."""
+    assert [(entity.name, entity.value) for entity in _find(text)] == [("order_number", order), ("phone", phone)]
+
+
 @given(st.text(max_size=120), st.sampled_from(["", "order_number", "phone", "score", "amount", "tracking_number"]))
 def test_any_text_gives_spans_within_it(text: str, asked: str) -> None:
     """No text raises, and every span lies inside the original."""
