@@ -1,0 +1,131 @@
+"""A simulated WeCom, our callback and puller over a real database, and what the deliverer would do."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+from fastapi import FastAPI
+
+from bot.channels.wecom_kf.client import KfClient
+from bot.channels.wecom_kf.parse import SendFailure, SessionChange
+from bot.channels.wecom_kf.pull import KfPuller, PullPorts
+from bot.channels.wecom_kf.send import KfPorts, WecomKfAdapter
+from bot.channels.wecom_kf.settings import WecomKfSettings
+from bot.channels.wecom_kf.webhook import build_router
+from bot.domain.channel_ports import Addressee, Delivery
+from bot.domain.clock import ManualClock
+from bot.domain.conversation import Owner
+from bot.domain.ids import ConversationId, OutboxId
+from bot.domain.line_ports import PendingTurn
+from bot.domain.messages import InboundMessage, OutboundMessage, Sender
+from bot.engine.intake import Intake, PulledIntake
+from bot.simulators.network import SimulatedNetwork
+from bot.simulators.wecom_kf.people import KfPeople
+from bot.simulators.wecom_kf.server import KfServer
+from storage.conversations import SqlConversationReader
+from storage.database import Database
+from storage.inbox import SqlInboxStore
+from storage.outbox import SqlOutboxStore
+from storage.platform_moves import SqlPlatformMoves
+from storage.turns import SqlTurnStore
+from storage.windows import SqlWindowLedger
+from tests.unit.channels.doubles import NOON, MemoryLiveFeed
+
+CORP, SECRET, TOKEN = "wwdemo0000000001", "kf-secret-for-tests", "kfcallbacktoken"
+AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+ACCOUNT, LI, HOOK = "wkDemo01", "wmLi_00000000000001", "/webhooks/wecom_kf"
+
+
+class Bells:
+    """A Dispatcher that only counts."""
+
+    def __init__(self) -> None:
+        self.rung: list[ConversationId] = []
+
+    async def ring(self, conversation_id: ConversationId, quiet_s: float | None = None) -> None:
+        """Note the bell."""
+        del quiet_s
+        self.rung.append(conversation_id)
+
+
+class KfTown:
+    """Everything around one company; ``restart`` makes our half anew over the same database."""
+
+    def __init__(self, database: Database, humans: str = "console") -> None:
+        self.clock = ManualClock(NOON)
+        self.database = database
+        self.server = KfServer(CORP, SECRET, self.clock)
+        self.settings = WecomKfSettings(CORP, SECRET, TOKEN, AES_KEY, humans=humans)
+        self.outbox = SqlOutboxStore(database)
+        self.turns = SqlTurnStore(database)
+        self.failures: list[SendFailure] = []
+        self.changes: list[SessionChange] = []
+        self.sends = 0
+        self.start()
+
+    def start(self) -> None:
+        """Make our half."""
+        bells, inbox = Bells(), SqlInboxStore(self.database)
+        intake = Intake(inbox, bells, MemoryLiveFeed(), self.clock)
+        client = KfClient(self.settings, self.clock, SimulatedNetwork(self.server))
+        ledger = SqlWindowLedger(self.database)
+        self.adapter = WecomKfAdapter(self.settings, client, KfPorts(self._owner_of, ledger), self.clock)
+        ports = PullPorts(PulledIntake(intake, inbox, self.clock), intake.accept, self._failed, self._changed)
+        self.puller = KfPuller(self.settings, client, ports, self.clock)
+        app = FastAPI()
+        app.include_router(build_router(self.settings, self.puller.ring, self.clock))
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://shop.example")
+        self.people = KfPeople(self.server, self.http, HOOK, TOKEN, AES_KEY)
+
+    async def close(self) -> None:
+        """Stop our half."""
+        await self.puller.stop()
+        await self.http.aclose()
+        await self.adapter.close()
+
+    async def settle(self) -> None:
+        """Wait until everything is pulled."""
+        async with asyncio.timeout(30):
+            await self.puller.settle()
+
+    async def pending(self, customer: str = LI) -> PendingTurn | None:
+        """Load what waits to be handled of a customer."""
+        for conversation_id in await self.turns.pending_conversations():
+            turn = await self.turns.load_turn(conversation_id)
+            if turn is not None and turn.conversation.channel_user_id == customer:
+                return turn
+        return None
+
+    async def taken(self) -> list[InboundMessage]:
+        """List all messages that were taken in and are not handled, in order."""
+        found = []
+        for conversation_id in await self.turns.pending_conversations():
+            turn = await self.turns.load_turn(conversation_id)
+            found += [message for _, message in turn.inbox] if turn else []
+        return found
+
+    async def conversation(self, customer: str = LI) -> ConversationId:
+        """Give a customer's conversation."""
+        turn = await self.pending(customer)
+        assert turn is not None
+        return turn.conversation.id
+
+    async def send(self, message: OutboundMessage, conversation: ConversationId, customer: str = LI) -> Delivery:
+        """Send as the delivery does, each time another row of the outbox."""
+        self.sends += 1
+        return await self.adapter.send(Addressee(ACCOUNT, customer, conversation), message, OutboxId(self.sends))
+
+    async def _owner_of(self, conversation_id: ConversationId) -> Owner:
+        return (await SqlConversationReader(self.database).get(conversation_id)).owner
+
+    async def _failed(self, failure: SendFailure) -> None:
+        self.failures.append(failure)
+        refusal = (failure.reason, failure.kind.value)
+        await self.outbox.mark_undelivered("wecom_kf", failure.platform_id, self.clock.now(), refusal)
+
+    async def _changed(self, change: SessionChange) -> None:
+        self.changes.append(change)
+        self.adapter.forget(change.open_kfid, change.customer)
+        sender = Sender("wecom_kf", change.open_kfid, change.customer)
+        await SqlPlatformMoves(self.database).move(sender, change.owner, change.by, self.clock.now())
