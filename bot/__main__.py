@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bot.commands import chat, config, deadletters, evaluate, keeping, orders, people, serve, train, work
+from bot.commands import channels, chat, config, deadletters, evaluate, keeping, orders, people, serve, train, work
 from bot.commands.screen import trouble, words
 from bot.domain.errors import XiaoerError
 
@@ -31,6 +31,7 @@ application.command()(keeping.restore)
 application.add_typer(orders.commands, name="orders")
 application.add_typer(people.commands, name="people")
 application.add_typer(deadletters.commands, name="deadletters")
+application.add_typer(channels.commands, name="channels")
 application.add_typer(config.commands, name="config")
 
 

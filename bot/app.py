@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bot.health.logs import set_up_logs
 from bot.wiring.channels import open_channels, telegram_settings
+from bot.wiring.checking import check_channel, connect_telegram
 from bot.wiring.health import make_worker_application
 from bot.wiring.house import House, make_services, make_terminal, open_house
 from bot.wiring.keeping import back_up, migrate, move, restore
@@ -59,6 +60,8 @@ __all__ = [
     "Worker",
     "as_locale",
     "back_up",
+    "check_channel",
+    "connect_telegram",
     "count_orders",
     "data_place",
     "database_url",

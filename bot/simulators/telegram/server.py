@@ -120,7 +120,14 @@ class TelegramServer:
                 raise Declined(400, "Bad Request: bad webhook: An HTTPS URL must be provided for webhook")
             self.webhook = parameters
             return True
+        if method == "getWebhookInfo":
+            return self._webhook_info()
         raise Declined(404, "Not Found: method not found")
+
+    def _webhook_info(self) -> dict[str, Any]:
+        allowed = self.webhook.get("allowed_updates", [])
+        updates = json.loads(allowed) if isinstance(allowed, str) else allowed
+        return {"url": self.webhook.get("url", ""), "pending_update_count": 0, "allowed_updates": updates}
 
     def me(self) -> dict[str, Any]:
         """Describe the bot."""
