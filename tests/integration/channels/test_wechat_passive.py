@@ -1,0 +1,288 @@
+"""The answer within WeChat's five seconds: every delay, with and without permission, over a restart, exactly once.
+
+Time runs eight times faster here, and we leave more of it free than in earnest: a busy machine is slow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+import httpx
+import pytest
+import xmltodict
+from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.types import Receive, Scope, Send
+
+from bot.channels.wechat_oa.passive import PassivePace, PassivePorts, PassiveReplies
+from bot.channels.wechat_oa.reply import MAX_REPLY_BYTES, as_text, compose, text_reply
+from bot.channels.wechat_oa.send import WechatOaAdapter
+from bot.channels.wechat_oa.settings import WechatOaSettings
+from bot.channels.wechat_oa.webhook import build_router
+from bot.domain.clock import ManualClock
+from bot.domain.exchange_ports import ExchangeKey
+from bot.domain.ids import ConversationId
+from bot.domain.messages import Button, OutboundMessage
+from bot.engine import live
+from bot.engine.delivery import Deliverer
+from bot.engine.dispatcher import EmbeddedDispatcher
+from bot.engine.intake import Intake
+from bot.engine.live import MemoryLiveFeed
+from bot.simulators.network import SimulatedNetwork
+from bot.simulators.wechat_oa.people import WechatPeople
+from bot.simulators.wechat_oa.server import WechatServer
+from storage.database import Database
+from storage.exchanges import SqlExchanges
+from storage.inbox import SqlInboxStore
+from storage.merging import MergingOutbox
+from storage.turns import SqlTurnStore
+from storage.windows import SqlSendingGate
+from tests.contract.line import commit_of
+from tests.unit.channels.doubles import NOON
+
+APP, SECRET, TOKEN = "wxdemo0000000001", "app-secret-for-tests", "callbacktoken"
+AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+LI, HOOK = "oLi_0000000000000000000000001", "/webhooks/wechat_oa"
+FASTER = 8
+PACE = PassivePace(answer_within_s=3.5 / FASTER, hang_up_s=5.5 / FASTER)
+
+
+class EchoTurns:
+    """An engine that thinks for a while, then answers what was written; ``silent`` records and says nothing."""
+
+    def __init__(self, store: SqlTurnStore, feed: MemoryLiveFeed) -> None:
+        self.delay_s = 0.0
+        self.silent = False
+        self._store = store
+        self._feed = feed
+
+    async def run(self, conversation_id: ConversationId) -> bool:
+        """Handle what is pending."""
+        turn = await self._store.load_turn(conversation_id)
+        if turn is None:
+            return False
+        await asyncio.sleep(self.delay_s)
+        words = [] if self.silent else [f"答：{message.text}" for _, message in turn.inbox]
+        await self._store.commit_turn(commit_of(turn, *words))
+        for bell in live.changed(conversation_id):
+            await self._feed.publish(bell)
+        return True
+
+
+class OaTown:
+    """A simulated WeChat, and our whole line over one database; ``start`` and ``stop`` are our process."""
+
+    def __init__(self, database: Path, aes_key: str = "") -> None:
+        self.clock = ManualClock(NOON)
+        self.server = WechatServer(APP, SECRET, self.clock)
+        self.settings = WechatOaSettings(APP, SECRET, TOKEN, aes_key)
+        self.file = database
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self._call), base_url="https://shop.example")
+        self.people = WechatPeople(self.server, self.http, HOOK, TOKEN, aes_key)
+        self.people.knobs.hang_up_s = 5 / FASTER
+        self.app: FastAPI | None = None
+        self.calls: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Open our process."""
+        self.database = Database(f"sqlite:///{self.file}")
+        feed = MemoryLiveFeed()
+        store = SqlTurnStore(self.database)
+        self.turns = EchoTurns(store, feed)
+        self.adapter = WechatOaAdapter(self.settings, self.clock, SimulatedNetwork(self.server))
+        self.outbox = MergingOutbox(self.database)
+        delivery = Deliverer(self.outbox, {"wechat_oa": self.adapter}, feed, self.clock, Random(1))  # noqa: S311
+        delivery.gate = SqlSendingGate(self.database)
+        self.dispatcher = EmbeddedDispatcher(store, self.turns, delivery)
+        self.exchanges = SqlExchanges(self.database)
+
+        async def ring(conversation_id: ConversationId) -> None:
+            await self.dispatcher.ring(conversation_id, 0)
+
+        intake = Intake(SqlInboxStore(self.database), self.dispatcher, feed, self.clock)
+        ports = PassivePorts(self.exchanges, feed, self.clock, ring, PACE)
+        passive = PassiveReplies(ports, self.adapter.is_alone)
+        app = FastAPI()
+        app.include_router(build_router(self.settings, intake.accept, self.clock, passive=passive))
+        self.app = app
+
+    async def stop(self) -> None:
+        """Kill our process: nothing is finished, calls break."""
+        self.app = None
+        for call in set(self.calls):
+            call.cancel()
+        await asyncio.gather(*self.calls, return_exceptions=True)
+        await self.dispatcher.stop(timeout_s=0)
+        await self.adapter.close()
+        self.database.close()
+
+    async def settle(self) -> None:
+        """Let everything that is to go out go out; the wait for an exchange's end is over."""
+        await asyncio.sleep(0.05)
+        self.clock.advance(timedelta(seconds=10))
+        for conversation in await SqlTurnStore(self.database).pending_conversations():
+            await self.dispatcher.ring(conversation, 0)
+        await self.dispatcher.settle()
+
+    async def states(self) -> list[str]:
+        """List the outbox's states."""
+        return await self.database.read(
+            lambda on: list(on.exec_driver_sql("SELECT state FROM outbox ORDER BY id").scalars())
+        )
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a call; one that our process dies under is a broken gateway's."""
+        if self.app is not None:
+            call = asyncio.create_task(self.app(scope, receive, send))  # type: ignore[arg-type]
+            self.calls.add(call)
+            await asyncio.wait({call})
+            self.calls.discard(call)
+            if not call.cancelled():
+                call.result()
+                return
+        await send({"type": "http.response.start", "status": 502, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+
+@pytest.fixture(params=["", AES_KEY], ids=["plain", "safe"])
+async def town(request: pytest.FixtureRequest, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[OaTown]:
+    made = OaTown(Path(shutil.copy(sqlite_template, tmp_path / "shop.db")), request.param)
+    await made.start()
+    yield made
+    await made.stop()
+    await made.http.aclose()
+
+
+@pytest.mark.parametrize("permission", [True, False], ids=["may send", "passive only"])
+@pytest.mark.parametrize("delay_s", [0, 3, 6, 12, 20])
+async def test_answer_arrives_exactly_once_or_waits_for_the_next_word(town: OaTown, delay_s: float, permission: bool):
+    """In time: in the response. Later: by a repeat, by customer-service message, or with the next word."""
+    town.server.knobs.permission = permission
+    town.turns.delay_s = delay_s / FASTER
+    await town.people.say(LI, "在吗")
+    await town.dispatcher.settle()
+    await town.settle()
+    assert town.people.notices == []
+    if not town.people.screen(LI):
+        assert (delay_s >= 12, permission) == (True, False)
+        town.turns.delay_s = 0
+        await town.people.say(LI, "喂")
+        await town.settle()
+        assert town.people.passive == [(LI, "答：在吗\n\n答：喂")]
+    else:
+        assert town.people.screen(LI) == ["答：在吗"]
+        assert len(town.people.passive) == 1 or delay_s >= 12  # at 12 s a busy machine may be late
+    assert set(await town.states()) == {"sent"}
+
+
+@pytest.mark.parametrize("permission", [True, False], ids=["may send", "passive only"])
+@pytest.mark.parametrize("killed_after_s", [1, 7])
+async def test_restart_in_between_loses_and_doubles_nothing(town: OaTown, killed_after_s: float, permission: bool):
+    """Killed while the engine thinks, open again: the repeats, or the next word, bring the one answer."""
+    town.server.knobs.permission = permission
+    town.turns.delay_s = 60
+    said = asyncio.create_task(town.people.say(LI, "在吗"))
+    await asyncio.sleep(killed_after_s / FASTER)
+    await town.stop()
+    town.people.notices.clear()
+    await town.start()
+    for conversation in await SqlTurnStore(town.database).pending_conversations():
+        await town.dispatcher.ring(conversation)
+    await said
+    await town.settle()
+    if not town.people.screen(LI):
+        assert not permission
+        await town.people.say(LI, "喂")
+        await town.settle()
+    assert "\n".join(town.people.screen(LI)).count("答：在吗") == 1
+    assert set(await town.states()) == {"sent"}
+
+
+async def test_answer_lost_on_its_way_is_given_again_to_the_repeat(town: OaTown):
+    """WeChat calls again only when it has not heard the answer, so the repeat gets the same one."""
+    town.people.knobs.deaf = 2
+    await town.people.say(LI, "在吗")
+    await town.settle()
+    assert town.people.passive == [(LI, "答：在吗")]
+    assert await town.states() == ["sent"]
+
+
+async def test_answer_decided_but_not_written_is_given_to_the_repeat_after_a_restart(town: OaTown):
+    """Killed between the decision and the write: the repeat gets it, and it is sent by no other way meanwhile."""
+    await town.people.say(LI, "在吗")
+    key = ExchangeKey("wechat_oa", "shop", f"msg:{town.people.callbacks[0]['MsgId']}")
+    await town.database.run(lambda on: on.exec_driver_sql("UPDATE outbox SET state='sending', done_at=NULL") and None)
+    await town.database.run(lambda on: on.exec_driver_sql("UPDATE exchanges SET open_until='2030-01-01'") and None)
+    await town.stop()
+    town.server.sent.clear()
+    await town.start()
+    await town.settle()
+    assert (town.people.screen(LI), await town.states()) == ([], ["sending"])
+    await town.people.deliver_again()
+    assert town.people.screen(LI) == ["答：在吗"]
+    assert await town.states() == ["sent"]
+    await town.exchanges.end(key, town.clock.now())
+
+
+async def test_conversation_of_a_human_is_not_kept_waiting(town: OaTown):
+    """A turn that says nothing ends the call with success at once, and an agent's words go by themselves."""
+    town.turns.silent = True
+    answer = await town.people.say(LI, "在吗")
+    assert answer.text == "success"
+    assert town.people.screen(LI) == []
+
+
+async def test_menu_scan_and_follow_are_answered_and_leaving_is_not(town: OaTown):
+    """Events have no MsgId and are answered all the same."""
+    await town.people.follow(LI)
+    await town.people.press_menu(LI, "track_order")
+    await town.people.scan(LI, "7")
+    assert len(town.people.passive) == 3
+    await town.people.unfollow(LI)
+    await town.settle()
+    assert len(town.people.screen(LI)) == 3
+    assert town.people.notices == []
+
+
+@pytest.mark.parametrize(
+    "words", ["]]>", "a]]>b]]]]>", "</Content>", "\x00\x07\ufffe", "🙂👨‍👩‍👧", "<![CDATA[x]]>", "&amp;"]
+)
+async def test_words_of_any_kind_come_out_as_they_were(town: OaTown, words: str):
+    """Nothing in an answer can end its element; what XML cannot hold is left out."""
+    await town.people.say(LI, f"x{words}y")
+    shown = "".join(character for character in words if character not in "\x00\x07\ufffe")
+    assert town.people.screen(LI) == [f"答：x{shown}y"]
+
+
+@given(st.text(max_size=400))
+def test_reply_is_one_element_whatever_it_says(text: str):
+    """The XML reads back to one flat message with the same words, less what XML has no place for."""
+    fields = xmltodict.parse(text_reply("o1", "gh_1", 1, f"x{text}x"), strip_whitespace=False)["xml"]
+    assert set(fields) == {"ToUserName", "FromUserName", "CreateTime", "MsgType", "Content"}
+    assert fields["Content"].startswith("x")
+    assert fields["ToUserName"] == "o1"
+
+
+BUTTONS = st.lists(st.builds(Button, st.text(min_size=1, max_size=30), st.just("=x")), max_size=12).map(tuple)
+MESSAGES = st.lists(st.builds(OutboundMessage, st.text(min_size=1, max_size=3000), BUTTONS), min_size=1, max_size=5)
+
+
+@given(MESSAGES, st.booleans())
+def test_composed_reply_is_within_its_limit_and_leaves_nothing_out(messages: list[OutboundMessage], alone: bool):
+    """What is taken stands whole in the reply; of what is too long an account with no other way gives the beginning."""
+    composed = compose(messages, alone=alone)
+    if composed is None:
+        assert not alone
+        return
+    assert len(composed.text.encode("utf-8", "surrogatepass")) <= MAX_REPLY_BYTES
+    for message in messages[: composed.taken]:
+        assert as_text(message) in composed.text
+    if composed.rest is not None:
+        assert composed.taken == 0
+        assert len(composed.rest.text) < len(as_text(messages[0]))
