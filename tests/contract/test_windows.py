@@ -1,0 +1,172 @@
+"""The ledger: what a customer does opens, what we send is counted, and the gate says no before anything is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from random import Random
+
+from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Sent
+from bot.domain.clock import ManualClock
+from bot.domain.conversation import Owner
+from bot.domain.ids import ConversationId, OutboxId
+from bot.domain.line_ports import Cursor
+from bot.domain.messages import InboundMessage, MessageKind, OutboundMessage, Sender
+from bot.domain.windows import Opening, Room
+from bot.engine.delivery import Deliverer
+from bot.engine.live import MemoryLiveFeed
+from storage.merging import MergingOutbox
+from storage.tables import OUTBOX, WINDOWS
+from storage.windows import SqlSendingGate, SqlWindowLedger
+from tests.contract.line import NOW, Line
+
+LI = Sender("wechat_oa", "shop", "oLi")
+PAGE = Cursor("wechat_oa", "shop", "page", "c1")
+
+
+class CountingChannel:
+    """A channel that takes everything and notes what was called."""
+
+    name = "wechat_oa"
+    capabilities = Capabilities(max_text=2048, text_unit="bytes")
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
+        """Take it."""
+        del to, outbox_id
+        self.sent.append(message.text)
+        return Sent(f"p{len(self.sent)}")
+
+
+class Counter:
+    """The line with the ledger in it."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.clock = ManualClock(NOW)
+        self.channel = CountingChannel()
+        self.ledger = SqlWindowLedger(line.database)
+        outbox = MergingOutbox(line.database)
+        self.delivery = Deliverer(outbox, {"wechat_oa": self.channel}, MemoryLiveFeed(), self.clock, Random(1))  # noqa: S311
+        self.delivery.gate = SqlSendingGate(line.database)
+
+    async def hears(self, key: str, kind: MessageKind = MessageKind.TEXT, token: str = "") -> ConversationId:
+        """Take a message of the customer in."""
+        message = InboundMessage(LI, key, kind, self.clock.now(), "在吗", reply_token=token)
+        (accepted,) = await self.line.inbox.accept([message], self.clock.now())
+        return accepted.conversation_id
+
+    async def says(self, conversation: ConversationId, words: Sequence[str], **changes: object) -> list[str]:
+        """Commit a turn that says the words, deliver; give what the channel was called with."""
+        before = len(self.channel.sent)
+        await self.line.commit(await self.line.pending(conversation), *words, **changes)
+        await self.delivery.deliver(conversation)
+        return self.channel.sent[before:]
+
+    async def room(self, conversation: ConversationId) -> Room:
+        """Ask what may still be sent."""
+        found = await self.ledger.of_conversation(conversation, self.clock.now())
+        assert found is not None
+        return found
+
+
+async def test_words_of_one_turn_are_one_message_where_they_are_counted(line: Line):
+    """Three replies go out as one, which is one of five, and are marked together."""
+    counter = Counter(line)
+    conversation = await counter.hears("k1")
+    assert await counter.says(conversation, ["一", "二", "三"]) == ["一\n\n二\n\n三"]
+    assert (await counter.room(conversation)).left == 4
+    assert {row["state"] for row in await line.rows(OUTBOX)} == {"sent"}
+    assert {row["platform_id"] for row in await line.rows(OUTBOX)} == {"p1"}
+
+
+async def test_bot_keeps_the_last_message_for_a_handover(line: Line):
+    """The fifth is refused to the bot, and given to the word that hands over."""
+    counter = Counter(line)
+    for number in range(4):
+        conversation = await counter.hears(f"k{number}", MessageKind.FOLLOW if number else MessageKind.TEXT)
+        assert await counter.says(conversation, [f"答 {number}"]) == [f"答 {number}"]
+        counter.clock.advance(timedelta(minutes=2))
+    assert (await counter.room(conversation)).left == 1
+    await counter.hears("k8", MessageKind.UNKNOWN)
+    await line.database.run(lambda on: on.exec_driver_sql("UPDATE windows SET used=4 WHERE kind='message'") and None)
+    assert await counter.says(conversation, ["闲话"]) == []
+    assert [row["refusal"] for row in await line.rows(OUTBOX)][-1] == "quota"
+    await counter.hears("k9", MessageKind.UNKNOWN)
+    await line.database.run(lambda on: on.exec_driver_sql("UPDATE windows SET used=4 WHERE kind='message'") and None)
+    assert await counter.says(conversation, ["请稍候"], owner=Owner.WAITING_FOR_AGENT) == ["请稍候"]
+
+
+async def test_closed_window_refuses_whoever_sends_without_a_call(line: Line):
+    """After 48 hours neither bot nor agent reaches the platform; the row says window and what is still possible."""
+    counter = Counter(line)
+    conversation = await counter.hears("k1")
+    await counter.says(conversation, ["您好"])
+    counter.clock.advance(timedelta(hours=49))
+    agent = await line.hire("mei")
+    await line.ownership.take(conversation, agent, counter.clock.now())
+    await line.ownership.reply(conversation, agent, "还在吗", counter.clock.now(), "c1")
+    await counter.delivery.deliver(conversation)
+    assert counter.channel.sent == ["您好"]
+    last = (await line.rows(OUTBOX))[-1]
+    assert (last["refusal"], "wait" in last["reason"]) == ("window", True)
+    await counter.hears("k2")
+    assert (await counter.room(conversation)).left == 5
+
+
+async def test_late_and_repeated_messages_do_not_reset_the_count(line: Line):
+    """A repeat opens nothing, an older message pulled late neither."""
+    counter = Counter(line)
+    conversation = await counter.hears("k1")
+    await counter.says(conversation, ["您好"])
+    await counter.hears("k1")
+    older = InboundMessage(LI, "k0", MessageKind.TEXT, NOW - timedelta(hours=1), "早")
+    await line.inbox.accept([older], counter.clock.now())
+    assert (await counter.room(conversation)).left == 4
+
+
+async def test_leaving_closes_everything(line: Line):
+    """Nobody who has left can be sent to."""
+    counter = Counter(line)
+    conversation = await counter.hears("k1")
+    await counter.hears("k2", MessageKind.UNFOLLOW)
+    assert not (await counter.room(conversation)).is_open
+    assert await line.count(WINDOWS) == 0
+
+
+async def test_reply_code_is_given_once_and_within_its_time(line: Line):
+    """A welcome code is over when it was used, and when its time is."""
+    counter = Counter(line)
+    sender = Sender("wecom_kf", "wk1", "wm1")
+    entered = InboundMessage(sender, "e1", MessageKind.FOLLOW, NOW, reply_token="code")
+    (accepted,) = await line.inbox.accept([entered], NOW)
+    conversation = accepted.conversation_id
+    assert await counter.ledger.token(conversation, Opening.ENTER, NOW + timedelta(seconds=20)) == "code"
+    assert await counter.ledger.token(conversation, Opening.ENTER, NOW + timedelta(seconds=21)) == ""
+    await line.commit(await line.pending(conversation), "欢迎")
+    item = await line.outbox.next_due(conversation, NOW)
+    assert item is not None
+    await SqlSendingGate(line.database).count(item, Sent("p"), NOW)
+    assert await counter.ledger.token(conversation, Opening.ENTER, NOW) == ""
+
+
+async def test_channel_without_windows_may_always_be_sent_to(line: Line):
+    """The ledger says nothing of it, and writes nothing."""
+    conversation = await line.answered()
+    assert await SqlWindowLedger(line.database).of_conversation(conversation, NOW) is None
+    assert await line.count(WINDOWS) == 0
+
+
+async def test_cursor_moves_with_its_messages_and_only_from_where_it_was_read(line: Line):
+    """Who read from an older place keeps his messages and moves nothing."""
+    first = InboundMessage(LI, "k1", MessageKind.TEXT, NOW, "一")
+    await line.inbox.accept_pulled([first], PAGE, NOW)
+    assert await line.inbox.position(PAGE) == "c1"
+    slow = Cursor("wechat_oa", "shop", "page", "c0.5", "")
+    (again,) = await line.inbox.accept_pulled([first], slow, NOW)
+    assert again.duplicate
+    assert await line.inbox.position(PAGE) == "c1"
+    await line.inbox.accept_pulled([], Cursor("wechat_oa", "shop", "page", "c2", "c1"), NOW)
+    assert await line.inbox.position(PAGE) == "c2"
