@@ -69,17 +69,41 @@ async def visit(house: House, shopper: int, turns: int, waits: tuple[list[float]
         answered.append(1000 * (time.perf_counter() - begin))
 
 
-async def measure(config: Config, secrets: Secrets, options: argparse.Namespace) -> None:
-    """Let the shoppers talk, first to warm up."""
+async def measure(config: Config, secrets: Secrets, options: argparse.Namespace, parts: dict[str, list[int]]) -> None:
+    """Let the shoppers talk, first to warm up; ``parts`` are processes by name."""
     async with open_house(config, secrets, SystemClock()) as house:
         await house.live.ready()  # type: ignore[attr-defined]
         await asyncio.gather(*(visit(house, -1 - each, 5, ([], [])) for each in range(options.shoppers)))
         waits: tuple[list[float], list[float]] = ([], [])
         turns = options.load // options.shoppers
+        before = {name: cpu_s(*pids) for name, pids in parts.items()}
+        web = time.process_time()
         begin = time.perf_counter()
         await asyncio.gather(*(visit(house, each, turns, waits) for each in range(options.shoppers)))
         seconds = time.perf_counter() - begin
-    show(options, waits, len(waits[1]) / seconds)
+        spent = {"web": time.process_time() - web}
+        spent |= {name: cpu_s(*pids) - before[name] for name, pids in parts.items()}
+    done = len(waits[1])
+    show(options, waits, done / seconds)
+    costs = {name: 1000 * used / done for name, used in spent.items()}
+    each = ", ".join(f"{name} {cost:.1f}" for name, cost in costs.items())
+    print(f"processor time a turn: {sum(costs.values()):.1f} ms ({each})")
+    print(f"{'turns a second that use up two cores':46}{2000 / sum(costs.values()):9.0f}")
+
+
+def cpu_s(*roots: int) -> float:
+    """Add up the processor seconds of processes and their children, so far."""
+    parents: dict[int, int] = {}
+    used: dict[int, float] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        pid = int(stat.parent.name)
+        parents[pid] = int(fields[1])
+        used[pid] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(used.get(pid, 0) for pid in used if pid in roots or parents[pid] in roots)
 
 
 def show(options: argparse.Namespace, waits: tuple[list[float], list[float]], rate: float) -> None:
@@ -119,7 +143,12 @@ def run(options: argparse.Namespace) -> None:
             for _ in workers:
                 if not ready.acquire(timeout=READY_WITHIN_S):
                     raise TimeoutError("a worker did not get ready")
-            asyncio.run(measure(config, secrets, options))
+            parts = {
+                "workers": [worker.pid or 0 for worker in workers],
+                "PostgreSQL": [postgresql.pid],
+                "Redis": [redis.pid],
+            }
+            asyncio.run(measure(config, secrets, options, parts))
             for worker in workers:
                 worker.kill()
                 worker.join()

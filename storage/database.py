@@ -12,13 +12,14 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, DisconnectionError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from bot.domain.errors import StorageError
@@ -30,6 +31,8 @@ Unit = Callable[[Connection], T]
 _GROUP_SIZE = 64
 _POOL_THREADS = 8
 _BUSY_TIMEOUT_MS = 10_000
+_TRUSTED_IDLE_S = 5.0
+_USED_AT = "used_at"
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -45,6 +48,21 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info[_USED_AT] = time.monotonic()
+
+
+def _try_idle(connection: Any, record: Any, _proxy: Any) -> None:
+    """Try a connection that has lain idle, so that one which the server has dropped is replaced unnoticed."""
+    if time.monotonic() - record.info.get(_USED_AT, time.monotonic()) < _TRUSTED_IDLE_S:
+        return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except Exception as problem:
+        raise DisconnectionError from problem
 
 
 def _make_folder(folder: Path) -> None:
@@ -68,14 +86,16 @@ def make_engine(url: str) -> Engine:
         )
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=_POOL_THREADS,
         max_overflow=2,
-        pool_pre_ping=True,
         json_serializer=dump_json,
         hide_parameters=True,
     )
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", _try_idle)
+    return engine
 
 
 @contextlib.contextmanager

@@ -69,6 +69,11 @@ class PostgresqlServer:
         self.close()
         raise PostgresqlMissing(f"the server did not answer within {_READY_WITHIN_S} s: {log}")
 
+    @property
+    def pid(self) -> int:
+        """Give the server's process; 0 when it does not run."""
+        return self._process.pid if self._process is not None else 0
+
     def kill(self) -> None:
         """Kill it without any chance to tidy up."""
         self._end(signal.SIGKILL)

@@ -108,7 +108,7 @@ async def _over_redis(
     live = RedisLiveFeed(client, MemoryLiveFeed(), prefix)
     if hears:
         await live.start()
-        stack.push_async_callback(live.stop)
+    stack.push_async_callback(live.stop)
     broker = BellBroker(url, prefix)
     stack.push_async_callback(broker.shutdown)
     return Shared(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from storage.redis.server import GONE, Availability
 
 _RECONNECT_S = 1.0
 _POLL_S = 1.0
+_UNSENT_EVENTS = 10_000
 
 
 class LocalFeed(Protocol):
@@ -50,19 +52,40 @@ class RedisLiveFeed:
         self._availability = Availability()
         self._listening: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
+        self._unsent: deque[LiveEvent] = deque(maxlen=_UNSENT_EVENTS)
+        self._sending: asyncio.Task[None] | None = None
 
     async def publish(self, event: LiveEvent) -> None:
-        """Tell everyone subscribed to the topic in any process."""
-        if not self._availability.is_away:
-            try:
-                await self._client.publish(self._channel, _encode(event))
-            except GONE as problem:
-                self._availability.failed(problem)
-            else:
-                self._availability.worked()
-                if self._ready.is_set() or self._listening is None:
-                    return
-        await self._local.publish(event)
+        """Tell everyone subscribed to the topic in any process; returns before they are told."""
+        if self._availability.is_away:
+            await self._local.publish(event)
+            return
+        self._unsent.append(event)
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send(), name="live-feed-send")
+
+    async def _send(self) -> None:
+        """Send what has gathered in one go, until nothing is left."""
+        while self._unsent:
+            events = list(self._unsent)
+            self._unsent.clear()
+            if await self._sent(events):
+                continue
+            for event in events:
+                await self._local.publish(event)
+
+    async def _sent(self, events: Sequence[LiveEvent]) -> bool:
+        """Send to all processes; False when the readers of this one would not hear of it."""
+        try:
+            async with self._client.pipeline(transaction=False) as pipe:
+                for event in events:
+                    pipe.publish(self._channel, _encode(event))
+                await pipe.execute()
+        except GONE as problem:
+            self._availability.failed(problem)
+            return False
+        self._availability.worked()
+        return self._ready.is_set() or self._listening is None
 
     def subscribe(self, topics: Sequence[str]) -> AsyncIterator[LiveEvent]:
         """Follow topics until the iterator is closed; a slow reader loses the oldest, then sees ``kind='lost'``."""
@@ -77,7 +100,9 @@ class RedisLiveFeed:
         await self._ready.wait()
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Send what is left and stop listening."""
+        if self._sending is not None:
+            await self._sending
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
