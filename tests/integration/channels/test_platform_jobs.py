@@ -144,3 +144,21 @@ async def test_job_is_done_over_the_platform(stage: Stage, steps: list[dict[str,
     """From the signed webhook through the real house to the shopper's screen."""
     for step in steps:
         await stage.play(step)
+
+
+@pytest.mark.parametrize("stage", ["whatsapp", "instagram"], indirect=True)
+async def test_closed_window_is_refused_without_asking_the_platform(stage: Stage, clock: ManualClock) -> None:
+    """A notice a day later is recorded as refused for its window; no call is made."""
+    start = clock.now()
+    await stage.play({"says": "could I speak to a real person please"})
+    calls = stage.platform.server.calls
+    clock.advance(timedelta(hours=24, minutes=1))
+    try:
+        await stage.play({"agent": "take", "silent": True})
+        states = await stage.house.stores.database.read(
+            lambda on: on.exec_driver_sql("SELECT state FROM outbox ORDER BY id DESC LIMIT 1").scalars().all()
+        )
+    finally:
+        clock.advance(start - clock.now())
+    assert stage.platform.server.calls == calls
+    assert states == ["refused"]
