@@ -9,7 +9,7 @@ SELF := $(PY) -m pip --disable-pip-version-check install -q --no-deps --no-build
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench bench-scaled wheel rasa bench-understanding clean
+.PHONY: help run test check format bench bench-pipeline soak bench-scaled wheel rasa bench-understanding clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -34,6 +34,12 @@ format: $(VENV)/check.stamp ## put the code into its form
 
 bench: $(VENV)/test.stamp $(VENV)/frontend.stamp ## measure one turn end to end
 	@$(PY) bench/turn.py $(ARGS)
+
+bench-pipeline: $(VENV)/test.stamp $(VENV)/frontend.stamp ## measure the message line against its bars, into docs/benchmarks.md
+	@$(PY) bench/pipeline.py --keep $(ARGS)
+
+soak: $(VENV)/test.stamp ## soak the line with 20,000 messages over 2,000 conversations
+	@XIAOER_SOAK=full $(PY) -m pytest -q tests/durability -k soak $(ARGS)
 
 bench-understanding: $(VENV)/test.stamp rasa ## measure the embedded engine beside Rasa on public data
 	@$(PY) bench/engines.py $(ARGS)

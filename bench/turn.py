@@ -58,7 +58,7 @@ class Shop:
         self.account = settings.account
         self.tokens = VisitorTokens(opened.secrets.secret_key, settings.account, opened.clock)
         ports = WidgetPorts(opened.intake.accept, opened.stores.stream, opened.live, opened.clock)
-        application = FastAPI()
+        application = self.application = FastAPI()
         application.include_router(build_router(settings, ports, self.tokens))
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://shop")
 

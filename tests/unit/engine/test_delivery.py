@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
 import pytest
 
-from bot.domain.channel_ports import Deferred, Failed, Refused, Sent
+from bot.domain.channel_ports import Deferred, Failed, Refusal, Refused, SendPolicy, Sent, Unclear
 from bot.domain.clock import ManualClock
 from bot.engine.delivery import BackOff, Deliverer
 from tests.unit.engine.fakes import CONVERSATION, START, FakeChannel, FakeFeed, FakeOutboxStore
@@ -38,7 +39,7 @@ async def test_failed_message_holds_back_the_next_until_its_time():
     first = await line.deliver(CONVERSATION)
     assert first is not None
     assert 0.5 <= first <= 1
-    assert await line.deliver(CONVERSATION) is None
+    assert await line.deliver(CONVERSATION) == pytest.approx(first)
     assert channel.sent == []
     clock.advance(timedelta(seconds=first))
     second = await line.deliver(CONVERSATION)
@@ -114,3 +115,57 @@ async def test_sent_answer_carries_the_platforms_id():
     line, _, _ = deliverer(outbox, channel)
     await line.deliver(CONVERSATION)
     assert outbox.done == [("sent", 0, "wamid.1")]
+
+
+async def test_unclear_outcome_is_flagged_and_never_repeated():
+    """What may have arrived is not sent again, and the next message goes."""
+    outbox, channel = FakeOutboxStore("one", "two"), FakeChannel(Unclear("the connection was lost"))
+    line, _, _ = deliverer(outbox, channel)
+    assert await line.deliver(CONVERSATION) is None
+    assert outbox.done == [("unclear", 0, "the connection was lost"), ("sent", 1, "p1")]
+    assert channel.sent == ["two"]
+    assert outbox.begun == [0, 1]
+
+
+async def test_unclear_outcome_is_repeated_where_a_repeat_is_harmless():
+    """With an idempotency key another try is the safe thing, and nothing needs to be noted before it."""
+    outbox, channel = FakeOutboxStore("one"), FakeChannel(Unclear("lost"))
+    channel.capabilities = replace(channel.capabilities, sending=SendPolicy(repeats_safely=True))
+    line, _, clock = deliverer(outbox, channel)
+    wait_s = await line.deliver(CONVERSATION)
+    assert wait_s is not None
+    clock.advance(timedelta(seconds=wait_s))
+    await line.deliver(CONVERSATION)
+    assert channel.sent == ["one"]
+    assert outbox.begun == []
+
+
+async def test_attempt_interrupted_by_a_restart_is_flagged():
+    """A row found in the middle of being sent is not sent again."""
+    outbox, channel = FakeOutboxStore("one", "two"), FakeChannel()
+    outbox.rows[0] = replace(outbox.rows[0], interrupted=True)
+    line, _, _ = deliverer(outbox, channel)
+    await line.deliver(CONVERSATION)
+    assert [state for state, _, _ in outbox.done] == ["unclear", "sent"]
+    assert channel.sent == ["two"]
+
+
+async def test_conversation_over_its_pace_waits_without_counting_a_try():
+    """The limit holds the message back; the platform is not even asked."""
+    outbox, channel = FakeOutboxStore("one", "two"), FakeChannel()
+    channel.capabilities = replace(channel.capabilities, sending=SendPolicy(chat_per_second=1))
+    line, _, clock = deliverer(outbox, channel)
+    assert await line.deliver(CONVERSATION) == 1
+    assert (channel.sent, outbox.rows[0].tries) == (["one"], 0)
+    clock.advance(timedelta(seconds=1))
+    assert await line.deliver(CONVERSATION) is None
+    assert channel.sent == ["one", "two"]
+
+
+async def test_refusal_keeps_its_kind():
+    """Window, block or giving up: the record tells which."""
+    outbox = FakeOutboxStore("one", "two")
+    channel = FakeChannel(Refused("45015", Refusal.WINDOW), Failed("400", retryable=False))
+    line, _, _ = deliverer(outbox, channel)
+    await line.deliver(CONVERSATION)
+    assert outbox.kinds == ["window", "failed"]

@@ -235,3 +235,35 @@ async def test_idle_dispatcher_hardly_works():
     await bell.stop()
     assert work.looks <= 7
     assert spent < 0.2
+
+
+async def test_burst_that_goes_on_is_answered_within_the_bound():
+    """Every bell puts the turn off, but not beyond the longest wait."""
+    work = Work()
+    bell = dispatcher(work, quiet_s=10.0, longest_wait_s=0.05)
+    work.add(ONE)
+    await bell.ring(ONE)
+    await bell.ring(ONE)
+    await asyncio.wait_for(bell.settle(), 5)
+    assert work.turns == [(ONE, 1)]
+
+
+async def test_bell_without_quiet_time_is_answered_at_once():
+    """An agent's words do not wait for the end of a shopper's burst."""
+    work = Work()
+    bell = dispatcher(work, quiet_s=30.0, longest_wait_s=60.0)
+    work.add(ONE)
+    await bell.ring(ONE)
+    await bell.ring(ONE, 0.0)
+    await asyncio.wait_for(bell.settle(), 5)
+    assert work.turns == [(ONE, 1)]
+
+
+async def test_quiet_time_of_a_channel_takes_the_place_of_the_usual_one():
+    """A ring may bring its own."""
+    work = Work()
+    bell = dispatcher(work, quiet_s=30.0, longest_wait_s=60.0)
+    work.add(ONE)
+    await bell.ring(ONE, 0.01)
+    await asyncio.wait_for(bell.settle(), 5)
+    assert work.turns == [(ONE, 1)]

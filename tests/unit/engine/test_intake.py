@@ -40,10 +40,12 @@ class Bell:
 
     def __init__(self) -> None:
         self.rung: list[ConversationId] = []
+        self.quiet_s: list[float | None] = []
 
     async def ring(self, conversation_id: ConversationId, quiet_s: float | None = None) -> None:
         """Count one."""
         self.rung.append(conversation_id)
+        self.quiet_s.append(quiet_s)
 
 
 async def test_accept_commits_then_rings_once_a_conversation():
@@ -89,3 +91,11 @@ def test_clean_text_is_idempotent_and_showable(text: str):
     assert clean_text(kept) == kept
     kept.encode()
     assert not {unicodedata.category(char) for char in kept} & {"Cc", "Cs"} or set(kept) & {"\n", "\t"}
+
+
+async def test_accept_waits_for_a_burst_as_long_as_the_channel_says():
+    """A channel with a quiet time of its own brings it; the others leave it to the usual one."""
+    bell = Bell()
+    for quiet_s in ({"web": 0.0}, {"telegram": 1.5}):
+        await Intake(Inbox(), bell, FakeFeed(), ManualClock(START), quiet_s).accept([message("a")])
+    assert bell.quiet_s == [0.0, None]
