@@ -18,6 +18,8 @@ from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import uvloop
+
 from bot.app import House, open_house, open_worker
 from bot.channels.web.adapter import shopper_topic
 from bot.commands import preparing
@@ -43,7 +45,7 @@ READY_WITHIN_S = 90.0
 
 def work(config: Config, secrets: Secrets, ready: object) -> None:
     """Be a worker."""
-    asyncio.run(_work(config, secrets, ready))
+    uvloop.run(_work(config, secrets, ready))
 
 
 async def _work(config: Config, secrets: Secrets, ready: object) -> None:
@@ -148,7 +150,7 @@ def run(options: argparse.Namespace) -> None:
                 "PostgreSQL": [postgresql.pid],
                 "Redis": [redis.pid],
             }
-            asyncio.run(measure(config, secrets, options, parts))
+            uvloop.run(measure(config, secrets, options, parts))
             for worker in workers:
                 worker.kill()
                 worker.join()

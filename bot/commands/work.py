@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Coroutine, Iterator
+from typing import Annotated, Any
 
 import typer
 import uvicorn
@@ -30,8 +30,17 @@ def work(
     loaded = configuration.load(config)
     house.set_up_logs(loaded.log.format, loaded.log.level)
     secrets = preparing.prepare_worker(loaded, configuration.Secrets.from_environment())
-    asyncio.run(_work(loaded, secrets, health_port))
+    _run(_work(loaded, secrets, health_port))
     words.print("  stopped; nothing was left half-done")
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    try:
+        import uvloop  # noqa: PLC0415 - not made for every system
+    except ModuleNotFoundError:
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
 
 
 async def _work(config: configuration.Config, secrets: configuration.Secrets, health_port: int | None) -> None:
