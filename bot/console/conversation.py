@@ -19,6 +19,7 @@ from bot.domain.desk_ports import DeliveryState
 from bot.domain.errors import Conflict
 from bot.domain.ids import ConversationId, new_id
 from bot.domain.people import Agent
+from bot.domain.windows import Room
 
 _SHOWN_LINES = 300
 _UNDELIVERED = frozenset({"refused", "dropped"})
@@ -119,7 +120,16 @@ async def _state(visit: Visit, conversation: Conversation) -> dict[str, Any]:
         "permits": permits(conversation, visit.me),
         "holder": await _holder_name(visit, conversation),
         "is_mine": conversation.agent_id == visit.me.id,
+        "room": await _room(visit, conversation),
     }
+
+
+async def _room(visit: Visit, conversation: Conversation) -> Room | None:
+    """Ask what the platform still lets us send; None where it always does, or where it is over."""
+    windows = visit.desk.stores.windows
+    if windows is None or conversation.owner is Owner.RESOLVED:
+        return None
+    return await windows.of_conversation(conversation.id, visit.desk.clock.now())
 
 
 async def _thread(visit: Visit, conversation: Conversation) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from bot.domain.desk_ports import (
 from bot.domain.line_ports import OwnershipStore
 from bot.domain.ports import ConversationReader, Dispatcher, LiveFeed, OrderSource
 from bot.domain.shared_ports import FirstMark
+from bot.domain.windows import WindowLedger
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class DeskStores:
     tickets: TicketBoard
     transcripts: TranscriptSearch
     dead_letters: DeadLetters
+    windows: WindowLedger | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ from storage.ticket_desk import SqlTicketBoard
 from storage.tickets import SqlTicketBook
 from storage.transcripts import SqlNotebook, SqlTranscriptSearch
 from storage.turns import SqlTurnStore
+from storage.windows import SqlWindowLedger
 
 Notice = Callable[[str, Mapping[str, Any], str], str]
 
@@ -89,6 +90,7 @@ def make_stores(database: Database, notice: Notice, clock: Clock) -> Stores:
             tickets=SqlTicketBoard(database, notice),
             transcripts=SqlTranscriptSearch(database),
             dead_letters=SqlDeadLetters(database),
+            windows=SqlWindowLedger(database),
         ),
     )
 

@@ -41,6 +41,7 @@ from storage.queue import SqlQueueLists
 from storage.ticket_desk import SqlTicketBoard
 from storage.transcripts import SqlNotebook, SqlTranscriptSearch
 from storage.turns import SqlTurnStore
+from storage.windows import SqlWindowLedger
 
 START = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 PASSWORDS = {"agent": "agent-password", "manager": "manager-password", "admin": "admin-password"}
@@ -122,6 +123,7 @@ class Shop:
             tickets=SqlTicketBoard(database, notice),
             transcripts=SqlTranscriptSearch(database),
             dead_letters=SqlDeadLetters(database),
+            windows=SqlWindowLedger(database),
         )
         security = DeskSecurity(secret="a secret of the tests", hasher=HASHER)
         self.desk: Desk = make_desk(self.stores, security, self.dispatcher, self.live, self.clock)

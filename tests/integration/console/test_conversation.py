@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from bot.domain import events as ev
 from bot.domain.conversation import Owner
 from bot.domain.ids import ConversationId
+from storage.tables import WINDOWS
 from tests.integration.console.shop import Browser, Shop, order, ticket
 
 ATTACKS = [
@@ -243,3 +246,15 @@ async def test_every_action_on_nothing_is_a_sentence(li: Browser):
         answer = await li.post(f"/conversations/none/{action}", {"text": "x", "key": "k"})
         assert answer.status_code == 404, action
         assert "Traceback" not in answer.text
+
+
+async def test_composer_tells_what_the_platform_still_lets_us_send(shop: Shop, li: Browser):
+    """How many and until when; a closed window says what is still possible; a channel without windows says nothing."""
+    counted = await shop.exchange("oLi", "在吗", channel="wechat_oa")
+    assert "5 messages left, until" in (await li.get(f"/conversations/{counted}")).text
+    long_ago = update(WINDOWS).values(opened_at=shop.clock.now() - timedelta(hours=49))
+    await shop.database.run(lambda connection: connection.execute(long_ago) and None)
+    renewed = (await li.get(f"/conversations/{counted}/thread", headers=HX)).text
+    assert "window is closed. Still possible: wait for the shopper to write" in " ".join(renewed.split())
+    free = await shop.exchange("visitor", "在吗")
+    assert "messages left" not in (await li.get(f"/conversations/{free}")).text
