@@ -10,6 +10,7 @@ from typing import Protocol
 
 from bot.domain.ids import ConversationId
 from bot.engine.faults import describe
+from bot.engine.timers import Timers
 
 _LOG = logging.getLogger(__name__)
 _MAX_WAIT_S = 60.0
@@ -101,7 +102,11 @@ class EmbeddedDispatcher:
     def __init__(
         self, store: Pending, turns: RunTurn, delivery: Deliver, pace: Pace | None = None, guard: Guard | None = None
     ) -> None:
-        """Drain what ``store`` says is left; ``guard`` where other processes drain the same conversations."""
+        """Drain what ``store`` says is left; ``guard`` where other processes drain the same conversations.
+
+        Set ``timers`` to have due dates looked for at each sweep.
+        """
+        self.timers: Timers | None = None
         self._store = store
         self._guard = guard
         self._turns = turns
@@ -241,6 +246,8 @@ class EmbeddedDispatcher:
     async def _sweep(self) -> None:
         while not self._stopping.is_set():
             try:
+                if self.timers is not None:
+                    await self.timers.sweep(self)
                 await self._ring_left()
             except Exception as problem:  # noqa: BLE001 - the database may come back
                 _LOG.error("looking for pending conversations failed: %s", describe(problem))
