@@ -19,9 +19,7 @@ def migrate(
     config: ConfigFile = None,
     to: Annotated[
         str | None,
-        typer.Option(
-            help="Move to PostgreSQL: postgresql+psycopg://user@host/name. Stop Xiaoer first."
-        ),
+        typer.Option(help="Move to PostgreSQL: postgresql+psycopg://user@host/name. Stop Xiaoer first."),
     ] = None,
 ) -> None:
     """Bring the database to this version (an SQLite file is backed up first), or move it to PostgreSQL."""
