@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bot.channels.findings import Finding, public_address
 from bot.config import Config, Secrets
+from bot.domain.clock import SystemClock
 from bot.domain.errors import ConfigError
 from bot.wiring.platforms import META, line_settings, meta_settings
 
-CHECKED = ("web", "telegram", "wechat_oa", "line", *META)
+CHECKED = ("web", "telegram", "wechat_oa", "wecom_kf", "line", *META)
 
 
 def webhook_address(config: Config, name: str) -> str:
@@ -59,12 +60,21 @@ async def _check(config: Config, secrets: Secrets, name: str) -> tuple[Finding, 
         return await check_line(line_settings(config, secrets), address)
     if name == "wechat_oa":
         return await _check_wechat_oa(config, secrets, address)
+    if name == "wecom_kf":
+        return await _check_wecom_kf(config, secrets, address)
     for meta in META:
         if name == meta:
             from bot.channels._meta.check import check_meta  # noqa: PLC0415
 
             return await check_meta(meta_settings(config, secrets, meta), address)
     return _check_web(config, secrets)
+
+
+async def _check_wecom_kf(config: Config, secrets: Secrets, address: str) -> tuple[Finding, ...]:
+    from bot.channels.wecom_kf.check import check_wecom_kf  # noqa: PLC0415 - as above
+    from bot.wiring.tencent import wecom_kf_settings  # noqa: PLC0415
+
+    return await check_wecom_kf(wecom_kf_settings(config, secrets), address, SystemClock())
 
 
 async def _check_wechat_oa(config: Config, secrets: Secrets, address: str) -> tuple[Finding, ...]:

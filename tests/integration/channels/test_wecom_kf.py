@@ -7,6 +7,7 @@ import logging
 import random
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from bot.channels.sealed import Seal
+from bot.channels.wecom_kf.check import check_wecom_kf
 from bot.channels.wecom_kf.client import KfClient
 from bot.channels.wecom_kf.sessions import ALLOWED, SessionState, change_to, owner_after, state_for
 from bot.channels.wecom_kf.settings import CONSOLE, WECOM, WecomKfSettings
@@ -374,3 +376,16 @@ def test_settings_the_platform_would_not_take_are_refused(settings: tuple[str, .
     """A wrong setting is told at start."""
     with pytest.raises(ConfigError, match=words):
         WecomKfSettings(*settings)
+
+
+async def test_check_tells_what_is_right_and_what_to_do(town: KfTown):
+    """Token and accounts are looked at; a wrong secret and an account the API may not manage say what to fix."""
+    network = SimulatedNetwork(town.server)
+    right = await check_wecom_kf(town.settings, "https://shop.example/webhooks/wecom_kf", town.clock, network)
+    assert all(finding.good for finding in right)
+    assert "wkDemo01" in right[1].what
+    other = replace(town.settings, accounts=("wkOther",))
+    assert [finding.good for finding in await check_wecom_kf(other, "", town.clock, network)][:2] == [True, False]
+    (wrong,) = await check_wecom_kf(replace(town.settings, secret="wrong"), "", town.clock, network)
+    assert not wrong.good
+    assert "wrong" not in wrong.what
