@@ -1,23 +1,23 @@
-"""How many cores the linear algebra may take: one for a message, all for a training."""
+"""How many cores the linear algebra may take: one, since a message is small."""
 
 from __future__ import annotations
 
-import os
+import importlib
 from functools import cache
-
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+from typing import Any
 
 
 @cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()
+def _controller() -> Any | None:
+    """Find the loaded libraries once; None where threadpoolctl is not installed and their own default stays."""
+    try:
+        return importlib.import_module("threadpoolctl").ThreadpoolController()
+    except ImportError:
+        return None
 
 
 def use_one_core() -> None:
     """Let every product run on one core from now on: small ones wait for their threads longer than they compute."""
-    _controller().limit(limits=1, user_api="blas")
-
-
-def use_all_cores() -> None:
-    """Let products run on all cores again, for the large ones of a training."""
-    ThreadpoolController().limit(limits=os.cpu_count() or 1, user_api="blas")
+    controller = _controller()
+    if controller is not None:
+        controller.limit(limits=1, user_api="blas")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import time
 
 import pytest
@@ -172,3 +173,12 @@ def test_recogniser_serves_several_loops(small: EmbeddedRecogniser) -> None:
     """Each event loop has a queue of its own."""
     for _ in range(3):
         assert asyncio.run(small.recognise("转人工", Expectation())).intent == "request_human"
+
+
+def test_serving_computes_on_one_core(small: EmbeddedRecogniser) -> None:
+    """Small products do not wait for threads; without threadpoolctl a message takes many times longer."""
+    threadpoolctl = importlib.import_module("threadpoolctl")
+    small.parse(["hello"], [Expectation()])
+    libraries = [one for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
+    assert libraries
+    assert {one["num_threads"] for one in libraries} == {1}
