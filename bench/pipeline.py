@@ -15,6 +15,7 @@ import logging
 import os
 import platform
 import resource
+import shutil
 import sqlite3
 import statistics
 import tempfile
@@ -224,7 +225,8 @@ def _fill_conversation(connection: sqlite3.Connection, conversation: str, each: 
 
 @asynccontextmanager
 async def full_shop(folder: Path, options: argparse.Namespace) -> AsyncIterator[Shop]:
-    """Open a shop whose database is full."""
+    """Open a shop whose database is full; its model is the neighbour's."""
+    shutil.copytree(folder.parent / "empty" / "model", folder / "model")
     async with fresh_shop(folder):
         pass
     begin = time.perf_counter()

@@ -26,7 +26,7 @@ from bot.engine.boundaries import Boundary
 from storage.tables import ASSIGNMENTS, EVENTS, INBOX, OUTBOX, TICKETS
 from tests.durability.ownership_world import World
 
-HISTORIES = int(os.environ.get("XIAOER_STATES", "25"))
+HISTORIES = int(os.environ.get("XIAOER_STATES", "100"))
 STEPS = 30
 WHO = st.sampled_from((0, 1))
 INTERRUPTED = st.sampled_from((None, 0, 1))
@@ -71,6 +71,13 @@ class Ownership(RuleBasedStateMachine):
         self._interrupted_at(Boundary.BEFORE_SENDING_COMMIT, meanwhile)
         for conversation in self._conversations():
             self.world.run(self.world.deliver(ConversationId(conversation["id"])))
+
+    @rule(text=st.sampled_from(("你好", "转人工")), thinking=INTERRUPTED, sending=INTERRUPTED)
+    def shopper_is_answered(self, text: str, thinking: int | None, sending: int | None) -> None:
+        """The usual course, where an agent may come at either of its two last moments."""
+        self.shopper_writes(text)
+        self.bot_takes_its_turn(thinking)
+        self.outbox_is_delivered(sending)
 
     @precondition(lambda self: self.written)
     @rule(who=WHO, what=st.sampled_from(("take", "give_back", "resolve")))
