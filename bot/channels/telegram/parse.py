@@ -178,13 +178,13 @@ class _Reading:
         return Sender(CHANNEL, self._bot.account, address, _name(person.full_name), locale)
 
     def _inbound(
-        self, sender: Sender, kind: MessageKind, sent_at: datetime, words: CleanText, payload: str = ""
+        self, sender: Sender, kind: MessageKind, sent_at: datetime | None, words: CleanText, payload: str = ""
     ) -> InboundMessage:
         return InboundMessage(
             sender=sender,
             dedupe_key=f"update:{self._update.update_id}",
             kind=kind,
-            sent_at=sent_at,
+            sent_at=sent_at or self._now,
             text=words.text,
             payload=payload,
             truncated=words.truncated,

@@ -75,3 +75,11 @@ def test_parse_update_survives_any_bytes(body: bytes):
     """Bytes that are no Update are BadPayload."""
     with contextlib.suppress(BadPayload):
         parse_update(body, BOT, NOON)
+
+
+def test_parse_update_without_a_time_takes_the_time_it_came():
+    """A membership change whose date is null is kept with our own time."""
+    update = next(one for one in UPDATES if "my_chat_member" in one)
+    parsed = parse_update(json.dumps(replaced(update, ("my_chat_member", "date"), None)).encode(), BOT, NOON)
+    assert parsed.message
+    assert parsed.message.sent_at == NOON
