@@ -49,7 +49,7 @@ async def _import(config: configuration.Config, secrets: configuration.Secrets, 
 
 def show_problems(file: Path, refused: ImportRefused) -> None:
     """List the wrong rows, each with its line and reason."""
-    trouble.print(str(refused), markup=False)
+    trouble.print(str(refused), markup=False, soft_wrap=True)
     for line, reason in refused.problems[:_SHOWN_PROBLEMS]:
         where = f"{file}:{line}" if line else str(file)
         trouble.print(f"  {where}: {reason}", markup=False, soft_wrap=True)
