@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import main
+from bot.commands import screen
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -38,7 +39,8 @@ def xiaoer(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -
     """Run the command line; gives exit code, output, error output."""
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setenv("COLUMNS", "200")
+        for console in (screen.words, screen.trouble):
+            monkeypatch.setattr(console, "width", 200)
         monkeypatch.setattr(sys, "argv", ["xiaoer", *map(str, arguments)])
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:

@@ -12,6 +12,7 @@ import pytest
 
 from bot import app as house
 from bot.__main__ import main
+from bot.commands import screen
 from intents import embedded
 
 Run = Callable[..., tuple[int, str, str]]
@@ -71,7 +72,8 @@ def xiaoer(
     config.write_text(f"xiaoer:\n  data_dir: {tmp_path}/data\n")
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setenv("COLUMNS", "200")
+        for console in (screen.words, screen.trouble):
+            monkeypatch.setattr(console, "width", 200)
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         monkeypatch.setattr(house, "engine_place", lambda _, engine: replace(place, engine=engine))
         monkeypatch.setattr(sys, "argv", ["xiaoer", *map(str, arguments), "-c", str(config)])
