@@ -19,7 +19,7 @@ from intents.shapes import Shapes
 from tests.fake_rasa import FakeRasa
 
 NOTHING = Expectation()
-TIMEOUT_S = 0.2
+TIMEOUT_S = 2.0
 
 
 class StandIn:
@@ -199,7 +199,7 @@ async def test_rasa_cancelled_try_does_not_block_the_next(
     rasa.status, rasa.delay_s, rasa.asked = 200, 30, asyncio.Semaphore(0)
     clock.advance(timedelta(seconds=1))
     trying = asyncio.ensure_future(engine_of(recogniser))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(TIMEOUT_S * 10):
         await rasa.asked.acquire()
     trying.cancel()
     with pytest.raises(asyncio.CancelledError):
