@@ -32,7 +32,7 @@ def test_complaint_handoff_reply_and_give_back(shop: Shop, shopper: BrowserConte
     assert ticket, chat.transcript()
 
     chat.say("转人工，我想跟真人说")
-    row = console.locator("a.row", has_text="转人工")
+    row = console.locator("a.row", has_text="我想跟真人说")
     expect(row).to_be_visible(timeout=PATIENCE_MS)
     row.click()
     lines = console.locator("#lines")
@@ -81,9 +81,9 @@ def test_shopper_text_cannot_become_a_page(shop: Shop, shopper: BrowserContext, 
     attack = "<img src=x onerror=\"document.title='owned'\">转人工"
     chat.say(attack)
     chat.hears(attack)
-    chat.say("转人工")
+    chat.hears("排")
     console = sign_in(staff, shop, "agent")
-    row = console.locator("a.row", has_text="转人工").first
+    row = console.locator("a.row", has_text="onerror").first
     expect(row).to_be_visible(timeout=PATIENCE_MS)
     row.click()
     expect(console.locator("#lines")).to_contain_text("onerror")
