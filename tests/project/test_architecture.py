@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import grimp
-import pytest
-from importlinter.cli import lint_imports
 
 from tests.project.tree import PACKAGES, ROOT, sources, tracked
 
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc"}
 
 
-def test_imports_obey_the_layers(capfd: pytest.CaptureFixture[str]) -> None:
-    """Every contract of the import linter holds."""
-    assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0, capfd.readouterr().out
+def test_imports_obey_the_layers() -> None:
+    """Every contract of the import linter holds; it runs apart, because it switches off the logs of its process."""
+    linter = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+    done = subprocess.run(linter, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout
 
 
 def test_imports_have_no_cycle() -> None:
