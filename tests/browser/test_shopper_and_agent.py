@@ -41,6 +41,7 @@ def test_complaint_handoff_reply_and_give_back(shop: Shop, shopper: BrowserConte
     console.get_by_role("button", name="接入").click()
     expect(console.get_by_role("button", name="交回机器人")).to_be_visible(timeout=PATIENCE_MS)
 
+    console.get_by_role("radio", name="回复顾客").check(timeout=PATIENCE_MS)
     console.get_by_role("textbox", name="内容").fill("您好，我是小美，这就给您安排退款 <b>马上</b>")
     console.get_by_role("button", name="发送", exact=True).click()
     chat.hears("我是小美，这就给您安排退款 <b>马上</b>")
