@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage import models
+from storage import media_models, models
 
 S = TypeVar("S")
 
@@ -38,6 +38,8 @@ PARCELS = _table(models.ParcelRow)
 WINDOWS = _table(models.WindowRow)
 CURSORS = _table(models.CursorRow)
 EXCHANGES = _table(models.ExchangeRow)
+MEDIA = _table(media_models.MediaRow)
+MEDIA_PIECES = _table(media_models.MediaPieceRow)
 
 
 class Upsert:
