@@ -55,7 +55,12 @@ class IdentityRow(Base):
 
 
 class ConversationRow(Base):
-    """A thread; ``tracker`` is the snapshot folded up to and with event ``tracker_seq``."""
+    """A thread; ``tracker`` is the snapshot folded up to and with event ``tracker_seq``.
+
+    ``overdue_at``: when it was raised because its promised time had passed; ``closing_at``: because its window was
+    about to close. ``snoozed_seq`` is the event that put it aside, until ``snoozed_until`` (None: until the shopper
+    writes) or until the shopper writes.
+    """
 
     __tablename__ = "conversations"
     __table_args__ = (
@@ -66,6 +71,12 @@ class ConversationRow(Base):
             unique=True,
             sqlite_where=text("owner != 'resolved'"),
             postgresql_where=text("owner != 'resolved'"),
+        ),
+        Index(
+            "ix_conversations_snoozed",
+            "snoozed_until",
+            sqlite_where=text("snoozed_seq IS NOT NULL"),
+            postgresql_where=text("snoozed_seq IS NOT NULL"),
         ),
     )
 
@@ -87,6 +98,10 @@ class ConversationRow(Base):
     opened_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)
     resolved_at: Mapped[datetime | None] = mapped_column(Moment)
+    overdue_at: Mapped[datetime | None] = mapped_column(Moment)
+    closing_at: Mapped[datetime | None] = mapped_column(Moment)
+    snoozed_until: Mapped[datetime | None] = mapped_column(Moment)
+    snoozed_seq: Mapped[int | None] = mapped_column(BigId)
 
 
 class EventRow(Base):
@@ -248,7 +263,7 @@ class AssignmentRow(Base):
 
 
 class TicketRow(Base):
-    """A complaint or request with its own life."""
+    """A complaint or request with its own life; ``overdue_at``: when it was raised because ``due_at`` had passed."""
 
     __tablename__ = "tickets"
     __table_args__ = (Index("ix_tickets_state_due_at", "state", "due_at"),)
@@ -269,6 +284,7 @@ class TicketRow(Base):
     created_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)
     due_at: Mapped[datetime] = mapped_column(Moment)
+    overdue_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class TicketNoteRow(Base):

@@ -38,6 +38,8 @@ PARCELS = _table(models.ParcelRow)
 WINDOWS = _table(models.WindowRow)
 CURSORS = _table(models.CursorRow)
 EXCHANGES = _table(models.ExchangeRow)
+SURVEYS = _table(due_models.SurveyRow)
+LOOKS = _table(due_models.LookRow)
 MEDIA = _table(media_models.MediaRow)
 MEDIA_PIECES = _table(media_models.MediaPieceRow)
 
