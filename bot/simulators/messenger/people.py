@@ -38,6 +38,8 @@ class MessengerPeople:
         for shown in reversed(self.server.shown):
             payload = dict(shown.buttons).get(label)
             if shown.to == user and payload is not None:
+                if shown.style == "quick":
+                    return await self.send(user, text=label, quick_reply={"payload": payload})
                 self._numbers += 1
                 mid = f"m_in_{user}_{self._numbers:06d}"
                 return await self.deliver(self.event(user, postback={"mid": mid, "title": label, "payload": payload}))
@@ -47,6 +49,13 @@ class MessengerPeople:
         """Deliver the echo of something the Page itself said."""
         event = self.event(user, message={"mid": "m_echo", "text": text, "is_echo": True, "app_id": 1})
         return await self.deliver(event | {"sender": {"id": self.server.node}, "recipient": {"id": user}})
+
+    async def receipt(self, user: str, kind: str, *mids: str) -> httpx.Response:
+        """Report that messages were delivered (``delivery``) or that all until now were read (``read``)."""
+        stamp = int(self.server.clock.now().timestamp() * 1000)
+        told = {"watermark": stamp} | ({"mids": list(mids)} if mids else {})
+        who = {"sender": {"id": user}, "recipient": {"id": self.server.node}, "timestamp": stamp}
+        return await self.deliver(who | {kind: told})
 
     async def standby(self, user: str, text: str) -> httpx.Response:
         """Write while another app holds the thread."""
