@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage import media_models, models
+from storage import due_models, media_models, models
 
 S = TypeVar("S")
 
