@@ -376,12 +376,19 @@ class ParcelRow(Base):
 
 
 class KnowledgeRow(Base):
-    """A knowledge entry added by the merchant (``merchant/<name>``) beside those in ``intents/faq``."""
+    """A knowledge entry added by the merchant (``merchant/<name>``) beside those in ``intents/faq``.
+
+    ``state`` is ``on``, ``off`` or ``gone`` (its texts are empty then); ``revision`` grows with every change of any
+    entry, so that running processes read only what is new to them.
+    """
 
     __tablename__ = "knowledge"
+    __table_args__ = (Index("ix_knowledge_revision", "revision"),)
 
     topic: Mapped[str] = mapped_column(String(100), primary_key=True)
     titles: Mapped[dict[str, str]] = mapped_column(Json)
     questions: Mapped[dict[str, list[str]]] = mapped_column(Json)
     answers: Mapped[dict[str, str]] = mapped_column(Json)
     updated_at: Mapped[datetime] = mapped_column(Moment)
+    state: Mapped[str] = mapped_column(String(8), server_default="on")
+    revision: Mapped[int] = mapped_column(BigId, server_default=text("0"))
