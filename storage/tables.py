@@ -22,6 +22,10 @@ def _table(row: type[models.Base]) -> Table:
 
 CUSTOMERS = _table(models.CustomerRow)
 IDENTITIES = _table(models.IdentityRow)
+FACTS = _table(models.FactRow)
+LINKS = _table(models.LinkRow)
+RECEIPTS = _table(models.ReceiptRow)
+RECEIPT_MARKS = _table(models.ReceiptMarkRow)
 CONVERSATIONS = _table(models.ConversationRow)
 EVENTS = _table(models.EventRow)
 INBOX = _table(models.InboxRow)
