@@ -216,6 +216,44 @@ class ContactPolicySet(Event):
     messages_allowed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class PriorityRaised(Event):
+    """Somebody waits too long: ``reason`` is ``overdue`` or ``window_closing``; ``number`` of a ticket, else ``""``."""
+
+    kind: ClassVar[str] = "priority_raised"
+    reason: str
+    before: str
+    after: str
+    number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Snoozed(Event):
+    """An agent put the conversation aside until ``until`` (ISO 8601, ``""``: no time) or until the shopper writes."""
+
+    kind: ClassVar[str] = "snoozed"
+    agent_id: str
+    agent_name: str
+    until: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SnoozeEnded(Event):
+    """The conversation is back with its agent; ``reason`` is ``time``, ``customer`` or ``agent``."""
+
+    kind: ClassVar[str] = "snooze_ended"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyAsked(Event):
+    """The shopper is asked how the conversation ``about`` was, served by ``agent`` or ``bot``."""
+
+    kind: ClassVar[str] = "survey_asked"
+    about: str
+    served_by: str
+
+
 EVENT_KINDS: dict[str, type[Event]] = {
     kind.kind: kind
     for kind in (
@@ -240,6 +278,10 @@ EVENT_KINDS: dict[str, type[Event]] = {
         OwnerChanged,
         Rated,
         ContactPolicySet,
+        PriorityRaised,
+        Snoozed,
+        SnoozeEnded,
+        SurveyAsked,
     )
 }
 
