@@ -18,6 +18,7 @@ from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import psycopg
 import uvloop
 
 from bot.app import House, open_house, open_worker
@@ -71,7 +72,40 @@ async def visit(house: House, shopper: int, turns: int, waits: tuple[list[float]
         answered.append(1000 * (time.perf_counter() - begin))
 
 
-async def measure(config: Config, secrets: Secrets, options: argparse.Namespace, parts: dict[str, list[int]]) -> None:
+class Tally:
+    """What the database was asked to do so far, by all processes; asking is not counted."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = psycopg.connect(url.replace("+psycopg", ""), autocommit=True)
+        self._connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+
+    def counts(self) -> dict[str, int]:
+        """Count statements (BEGIN and COMMIT too), transactions that wrote, and syncs of the log."""
+        found = self._connection.execute(
+            """SELECT (SELECT coalesce(sum(calls), 0) FROM pg_stat_statements
+                        WHERE query NOT LIKE '%pg_stat_statements%' AND dbid = (
+                              SELECT oid FROM pg_database WHERE datname = current_database())),
+                      pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+                      (SELECT sum(fsyncs) FROM pg_stat_io WHERE object = 'wal')"""
+        ).fetchone()
+        return dict(zip(("statements", "commits", "syncs of the log"), map(int, found or ()), strict=True))
+
+    def top(self, turns: int) -> list[str]:
+        """List the statements given most often."""
+        rows = self._connection.execute(
+            """SELECT calls, regexp_replace(query, '\\s+', ' ', 'g') FROM pg_stat_statements
+                WHERE query NOT LIKE '%pg_stat_statements%' ORDER BY calls DESC LIMIT 40"""
+        )
+        return [f"{calls / turns:7.2f}  {query[:150]}" for calls, query in rows]
+
+    def forget(self) -> None:
+        """Start again from zero."""
+        self._connection.execute("SELECT pg_stat_statements_reset()")
+
+
+async def measure(
+    config: Config, secrets: Secrets, options: argparse.Namespace, parts: dict[str, list[int]], tally: Tally
+) -> None:
     """Let the shoppers talk, first to warm up; ``parts`` are processes by name."""
     async with open_house(config, secrets, SystemClock()) as house:
         await house.live.ready()  # type: ignore[attr-defined]
@@ -79,6 +113,8 @@ async def measure(config: Config, secrets: Secrets, options: argparse.Namespace,
         waits: tuple[list[float], list[float]] = ([], [])
         turns = options.load // options.shoppers
         before = {name: cpu_s(*pids) for name, pids in parts.items()}
+        tally.forget()
+        asked = tally.counts()
         web = time.process_time()
         begin = time.perf_counter()
         await asyncio.gather(*(visit(house, each, turns, waits) for each in range(options.shoppers)))
@@ -91,6 +127,10 @@ async def measure(config: Config, secrets: Secrets, options: argparse.Namespace,
     each = ", ".join(f"{name} {cost:.1f}" for name, cost in costs.items())
     print(f"processor time a turn: {sum(costs.values()):.1f} ms ({each})")
     print(f"{'turns a second that use up two cores':46}{2000 / sum(costs.values()):9.0f}")
+    now = tally.counts()
+    print("of the database a turn: " + ", ".join(f"{(now[name] - asked[name]) / done:.1f} {name}" for name in now))
+    if options.statements:
+        print("\n".join(tally.top(done)))
 
 
 def cpu_s(*roots: int) -> float:
@@ -125,7 +165,7 @@ def run(options: argparse.Namespace) -> None:
     """Start servers and workers, measure, stop them."""
     context = get_context("spawn")
     workers: list[BaseProcess] = []
-    postgresql, redis = PostgresqlServer(durable=True, synced=True), RedisServer()
+    postgresql, redis = PostgresqlServer(durable=True, synced=True, counting=True), RedisServer()
     try:
         postgresql.start()
         redis.start()
@@ -150,7 +190,7 @@ def run(options: argparse.Namespace) -> None:
                 "PostgreSQL": [postgresql.pid],
                 "Redis": [redis.pid],
             }
-            uvloop.run(measure(config, secrets, options, parts))
+            uvloop.run(measure(config, secrets, options, parts, Tally(config.database.url)))
             for worker in workers:
                 worker.kill()
                 worker.join()
@@ -165,6 +205,7 @@ def main() -> None:
     parser.add_argument("--load", type=int, default=3000, help="turns altogether")
     parser.add_argument("--shoppers", type=int, default=32, help="how many shoppers at once")
     parser.add_argument("--workers", type=int, default=2, help="how many workers")
+    parser.add_argument("--statements", action="store_true", help="list the statements given most often")
     parser.add_argument("--data-dir", type=Path, help="where a trained model lies or is to be kept")
     run(parser.parse_args())
 
