@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from bot.domain.messages import Attachment, Button, InboundMessage, MessageKind, OutboundMessage, Sender
+from bot.domain.messages import Attachment, Button, InboundMessage, MessageKind, OutboundMessage, Sender, TemplateUse
 
 
 def encode_inbound(message: InboundMessage) -> dict[str, Any]:
@@ -54,6 +54,7 @@ def encode_outbound(message: OutboundMessage) -> dict[str, Any]:
         "text": message.text,
         "buttons": [{"label": button.label, "payload": button.payload} for button in message.buttons],
         "attachments": [_encode_attachment(attachment) for attachment in message.attachments],
+        **({"template": _encode_template(message.template)} if message.template else {}),
     }
 
 
@@ -63,7 +64,16 @@ def decode_outbound(data: Mapping[str, Any]) -> OutboundMessage:
         text=data["text"],
         buttons=tuple(Button(button["label"], button["payload"]) for button in data["buttons"]),
         attachments=tuple(_decode_attachment(attachment) for attachment in data["attachments"]),
+        template=_decode_template(data["template"]) if data.get("template") else None,
     )
+
+
+def _encode_template(use: TemplateUse) -> dict[str, Any]:
+    return {"name": use.name, "language": use.language, "values": list(use.values)}
+
+
+def _decode_template(data: Mapping[str, Any]) -> TemplateUse:
+    return TemplateUse(data["name"], data["language"], tuple(data["values"]))
 
 
 def _encode_attachment(attachment: Attachment) -> dict[str, str]:

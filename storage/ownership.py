@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -88,6 +88,8 @@ def change_owner(row: RowMapping, change: ChangeOfOwner, at: datetime) -> tuple[
         "agent_id": held_by.id if held_by else None,
         "waiting_since": at if change.after is Owner.WAITING_FOR_AGENT else None,
         "resolved_at": at if change.after is Owner.RESOLVED else None,
+        "snoozed_until": None,
+        "snoozed_seq": None,
     }
     if change.after is Owner.WITH_BOT:
         values |= {"handoff_reason": "", "handoff_summary": "", "handoff_priority": ""}
@@ -143,10 +145,18 @@ class SqlOwnershipStore:
 
         A second call with the same ``client_key`` changes nothing.
         """
-        words = clean_text(text).strip()
+        await self.send(conversation_id, agent, OutboundMessage(text), at, client_key)
+
+    async def send(
+        self, conversation_id: ConversationId, agent: Agent, message: OutboundMessage, at: datetime, client_key: str
+    ) -> None:
+        """Send a whole message of the agent's; errors and ``client_key`` as with ``reply``."""
+        words = clean_text(message.text).strip()
         if not words:
             raise RefusedInput("the reply is empty; write something before sending")
-        draft = OutboxDraft(OutboundMessage(words), "agent", AgentUttered(words, agent.id, agent.display_name))
+        used = message.template.name if message.template else ""
+        event = AgentUttered(words, agent.id, agent.display_name, template=used)
+        draft = OutboxDraft(replace(message, text=words), "agent", event)
         await self._database.run(
             lambda connection: _reply(connection, conversation_id, draft, at, _short_key(client_key))
         )

@@ -45,12 +45,13 @@ class BotUttered(Event):
 
 @dataclass(frozen=True, slots=True)
 class AgentUttered(Event):
-    """An agent wrote to the shopper."""
+    """An agent wrote to the shopper; ``template`` names the platform's template, ``agent_id`` is empty elsewhere."""
 
     kind: ClassVar[str] = "agent_uttered"
     text: str
     agent_id: str
     agent_name: str
+    template: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +218,31 @@ class ContactPolicySet(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityLinked(Event):
+    """Another identity was found to be the same person's; ``evidence`` is the kind, ``value`` what fitted."""
+
+    kind: ClassVar[str] = "identity_linked"
+    link_id: str
+    channel: str
+    name: str
+    evidence: str
+    value: str = ""
+    by_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityUnlinked(Event):
+    """A link was undone: the other identity is its own person again."""
+
+    kind: ClassVar[str] = "identity_unlinked"
+    link_id: str
+    channel: str
+    name: str
+    by_name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PriorityRaised(Event):
     """Somebody waits too long: ``reason`` is ``overdue`` or ``window_closing``; ``number`` of a ticket, else ``""``."""
 
@@ -278,6 +304,8 @@ EVENT_KINDS: dict[str, type[Event]] = {
         OwnerChanged,
         Rated,
         ContactPolicySet,
+        IdentityLinked,
+        IdentityUnlinked,
         PriorityRaised,
         Snoozed,
         SnoozeEnded,

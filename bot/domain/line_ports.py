@@ -201,3 +201,9 @@ class OwnershipStore(Protocol):
     ) -> None:
         """Send the agent's words; Conflict unless the agent holds it. ``client_key`` makes a repeat harmless."""
         ...
+
+    async def send(
+        self, conversation_id: ConversationId, agent: Agent, message: OutboundMessage, at: datetime, client_key: str
+    ) -> None:
+        """Send a whole message of the agent's, as ``reply`` does with words."""
+        ...

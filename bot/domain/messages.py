@@ -74,12 +74,22 @@ class InboundMessage:
 class Button:
     """A choice offered to the shopper; ``payload`` comes back in an InboundMessage of kind BUTTON.
 
-    Payloads: ``/intent_name`` runs that intent, ``=value`` answers the open question,
+    Payloads: ``/intent_name`` runs that intent, ``/intent_name=entity:value`` as if its words held that entity,
+    ``=value`` answers the open question,
     ``/affirm`` and ``/deny`` answer yes or no. At most 64 bytes (Telegram's limit).
     """
 
     label: str
     payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateUse:
+    """A template the platform has approved, filled with ``values``; the message's text is what the shopper reads."""
+
+    name: str
+    language: str
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +99,4 @@ class OutboundMessage:
     text: str
     buttons: tuple[Button, ...] = ()
     attachments: tuple[Attachment, ...] = field(default=())
+    template: TemplateUse | None = None

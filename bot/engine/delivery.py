@@ -123,7 +123,7 @@ class Deliverer:
             if isinstance(verdict, Deferred):
                 return max(verdict.after_s, _MIN_WAIT_S)
             return await self._record(item, verdict)
-        to = Addressee(item.account, item.channel_user_id, item.conversation_id)
+        to = Addressee(item.account, item.channel_user_id, item.conversation_id, item.sender)
         wait_s = await self.limiter.wait_s(item.channel, to, policy)
         if wait_s > 0:
             return max(wait_s, _MIN_WAIT_S)

@@ -13,7 +13,7 @@ from bot.desk.presence import MemoryFirstMark
 from bot.domain.channel_ports import Addressee, Deferred, Failed, Refusal, Refused, Sent, Unclear
 from bot.domain.errors import ConfigError
 from bot.domain.ids import ConversationId, OutboxId
-from bot.domain.messages import Button, OutboundMessage
+from bot.domain.messages import Button, OutboundMessage, TemplateUse
 from bot.domain.receipts import ReceiptState
 from bot.simulators.meta.graph import Declined
 from bot.simulators.network import SimulatedNetwork
@@ -110,11 +110,11 @@ async def test_approved_template_passes_a_closed_window(whatsapp: Town):
     whatsapp.server.templates[("order_shipped", "en_US")] = 1
     whatsapp.clock.advance(timedelta(days=3))
     to = Addressee("main", whatsapp.shopper, ConversationId("c"))
-    assert isinstance(await whatsapp.adapter.send_template(to, "order_shipped", "en_US", ["W123"]), Sent)
+    assert isinstance(await whatsapp.adapter.send_template(to, TemplateUse("order_shipped", "en_US", ("W123",))), Sent)
     assert whatsapp.screen() == ["[order_shipped] W123"]
     refused = [
-        await whatsapp.adapter.send_template(to, "order_shipped", "zh_CN", ["W123"]),
-        await whatsapp.adapter.send_template(to, "order_shipped", "en_US"),
+        await whatsapp.adapter.send_template(to, TemplateUse("order_shipped", "zh_CN", ("W123",))),
+        await whatsapp.adapter.send_template(to, TemplateUse("order_shipped", "en_US")),
     ]
     assert [isinstance(each, Refused) and each.kind for each in refused] == [Refusal.TEMPLATE, Refusal.TEMPLATE]
 
