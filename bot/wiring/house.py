@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import time
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -28,9 +27,10 @@ from bot.wiring.preparation import intents_folder
 from bot.wiring.shared import Shared, open_shared
 from bot.wiring.stores import Stores, make_renderer, open_stores
 from bot.wiring.tencent import make_puller, make_wecom_kf, pulling
+from bot.wiring.timers import make_hours, make_timers
 from bot.wiring.understanding import open_recogniser
 from handlers import build_handlers
-from handlers.services import BusinessHours, Services, ShopFacts
+from handlers.services import Services, ShopFacts
 from intents.knowledge import FileKnowledge
 from responses.renderer import TemplateRenderer
 from storage.merging import MergingOutbox
@@ -60,8 +60,6 @@ class House:
 
 def make_services(config: Config, stores: Stores, renderer: TemplateRenderer, clock: Clock) -> Services:
     """Make what the handlers may ask."""
-    shop = config.shop
-    hours = BusinessHours(time.fromisoformat(shop.opens), time.fromisoformat(shop.closes), timezone=shop.timezone)
     return Services(
         orders=stores.desk.orders,
         proofs=stores.proofs,
@@ -70,7 +68,7 @@ def make_services(config: Config, stores: Stores, renderer: TemplateRenderer, cl
         knowledge=FileKnowledge.read(intents_folder()),
         renderer=renderer,
         clock=clock,
-        shop=ShopFacts(hours),
+        shop=ShopFacts(make_hours(config)),
     )
 
 
@@ -174,6 +172,7 @@ async def open_house(
             engine = make_engine(opened, understanding)
             pace = Pace(quiet_s=config.turns.quiet_time_s, longest_wait_s=config.turns.longest_wait_s)
             embedded = EmbeddedDispatcher(opened.line.turns, engine.turns, engine.delivery, pace)
+            embedded.timers = make_timers(config, opened.stores.database, clock, opened.renderer, opened.shared.live)
             await embedded.start()
             stack.push_async_callback(embedded.stop)
             dispatcher = embedded

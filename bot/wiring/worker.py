@@ -15,6 +15,7 @@ from bot.engine.dispatcher import EmbeddedDispatcher, Pace
 from bot.wiring.house import Opened, make_engine, open_parts
 from bot.wiring.preparation import database_url
 from bot.wiring.shared import OverRedis
+from bot.wiring.timers import make_timers
 from bot.wiring.understanding import open_recogniser
 from storage.locks import PostgresqlLocks
 from storage.sweep import SqlSweep
@@ -54,6 +55,7 @@ async def open_worker(
         locks = PostgresqlLocks(database_url(config, secrets), clock)
         stack.push_async_callback(locks.close)
         dispatcher = _make_dispatcher(opened, understanding, locks)
+        dispatcher.timers = make_timers(config, opened.stores.database, clock, opened.renderer, opened.shared.live)
         await dispatcher.start()
         stack.push_async_callback(dispatcher.stop)
         await _answer_bells(opened, redis, dispatcher, (locks, stack))
