@@ -47,10 +47,11 @@ class MediaRow(Base):
 
 
 class MediaPieceRow(Base):
-    """A piece of the bytes of ``content``, in order, where the database keeps them (PostgreSQL)."""
+    """A piece of the bytes of ``content``, in order, where the database keeps them; ``kept_at`` when they came last."""
 
     __tablename__ = "media_pieces"
 
     content: Mapped[str] = mapped_column(String(64), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
     data: Mapped[bytes] = mapped_column(LargeBinary)
+    kept_at: Mapped[datetime] = mapped_column(Moment)

@@ -78,6 +78,7 @@ class WecomKfAdapter:
     def __init__(self, settings: WecomKfSettings, client: KfClient, ports: KfPorts, clock: Clock) -> None:
         self._settings = settings
         self.client = client
+        self.download = client.media.download
         self._ports = ports
         self._clock = clock
         self._parts = PartsSent()

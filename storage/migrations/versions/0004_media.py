@@ -45,6 +45,7 @@ def upgrade() -> None:
         sa.Column("content", sa.String(64), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.Column("kept_at", _MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("content", "number", name="pk_media_pieces"),
     )
 
