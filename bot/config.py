@@ -289,8 +289,8 @@ def _type_name(field: FieldInfo) -> str:
         return field.annotation.__name__
     if typing.get_origin(field.annotation) is tuple:
         return "list of texts" if str in typing.get_args(field.annotation) else "list"
-    plain = re.sub(r"Optional\[Annotated\[(\w+), .*\]\]", r"\1 | None", str(field.annotation))
-    return re.sub(r"\b(?:typing|pathlib|pydantic\.networks)\.", "", plain)
+    plain = re.sub(r"\b(?:typing|pathlib|pydantic\.networks)\.", "", str(field.annotation))
+    return re.sub(r"Optional\[Annotated\[(\w+), .*\]\]", r"\1 | None", plain)
 
 
 def _default(field: FieldInfo) -> str:

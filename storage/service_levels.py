@@ -53,7 +53,7 @@ _CALLBACK_AT = (
     .correlate(CONVERSATIONS)
     .scalar_subquery()
 )
-_NOT_RAISED = or_(CONVERSATIONS.c.overdue_at.is_(None), CONVERSATIONS.c.overdue_at < CONVERSATIONS.c.waiting_since)
+_NOT_RAISED = or_(CONVERSATIONS.c.overdue_at.is_(None), CONVERSATIONS.c.overdue_at <= CONVERSATIONS.c.waiting_since)
 _WAITING = select(
     CONVERSATIONS.c.id,
     CONVERSATIONS.c.waiting_since,
@@ -86,7 +86,7 @@ _WINDOWS = (
     .where(
         CONVERSATIONS.c.owner.in_((Owner.WAITING_FOR_AGENT.value, Owner.WITH_AGENT.value)),
         _WAITS_FOR_WORDS,
-        or_(CONVERSATIONS.c.closing_at.is_(None), CONVERSATIONS.c.closing_at < WINDOWS.c.opened_at),
+        or_(CONVERSATIONS.c.closing_at.is_(None), CONVERSATIONS.c.closing_at <= WINDOWS.c.opened_at),
     )
 )
 _OLD_WINDOWS = _WINDOWS.where(
