@@ -115,12 +115,15 @@ async def _holder_name(visit: Visit, conversation: Conversation) -> str:
 
 
 async def _state(visit: Visit, conversation: Conversation) -> dict[str, Any]:
+    room = await _room(visit, conversation)
+    closed = room is not None and not room.is_open
     return {
         "conversation": conversation,
         "permits": permits(conversation, visit.me),
         "holder": await _holder_name(visit, conversation),
         "is_mine": conversation.agent_id == visit.me.id,
-        "room": await _room(visit, conversation),
+        "room": room,
+        "ways": await visit.desk.ways.of_conversation(conversation) if closed else None,
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from argon2 import PasswordHasher
 from limits.aio.storage import MemoryStorage, Storage
@@ -18,6 +19,7 @@ from bot.desk.presence import MemoryFirstMark, Presence
 from bot.desk.sessions import Sessions
 from bot.desk.throttle import LoginThrottle
 from bot.desk.tickets import DeskTickets
+from bot.desk.ways import DeskWays
 from bot.domain.clock import Clock
 from bot.domain.dead_letters import DeadLetters
 from bot.domain.desk_ports import (
@@ -32,12 +34,12 @@ from bot.domain.desk_ports import (
 from bot.domain.line_ports import OwnershipStore
 from bot.domain.ports import ConversationReader, Dispatcher, LiveFeed, OrderSource
 from bot.domain.shared_ports import FirstMark
-from bot.domain.windows import WindowLedger
+from bot.domain.windows import MessageTemplate, Threads, WindowLedger
 
 
 @dataclass(frozen=True, slots=True)
 class DeskStores:
-    """Everything the desk remembers with."""
+    """Everything the desk remembers with; ``templates`` are the approved ones of each channel."""
 
     people: People
     queue: QueueLists
@@ -51,6 +53,8 @@ class DeskStores:
     transcripts: TranscriptSearch
     dead_letters: DeadLetters
     windows: WindowLedger | None = None
+    threads: Threads | None = None
+    templates: Mapping[str, tuple[MessageTemplate, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class Desk:
     people: DeskPeople
     customers: DeskCustomers
     dead_letters: DeskDeadLetters
+    ways: DeskWays
     live: LiveFeed
     clock: Clock
 
@@ -95,6 +100,7 @@ def make_desk(stores: DeskStores, security: DeskSecurity, dispatcher: Dispatcher
         people=DeskPeople(stores.people, passwords, sessions, clock),
         customers=DeskCustomers(stores.customers, stores.orders),
         dead_letters=DeskDeadLetters(stores.dead_letters, bells, clock),
+        ways=DeskWays(stores, bells, clock),
         live=live,
         clock=clock,
     )

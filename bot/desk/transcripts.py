@@ -133,7 +133,8 @@ def _bot(event: ev.BotUttered) -> dict[str, Any]:
 
 
 def _agent(event: ev.AgentUttered) -> dict[str, Any]:
-    return {"speaker": Speaker.AGENT, "text": event.text, "name": event.agent_name}
+    data = {"template": event.template} if event.template else {}
+    return {"speaker": Speaker.AGENT, "text": event.text, "name": event.agent_name, "data": data}
 
 
 def _notice(event: ev.NoticeSent) -> dict[str, Any]:

@@ -246,6 +246,14 @@ class WindowLedger(Protocol):
         ...
 
 
+class Threads(Protocol):
+    """Conversations that the shop begins."""
+
+    async def open(self, identity_id: IdentityId, at: datetime) -> ConversationId:
+        """Give the identity's open conversation, opening one if there is none; NotFound for an unknown identity."""
+        ...
+
+
 class SendingGate(Protocol):
     """What every sending asks first and is counted by after, whoever sends (bot, agent, notice)."""
 

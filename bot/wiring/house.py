@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from bot.channels.terminal.chat import TerminalChat, TerminalPorts
 from bot.config import Config, Secrets
-from bot.desk.counter import Desk, DeskSecurity, make_desk
+from bot.desk.counter import Desk, DeskSecurity, DeskStores, make_desk
 from bot.domain.channel_ports import ChannelAdapter
 from bot.domain.clock import Clock
 from bot.domain.ports import Dispatcher, LiveFeed, Recogniser
+from bot.domain.windows import MessageTemplate
 from bot.engine.boundaries import Line, Watch, watched
 from bot.engine.delivery import Deliverer
 from bot.engine.dispatcher import EmbeddedDispatcher, Pace
@@ -182,6 +183,15 @@ async def open_house(
         yield replace(house, puller=puller)
 
 
+def desk_stores(opened: Opened) -> DeskStores:
+    """Give the desk's stores with what the configuration tells the desk."""
+    templates = tuple(
+        MessageTemplate(each.name, each.language, each.text, each.variables)
+        for each in opened.config.channels.whatsapp.templates
+    )
+    return replace(opened.stores.desk, templates={"whatsapp": templates})
+
+
 def make_house(opened: Opened, dispatcher: Dispatcher) -> House:
     """Put the house together around its dispatcher."""
     clock, shared = opened.clock, opened.shared
@@ -194,7 +204,7 @@ def make_house(opened: Opened, dispatcher: Dispatcher) -> House:
         intake=Intake(opened.line.inbox, dispatcher, shared.live, clock, opened.config.channels.quiet_times_s()),
         dispatcher=dispatcher,
         live=shared.live,
-        desk=make_desk(opened.stores.desk, security, dispatcher, shared.live, clock),
+        desk=make_desk(desk_stores(opened), security, dispatcher, shared.live, clock),
         channels=opened.channels,
         shared=shared,
         numbers=opened.numbers,

@@ -36,6 +36,7 @@ from storage.people import SqlPeople
 from storage.proofs import SqlProofLedger
 from storage.queue import SqlQueueLists
 from storage.stream import SqlShopperStream
+from storage.threads import SqlThreads
 from storage.ticket_desk import SqlTicketBoard
 from storage.tickets import SqlTicketBook
 from storage.transcripts import SqlNotebook, SqlTranscriptSearch
@@ -91,6 +92,7 @@ def make_stores(database: Database, notice: Notice, clock: Clock) -> Stores:
             transcripts=SqlTranscriptSearch(database),
             dead_letters=SqlDeadLetters(database),
             windows=SqlWindowLedger(database),
+            threads=SqlThreads(database),
         ),
     )
 

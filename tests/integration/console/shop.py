@@ -38,6 +38,7 @@ from storage.inbox import SqlInboxStore
 from storage.ownership import SqlOwnershipStore
 from storage.people import SqlPeople
 from storage.queue import SqlQueueLists
+from storage.threads import SqlThreads
 from storage.ticket_desk import SqlTicketBoard
 from storage.transcripts import SqlNotebook, SqlTranscriptSearch
 from storage.turns import SqlTurnStore
@@ -124,6 +125,7 @@ class Shop:
             transcripts=SqlTranscriptSearch(database),
             dead_letters=SqlDeadLetters(database),
             windows=SqlWindowLedger(database),
+            threads=SqlThreads(database),
         )
         security = DeskSecurity(secret="a secret of the tests", hasher=HASHER)
         self.desk: Desk = make_desk(self.stores, security, self.dispatcher, self.live, self.clock)
