@@ -12,6 +12,7 @@ from bot.wiring.checking import check_channel, connect_telegram
 from bot.wiring.health import make_worker_application
 from bot.wiring.house import House, make_services, make_terminal, open_house
 from bot.wiring.keeping import back_up, migrate, move, restore
+from bot.wiring.phones import Simulation, make_phone_application, simulate
 from bot.wiring.preparation import (
     data_place,
     database_url,
@@ -55,6 +56,7 @@ __all__ = [
     "House",
     "Notice",
     "OpenEngine",
+    "Simulation",
     "Stores",
     "WebApplication",
     "Worker",
@@ -71,6 +73,7 @@ __all__ = [
     "intents_folder",
     "load_recogniser",
     "make_desk_people",
+    "make_phone_application",
     "make_renderer",
     "make_routers",
     "make_services",
@@ -93,6 +96,7 @@ __all__ = [
     "read_orders",
     "restore",
     "set_up_logs",
+    "simulate",
     "telegram_settings",
     "train",
     "train_engine",

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Protocol
 
 from fastapi import APIRouter, FastAPI
 
-from bot.channels.telegram.send import TelegramAdapter
-from bot.channels.telegram.webhook import build_router as build_telegram_router
 from bot.channels.web.gate import Rates
 from bot.channels.web.identity import MerchantLogins
 from bot.channels.web.routes import WidgetPorts, WidgetSettings
@@ -16,6 +15,7 @@ from bot.channels.web.routes import build_router as build_widget_router
 from bot.channels.web.tokens import VisitorTokens
 from bot.config import Config, Secrets
 from bot.console.app import build_console
+from bot.domain.channel_ports import OnMessages
 from bot.domain.clock import Clock, SystemClock
 from bot.health.routes import build_router as build_health
 from bot.health.watched import watched_accept
@@ -28,12 +28,29 @@ WebApplication = FastAPI
 SECONDS_A_DAY = 24 * 60 * 60
 
 
-def make_web_application(config: Config, secrets: Secrets, clock: Clock | None = None) -> WebApplication:
+class Annex(Protocol):
+    """What stands beside the house while it is open, such as the simulated phones."""
+
+    def before(self) -> AbstractAsyncContextManager[None]:
+        """Open what the house needs before it opens."""
+        ...
+
+    def beside(self, application: FastAPI, opened: House) -> AbstractAsyncContextManager[None]:
+        """Open what needs the open house."""
+        ...
+
+
+def make_web_application(
+    config: Config, secrets: Secrets, clock: Clock | None = None, annex: Annex | None = None
+) -> WebApplication:
     """Make the ASGI application; the house opens with it and closes with it."""
 
     @asynccontextmanager
     async def lifespan(application: FastAPI) -> AsyncIterator[None]:
-        async with open_house(config, secrets, clock or SystemClock()) as opened:
+        async with AsyncExitStack() as stack:
+            if annex:
+                await stack.enter_async_context(annex.before())
+            opened = await stack.enter_async_context(open_house(config, secrets, clock or SystemClock()))
             application.include_router(build_health(make_health(opened)))
             for router in make_routers(opened):
                 application.include_router(router)
@@ -41,6 +58,8 @@ def make_web_application(config: Config, secrets: Secrets, clock: Clock | None =
             secure = str(config.server.public_url or "").startswith("https://")
             application.mount("/console", build_console(opened.desk, names, secure=secure))
             application.state.house = opened
+            if annex:
+                await stack.enter_async_context(annex.beside(application, opened))
             yield
 
     return FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
@@ -58,8 +77,17 @@ def make_routers(opened: House) -> Iterator[APIRouter]:
         days = config.channels.web.token_days
         tokens = VisitorTokens(secrets.secret_key, settings.account, opened.clock, days * SECONDS_A_DAY)
         yield build_widget_router(settings, ports, tokens, Rates(opened.shared.rates))
-    telegram = opened.channels.get("telegram")
-    if isinstance(telegram, TelegramAdapter):
-        yield build_telegram_router(telegram, secrets.telegram_secret, accept, opened.clock)
+    yield from _telegram_routers(opened, accept)
     yield from make_tencent_routers(opened, accept, opened.puller)
     yield from make_platform_routers(config, secrets, opened.channels, accept)
+
+
+def _telegram_routers(opened: House, accept: OnMessages) -> Iterator[APIRouter]:
+    if not opened.config.channels.telegram.enabled:
+        return
+    from bot.channels.telegram.send import TelegramAdapter  # noqa: PLC0415 - loaded only when configured
+    from bot.channels.telegram.webhook import build_router  # noqa: PLC0415 - as above
+
+    telegram = opened.channels.get("telegram")
+    if isinstance(telegram, TelegramAdapter):
+        yield build_router(telegram, opened.secrets.telegram_secret, accept, opened.clock)
