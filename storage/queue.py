@@ -54,13 +54,13 @@ class SqlQueueLists:
         """Count the lists for this agent."""
         counts = [
             select(func.count()).select_from(CONVERSATIONS).where(_shown(view, agent_id)).scalar_subquery()
-            for view in (QueueView.WAITING, QueueView.MINE, QueueView.ALL)
+            for view in (QueueView.WAITING, QueueView.MINE, QueueView.ALL, QueueView.SNOOZED)
         ]
         return await self._database.read(lambda on: QueueCounts(*on.execute(select(*counts)).one()))
 
     async def held_by(self, agent_id: AgentId) -> tuple[ConversationId, ...]:
         """List the conversations an agent holds."""
-        statement = select(CONVERSATIONS.c.id).where(_shown(QueueView.MINE, agent_id))
+        statement = select(CONVERSATIONS.c.id).where(_held_by(agent_id))
         return await self._database.read(lambda on: tuple(map(ConversationId, on.execute(statement).scalars())))
 
 
@@ -68,11 +68,17 @@ def _is(owner: Owner) -> ColumnElement[bool]:
     return CONVERSATIONS.c.owner == owner.value
 
 
+def _held_by(agent_id: AgentId) -> ColumnElement[bool]:
+    return _is(Owner.WITH_AGENT) & (CONVERSATIONS.c.agent_id == agent_id)
+
+
 def _shown(view: QueueView, agent_id: AgentId) -> ColumnElement[bool]:
     if view is QueueView.WAITING:
         return _is(Owner.WAITING_FOR_AGENT)
     if view is QueueView.MINE:
-        return _is(Owner.WITH_AGENT) & (CONVERSATIONS.c.agent_id == agent_id)
+        return _held_by(agent_id) & CONVERSATIONS.c.snoozed_seq.is_(None)
+    if view is QueueView.SNOOZED:
+        return _held_by(agent_id) & CONVERSATIONS.c.snoozed_seq.is_not(None)
     return CONVERSATIONS.c.owner != Owner.RESOLVED.value
 
 
@@ -97,4 +103,14 @@ def _queue_row(row: Row[Any]) -> QueueRow:
         handoff_priority=row.handoff_priority,
         waiting_since=row.waiting_since,
         updated_at=row.updated_at,
+        overdue=row.waiting_since is not None and row.overdue_at is not None and row.overdue_at > row.waiting_since,
+        closing=_closes_soon(row),
+        snoozed=row.snoozed_seq is not None,
+        snoozed_until=row.snoozed_until,
     )
+
+
+def _closes_soon(row: Row[Any]) -> bool:
+    """Tell whether the warning is still true: nobody has answered since."""
+    waits = row.owner == Owner.WAITING_FOR_AGENT.value or row.last_sender == "customer"
+    return bool(row.closing_at is not None and waits and row.closing_at >= row.updated_at)

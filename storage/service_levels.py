@@ -199,7 +199,7 @@ def _raise_ticket(connection: Connection, ticket_id: str, conversation_id: str, 
     after = raised(before).value
     values = {"overdue_at": at, "priority": after, "updated_at": at}
     connection.execute(update(TICKETS).where(TICKETS.c.id == ticket_id).values(values))
-    change = {"raised": OVERDUE, "before": before, "after": after}
+    change = {"raised": OVERDUE, "priority": after, "by": "bot"}
     connection.execute(insert(TICKET_NOTES), {"ticket_id": ticket_id, "text": "", "change": change, "at": at})
     events.append(connection, conversation_id, [PriorityRaised(OVERDUE, before, after, number)], at)
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, or_, select
 
 from bot.domain.clock import Clock
 from bot.domain.conversation import Owner
+from bot.domain.due import Snooze
 from bot.domain.errors import Conflict, RefusedInput
 from bot.domain.events import CustomerUttered, Snoozed, SnoozeEnded
 from bot.domain.ids import ConversationId
@@ -51,6 +52,12 @@ class SqlSnoozes:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+
+    async def of(self, conversation_id: ConversationId) -> Snooze | None:
+        """Tell how a conversation is put aside; None when it is not."""
+        values = {"conversation": conversation_id}
+        row = await self._database.read(lambda on: on.execute(_STILL, values).first())
+        return Snooze(row.snoozed_until) if row is not None else None
 
     async def snooze(self, conversation_id: ConversationId, agent: Agent, until: datetime | None, at: datetime) -> None:
         """Put it aside until a time (None: as long as the shopper is silent) or until the shopper writes.

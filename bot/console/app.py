@@ -13,7 +13,19 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from bot.console import conversation, dead_letters, inbox, live, people, settings, sign_in, tickets, transcripts, ways
+from bot.console import (
+    conversation,
+    dead_letters,
+    inbox,
+    live,
+    people,
+    settings,
+    sign_in,
+    snoozes,
+    tickets,
+    transcripts,
+    ways,
+)
 from bot.console.door import Routes
 from bot.console.headers import SecurityHeaders
 from bot.console.pages import STATIC, Pages
@@ -72,6 +84,8 @@ def _for_agents(routes: Routes) -> None:
     routes.get("/conversations/{conversation_id}/templates", role, ways.templates)
     routes.post("/conversations/{conversation_id}/templates", role, ways.send_template)
     routes.post("/conversations/{conversation_id}/elsewhere", role, ways.write_elsewhere)
+    routes.post("/conversations/{conversation_id}/snooze", role, snoozes.snooze)
+    routes.post("/conversations/{conversation_id}/wake", role, snoozes.wake)
     routes.get("/tickets", role, tickets.show_list)
     routes.get("/tickets/{number}", role, tickets.show)
     routes.post("/tickets/{number}/owner", role, tickets.own)

@@ -13,6 +13,7 @@ from bot.console.inbox import lists
 from bot.console.problems import Problem
 from bot.console.visits import Visit
 from bot.desk.permits import permits
+from bot.desk.snoozes import SNOOZES
 from bot.desk.transcripts import TranscriptLine, transcribe
 from bot.domain.conversation import Conversation, Owner
 from bot.domain.desk_ports import DeliveryState
@@ -122,6 +123,8 @@ async def _state(visit: Visit, conversation: Conversation) -> dict[str, Any]:
         "permits": permits(conversation, visit.me),
         "holder": await _holder_name(visit, conversation),
         "is_mine": conversation.agent_id == visit.me.id,
+        "snooze": await visit.desk.snoozes.of(conversation),
+        "snoozes": SNOOZES,
         "room": room,
         "ways": await visit.desk.ways.of_conversation(conversation) if closed else None,
     }

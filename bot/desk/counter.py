@@ -17,6 +17,7 @@ from bot.desk.passwords import Passwords
 from bot.desk.people import DeskPeople
 from bot.desk.presence import MemoryFirstMark, Presence
 from bot.desk.sessions import Sessions
+from bot.desk.snoozes import DeskSnoozes
 from bot.desk.throttle import LoginThrottle
 from bot.desk.tickets import DeskTickets
 from bot.desk.ways import DeskWays
@@ -31,6 +32,7 @@ from bot.domain.desk_ports import (
     TicketBoard,
     TranscriptSearch,
 )
+from bot.domain.due import SnoozeStore
 from bot.domain.line_ports import OwnershipStore
 from bot.domain.ports import ConversationReader, Dispatcher, LiveFeed, OrderSource
 from bot.domain.shared_ports import FirstMark
@@ -53,6 +55,7 @@ class DeskStores:
     transcripts: TranscriptSearch
     dead_letters: DeadLetters
     windows: WindowLedger | None = None
+    snoozes: SnoozeStore | None = None
     threads: Threads | None = None
     templates: Mapping[str, tuple[MessageTemplate, ...]] = field(default_factory=dict)
 
@@ -76,6 +79,7 @@ class Desk:
     sessions: Sessions
     presence: Presence
     actions: DeskActions
+    snoozes: DeskSnoozes
     tickets: DeskTickets
     people: DeskPeople
     customers: DeskCustomers
@@ -96,6 +100,7 @@ def make_desk(stores: DeskStores, security: DeskSecurity, dispatcher: Dispatcher
         sessions=sessions,
         presence=Presence(stores.people, clock, security.marks or MemoryFirstMark(clock)),
         actions=DeskActions(stores.ownership, stores.notebook, bells, clock),
+        snoozes=DeskSnoozes(stores.snoozes, bells, clock),
         tickets=DeskTickets(stores.tickets, bells, clock),
         people=DeskPeople(stores.people, passwords, sessions, clock),
         customers=DeskCustomers(stores.customers, stores.orders),

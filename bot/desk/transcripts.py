@@ -85,7 +85,7 @@ def mark_words(line: TranscriptLine, word: Word) -> str:
     return word(f"mark.{line.mark}", **data)
 
 
-_WORDED = {"reason": "reason", "ticket_kind": "ticket_kind", "before": "ticket_state", "after": "ticket_state"}
+_WORDED = {"reason": "reason", "priority": "priority", "ticket_kind": "ticket_kind", "before": "ticket_state", "after": "ticket_state"}
 
 
 def _json_line(line: TranscriptLine) -> dict[str, Any]:
@@ -177,6 +177,23 @@ def _contact_policy(event: ev.ContactPolicySet) -> dict[str, Any]:
     return _mark("messages_allowed" if event.messages_allowed else "messages_forbidden")
 
 
+def _raised(event: ev.PriorityRaised) -> dict[str, Any]:
+    kind = "ticket_overdue" if event.number else event.reason
+    return _mark(kind, number=event.number, priority=event.after)
+
+
+def _snoozed(event: ev.Snoozed) -> dict[str, Any]:
+    return _mark("snoozed", name=event.agent_name, until=event.until)
+
+
+def _snooze_ended(event: ev.SnoozeEnded) -> dict[str, Any]:
+    return _mark(f"snooze_ended_{event.reason}")
+
+
+def _survey_asked(event: ev.SurveyAsked) -> dict[str, Any]:
+    return _mark("survey_asked", about=event.about)
+
+
 _SHAPES: dict[type[ev.Event], Callable[[Any], dict[str, Any]]] = {
     ev.CustomerUttered: _customer,
     ev.BotUttered: _bot,
@@ -190,4 +207,8 @@ _SHAPES: dict[type[ev.Event], Callable[[Any], dict[str, Any]]] = {
     ev.OrderProved: _order_proved,
     ev.Rated: _rated,
     ev.ContactPolicySet: _contact_policy,
+    ev.PriorityRaised: _raised,
+    ev.Snoozed: _snoozed,
+    ev.SnoozeEnded: _snooze_ended,
+    ev.SurveyAsked: _survey_asked,
 }

@@ -66,8 +66,19 @@ def raised(priority: str) -> Priority:
     return ranks[min(rank + 1, len(ranks) - 1)]
 
 
+@dataclass(frozen=True, slots=True)
+class Snooze:
+    """A conversation is put aside until ``until`` (None: no time) or until the shopper writes."""
+
+    until: datetime | None
+
+
 class SnoozeStore(Protocol):
     """Puts conversations aside, and brings them back."""
+
+    async def of(self, conversation_id: ConversationId) -> Snooze | None:
+        """Tell how a conversation is put aside; None when it is not."""
+        ...
 
     async def snooze(self, conversation_id: ConversationId, agent: Agent, until: datetime | None, at: datetime) -> None:
         """Put it aside until a time (None: as long as the shopper is silent) or until the shopper writes.

@@ -35,6 +35,7 @@ from storage.ownership import SqlOwnershipStore
 from storage.people import SqlPeople
 from storage.proofs import SqlProofLedger
 from storage.queue import SqlQueueLists
+from storage.snoozes import SqlSnoozes
 from storage.stream import SqlShopperStream
 from storage.threads import SqlThreads
 from storage.ticket_desk import SqlTicketBoard
@@ -92,6 +93,7 @@ def make_stores(database: Database, notice: Notice, clock: Clock) -> Stores:
             transcripts=SqlTranscriptSearch(database),
             dead_letters=SqlDeadLetters(database),
             windows=SqlWindowLedger(database),
+            snoozes=SqlSnoozes(database, clock),
             threads=SqlThreads(database),
         ),
     )
