@@ -17,7 +17,7 @@ from typing import Protocol
 from bot.domain.channel_ports import Deferred, Delivery, Refused
 from bot.domain.ids import ConversationId, IdentityId
 from bot.domain.line_ports import OutboxItem
-from bot.domain.messages import InboundMessage, MessageKind
+from bot.domain.messages import REVISIONS, InboundMessage, MessageKind
 
 AGENT = "agent"
 
@@ -76,6 +76,7 @@ _ONE_DAY = timedelta(hours=24)
 _MENU = Window(timedelta(minutes=1), 3)
 _META = WindowPolicy(
     {Opening.MESSAGE: Window(_ONE_DAY)},
+    follows=Opening.MESSAGE,
     offers=(Offer.HUMAN_TAG, Offer.WAIT, Offer.OTHER_CHANNEL),
     humans_last=timedelta(days=7),
 )
@@ -101,8 +102,8 @@ POLICIES: Mapping[str, WindowPolicy] = {
         offers=(Offer.TEMPLATE, Offer.WAIT, Offer.OTHER_CHANNEL),
         templates=True,
     ),
-    # Source: https://developers.facebook.com/docs/messenger-platform/policy/policy-overview (24 hours; the tag
-    # HUMAN_AGENT for 7 days, for humans only).
+    # Source: https://developers.facebook.com/docs/messenger-platform/policy/policy-overview (24 hours, opened
+    # by "get started" and by links to the chat as by a message; the tag HUMAN_AGENT for 7 days, for humans only).
     "messenger": _META,
     "instagram": _META,
 }
@@ -196,7 +197,7 @@ def places(text: str) -> set[int]:
 def opening_of(message: InboundMessage) -> Opening | None:
     """Tell what a message from the customer opens; None when nothing, or when the channel has no windows."""
     policy = POLICIES.get(message.sender.channel)
-    if policy is None or message.kind is MessageKind.UNFOLLOW:
+    if policy is None or message.kind is MessageKind.UNFOLLOW or message.kind in REVISIONS:
         return None
     if message.kind is MessageKind.FOLLOW:
         return policy.follows

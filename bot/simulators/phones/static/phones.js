@@ -59,6 +59,18 @@
 
   document.querySelectorAll(".stand").forEach(set);
 
+  // ---- things to try go to the phone that was used last
+  let used = document.querySelector(".stand.chosen").dataset.phone;
+  document.getElementById("phones").addEventListener("focusin", (event) => {
+    used = event.target.closest(".stand")?.dataset.phone ?? used;
+  });
+  for (const hint of document.querySelectorAll(".hint")) {
+    hint.addEventListener("click", () => {
+      screens.get(used).act("text", hint.textContent);
+      document.getElementById(`phone-${used}`).scrollIntoView({ block: "nearest" });
+    });
+  }
+
   // ---- one phone at a time where the page is narrow
   const tabs = [...document.querySelectorAll("[role=tab]")];
 
@@ -70,6 +82,7 @@
       document.getElementById(each.getAttribute("aria-controls")).classList.toggle("chosen", chosen);
     }
     tab.querySelector(".new").hidden = true;
+    used = tab.dataset.phone;
     if (focus) tab.focus();
     tab.scrollIntoView({ block: "nearest", inline: "center" });
     const log = screens.get(tab.dataset.phone).log;

@@ -45,6 +45,7 @@
   }
 
   const MARKS = { sending: "◔", delivered: "✓✓", failed: "!" };
+  const ONE_TICK = new Set(["messenger"]);
 
   class Screen {
     constructor(stand, act) {
@@ -67,6 +68,7 @@
       this.phone = phone;
       if (phone.person !== this.person) {
         this.person = phone.person;
+        this.settled = false;
         this.drawn.clear();
         this.log.replaceChildren();
         this.close();
@@ -80,6 +82,7 @@
       this.drawMenu(phone);
       this.drawKnobs(phone);
       this.drawCalls(phone);
+      this.settled = true;
       if (near || added) this.log.scrollTop = this.log.scrollHeight;
       return added;
     }
@@ -98,6 +101,7 @@
         if (before) this.mark(before, bubble);
         else {
           const node = this.bubble(bubble);
+          if (this.settled) node.classList.add("fresh");
           this.drawn.set(bubble.number, node);
           this.log.append(node);
           added = true;
@@ -155,7 +159,8 @@
       if (!mark || mark.dataset.mark === bubble.mark) return;
       mark.dataset.mark = bubble.mark;
       const read = this.name === "line" && bubble.mark === "delivered";
-      mark.textContent = read ? word("mark.read") : (MARKS[bubble.mark] ?? "");
+      const sign = ONE_TICK.has(this.name) && bubble.mark === "delivered" ? "✓" : (MARKS[bubble.mark] ?? "");
+      mark.textContent = read ? word("mark.read") : sign;
       mark.setAttribute("title", word(read ? "mark.read" : `mark.${bubble.mark}`));
       mark.setAttribute("role", "img");
       mark.setAttribute("aria-label", word(read ? "mark.read" : `mark.${bubble.mark}`));
