@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from bot.config_channels import Channels, Section
+from bot.config_media import MediaSection
 from bot.config_service import Service, Surveys
 from bot.config_values import ClockTime, DatabaseUrl, Pattern, RedisUrl, Zone
 from bot.domain.errors import ConfigError
@@ -183,6 +184,7 @@ class Config(Section):
     channels: Channels = Field(Channels(), description="The platforms we talk on.")
     service: Service = Field(Service(), description="What shoppers who wait are promised.")
     surveys: Surveys = Field(Surveys(), description="Asking shoppers how it was.")
+    media: MediaSection = Field(MediaSection(), description="Pictures, voice, films and files that people send.")
     console: ConsoleSection = Field(ConsoleSection(), description="The pages for agents and managers.")
 
     @model_validator(mode="after")

@@ -8,6 +8,9 @@ from typing import Any
 
 from bot.domain.messages import Attachment, Button, InboundMessage, MessageKind, OutboundMessage, Sender, TemplateUse
 
+_SELDOM = ("reply_token", "platform_id", "concerns", "concerns_seq")
+"""Fields that are kept only where they say something."""
+
 
 def encode_inbound(message: InboundMessage) -> dict[str, Any]:
     """Shape an InboundMessage as JSON."""
@@ -28,7 +31,7 @@ def encode_inbound(message: InboundMessage) -> dict[str, Any]:
         "attachments": [_encode_attachment(attachment) for attachment in message.attachments],
         "truncated": message.truncated,
         "sequence": message.sequence,
-        **({"reply_token": message.reply_token} if message.reply_token else {}),
+        **{name: value for name in _SELDOM if (value := getattr(message, name))},
     }
 
 
@@ -44,7 +47,7 @@ def decode_inbound(data: Mapping[str, Any]) -> InboundMessage:
         attachments=tuple(_decode_attachment(attachment) for attachment in data["attachments"]),
         truncated=data["truncated"],
         sequence=data.get("sequence", 0),
-        reply_token=data.get("reply_token", ""),
+        **{name: data[name] for name in _SELDOM if name in data},
     )
 
 

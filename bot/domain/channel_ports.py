@@ -84,12 +84,16 @@ class SendPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a channel can show: limits in ``text_unit`` (``chars``, ``utf16`` or ``bytes``)."""
+    """What a channel can show: limits in ``text_unit`` (``chars``, ``utf16`` or ``bytes``).
+
+    ``images``: it takes pictures from us; ``files``: other files too.
+    """
 
     max_text: int
     text_unit: str = "chars"
     max_buttons: int = 0
     images: bool = False
+    files: bool = False
     sending: SendPolicy = SendPolicy()
 
 

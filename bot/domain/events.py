@@ -31,6 +31,36 @@ class CustomerUttered(Event):
     payload: str = ""
     attachments: list[dict[str, str]] = field(default_factory=list)
     recognition: dict[str, Any] = field(default_factory=dict)
+    platform_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerEdited(Event):
+    """The shopper changed a message to ``text``; it is named by the platform's id and, once on record, by ``seq``."""
+
+    kind: ClassVar[str] = "customer_edited"
+    concerns: str
+    text: str
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerRecalled(Event):
+    """The shopper took a message back; its words stay on record and are not shown any more."""
+
+    kind: ClassVar[str] = "customer_recalled"
+    concerns: str
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerReacted(Event):
+    """The shopper put an emoji on a message, his own or ours (``""``: took it away)."""
+
+    kind: ClassVar[str] = "customer_reacted"
+    concerns: str
+    emoji: str = ""
+    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +82,7 @@ class AgentUttered(Event):
     agent_id: str
     agent_name: str
     template: str = ""
+    attachments: list[dict[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +315,9 @@ EVENT_KINDS: dict[str, type[Event]] = {
     kind.kind: kind
     for kind in (
         CustomerUttered,
+        CustomerEdited,
+        CustomerRecalled,
+        CustomerReacted,
         BotUttered,
         AgentUttered,
         NoticeSent,

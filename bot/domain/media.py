@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType, Protocol
+from typing import NewType, Protocol, runtime_checkable
 
 from bot.domain.ids import ConversationId, CustomerId
 from bot.domain.messages import Attachment, MessageKind
@@ -76,6 +76,23 @@ class MediaLimits:
         return mime in self.types
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Bytes on the shelf: the SHA-256 of them, what they are, and how many."""
+
+    content: str
+    mime: str
+    size: int
+
+
+class KeepMedia(Protocol):
+    """Puts bytes on the shelf after looking at what they are."""
+
+    async def keep(self, chunks: AsyncIterator[bytes], kind: MessageKind | None = None) -> Kept:
+        """Keep a stream; MediaRefused when its type or size is not taken. ``kind`` as it was said to be."""
+        ...
+
+
 class MediaFault(Exception):
     """An attachment could not be had; ``lasting`` when another try cannot help, ``after_s`` when to try again."""
 
@@ -95,6 +112,7 @@ class MediaRefused(MediaFault):
         super().__init__(reason, lasting=True)
 
 
+@runtime_checkable
 class MediaSource(Protocol):
     """The part of a channel's adapter that gives attachments out; optional."""
 

@@ -23,7 +23,14 @@ class MessageKind(StrEnum):
     STICKER = "sticker"
     FOLLOW = "follow"
     UNFOLLOW = "unfollow"
+    EDIT = "edit"
+    RECALL = "recall"
+    REACTION = "reaction"
     UNKNOWN = "unknown"
+
+
+REVISIONS = frozenset({MessageKind.EDIT, MessageKind.RECALL, MessageKind.REACTION})
+"""Kinds that say nothing new but concern a message that was sent before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,9 @@ class InboundMessage:
     ``payload`` is a pressed button's payload; ``sent_at`` is the platform's own time, aware UTC.
     ``reply_token`` is the short-lived code by which some platforms let one answer go out. ``sequence`` grows with every
     message of a conversation where the platform numbers them (0: it does not), so that a shuffled burst is read in the
-    order it was written.
+    order it was written. ``platform_id`` is the platform's own id of the message, by which others refer to it;
+    ``concerns`` is that id of the message an edit, recall or reaction is about, ``concerns_seq`` its event once known.
+    A reaction's text is its emoji, empty when it was taken back.
     """
 
     sender: Sender
@@ -68,6 +77,9 @@ class InboundMessage:
     truncated: bool = False
     reply_token: str = field(default="", repr=False)
     sequence: int = 0
+    platform_id: str = ""
+    concerns: str = ""
+    concerns_seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)
