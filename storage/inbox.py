@@ -13,8 +13,8 @@ from bot.domain.conversation import Owner
 from bot.domain.errors import BadPayload, StorageError
 from bot.domain.ids import ConversationId, InboxId, new_id
 from bot.domain.line_ports import Accepted, Cursor
-from bot.domain.messages import InboundMessage, Sender
-from storage import cursors, windows
+from bot.domain.messages import REVISIONS, InboundMessage, Sender
+from storage import cursors, media, revisions, windows
 from storage.database import Database
 from storage.messages import encode_inbound
 from storage.tables import CONVERSATIONS, CUSTOMERS, IDENTITIES, INBOX, Upsert
@@ -117,6 +117,8 @@ def _accept(connection: Connection, message: InboundMessage, at: datetime) -> Ac
         "dedupe_key": _dedupe_key(message),
     }
     found: Row[Any, Any, Any, Any] | None = connection.execute(_FIND_OPEN, _sender_key(sender)).first()
+    if message.kind in REVISIONS:
+        found, message = revisions.place(connection, message, _sender_key(sender), found)
     if found is None:
         # A late repeat of a message whose conversation is over must not open another.
         before = connection.execute(_FIND_MESSAGE, row).first()
@@ -133,6 +135,8 @@ def _accept(connection: Connection, message: InboundMessage, at: datetime) -> Ac
         return Accepted(ConversationId(before[0]), InboxId(before[1]), duplicate=True)
     _update_name(connection, found, sender)
     windows.open_window(connection, found[1], message, at)
+    if message.attachments:
+        media.expect(connection, ConversationId(conversation_id), message, at)
     return Accepted(ConversationId(conversation_id), InboxId(inbox_id), duplicate=False)
 
 

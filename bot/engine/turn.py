@@ -14,7 +14,7 @@ from bot.domain.line_ports import PendingTurn, TurnCommit, TurnStore
 from bot.domain.messages import InboundMessage
 from bot.domain.ports import HandlerEntry, Knowledge, LiveFeed, QueueBoard, Recogniser, Renderer
 from bot.domain.replies import Locale
-from bot.engine import live, policy
+from bot.engine import live, policy, revisions
 from bot.engine.acts import Acts
 from bot.engine.draft import Said, TurnDraft
 from bot.engine.faults import describe
@@ -111,12 +111,15 @@ class TurnRunner:
 
     async def _decided(self, pending: PendingTurn) -> TurnCommit:
         draft = self._draft(pending)
+        heard = revisions.as_they_read(message for _, message in pending.inbox)
+        if not heard:
+            return self._rendered(draft)
         if pending.conversation.owner is not Owner.WITH_BOT:
-            last = [message for _, message in pending.inbox]
+            last = heard
             unread = Reading(last[-1])
             await self._acts.perform(policy.decide(self._situation(draft, unread)), draft, unread, last)
             return self._rendered(draft)
-        for group in segments([message for _, message in pending.inbox]):
+        for group in segments(heard):
             reading = await self._hear(draft, group)
             if draft.is_over:
                 return self._rendered(draft)
