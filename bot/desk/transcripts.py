@@ -85,7 +85,13 @@ def mark_words(line: TranscriptLine, word: Word) -> str:
     return word(f"mark.{line.mark}", **data)
 
 
-_WORDED = {"reason": "reason", "priority": "priority", "ticket_kind": "ticket_kind", "before": "ticket_state", "after": "ticket_state"}
+_WORDED = {
+    "reason": "reason",
+    "priority": "priority",
+    "ticket_kind": "ticket_kind",
+    "before": "ticket_state",
+    "after": "ticket_state",
+}
 
 
 def _json_line(line: TranscriptLine) -> dict[str, Any]:

@@ -69,6 +69,8 @@ class Numbers:
             "queue_waiting": _gauge("queue_waiting", "Conversations waiting for an agent.", registry),
             "queue_age_s": _gauge("queue_age_seconds", "How long the first of them has waited.", registry),
             "tickets_overdue": _gauge("tickets_overdue", "Open tickets past their promised time.", registry),
+            "handoffs_overdue": _gauge("handoffs_overdue", "Conversations waiting longer than promised.", registry),
+            "sla_due": _gauge("sla_due", "Tickets and hand-offs past their promised time.", registry),
         }
 
     def note(self, line: LineNumbers) -> None:

@@ -38,6 +38,7 @@ from storage.inbox import SqlInboxStore
 from storage.ownership import SqlOwnershipStore
 from storage.people import SqlPeople
 from storage.queue import SqlQueueLists
+from storage.snoozes import SqlSnoozes
 from storage.threads import SqlThreads
 from storage.ticket_desk import SqlTicketBoard
 from storage.transcripts import SqlNotebook, SqlTranscriptSearch
@@ -125,6 +126,7 @@ class Shop:
             transcripts=SqlTranscriptSearch(database),
             dead_letters=SqlDeadLetters(database),
             windows=SqlWindowLedger(database),
+            snoozes=SqlSnoozes(database, self.clock),
             threads=SqlThreads(database),
         )
         security = DeskSecurity(secret="a secret of the tests", hasher=HASHER)

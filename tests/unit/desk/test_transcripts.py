@@ -28,6 +28,10 @@ SAID: tuple[ev.Event, ...] = (
     ev.OrderProved("2026"),
     ev.Rated(5, "好"),
     ev.ContactPolicySet(messages_allowed=False),
+    ev.PriorityRaised("overdue", "normal", "high"),
+    ev.Snoozed("a1", "Li"),
+    ev.SnoozeEnded("time"),
+    ev.SurveyAsked("c1", "agent"),
 )
 ROWS = tuple((number, NOW + timedelta(minutes=number), event) for number, event in enumerate(SAID, 1))
 
