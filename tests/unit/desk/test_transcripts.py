@@ -55,9 +55,7 @@ def test_transcript_keeps_who_said_what_in_order():
         Speaker.NOTE,
         Speaker.MARK,
         Speaker.NOTICE,
-        Speaker.MARK,
-        Speaker.MARK,
-        Speaker.MARK,
+        *[Speaker.MARK] * 7,
     ]
     assert [line.seq for line in lines] == sorted(line.seq for line in lines)
     assert lines[0].intent == "file_complaint"
