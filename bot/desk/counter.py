@@ -13,6 +13,7 @@ from bot.desk.bells import Bells
 from bot.desk.customers import DeskCustomers
 from bot.desk.dead_letters import DeskDeadLetters
 from bot.desk.login import Login
+from bot.desk.media import DeskMedia, MediaRoom
 from bot.desk.passwords import Passwords
 from bot.desk.people import DeskPeople
 from bot.desk.presence import MemoryFirstMark, Presence
@@ -55,6 +56,7 @@ class DeskStores:
     transcripts: TranscriptSearch
     dead_letters: DeadLetters
     windows: WindowLedger | None = None
+    media: MediaRoom | None = None
     snoozes: SnoozeStore | None = None
     threads: Threads | None = None
     templates: Mapping[str, tuple[MessageTemplate, ...]] = field(default_factory=dict)
@@ -87,6 +89,7 @@ class Desk:
     ways: DeskWays
     live: LiveFeed
     clock: Clock
+    media: DeskMedia | None = None
 
 
 def make_desk(stores: DeskStores, security: DeskSecurity, dispatcher: Dispatcher, live: LiveFeed, clock: Clock) -> Desk:
@@ -108,4 +111,5 @@ def make_desk(stores: DeskStores, security: DeskSecurity, dispatcher: Dispatcher
         ways=DeskWays(stores, bells, clock),
         live=live,
         clock=clock,
+        media=DeskMedia(stores.media, bells, clock) if stores.media else None,
     )

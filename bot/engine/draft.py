@@ -130,9 +130,8 @@ class TurnDraft:
         messages = [message for _, message in self.pending.inbox]
         # The words of a message that was taken back before anybody read it are not kept.
         gone = revisions.taken_back(messages)
-        return tuple(
-            revisions.as_event(one) or self._utterance(_emptied(one) if one.dedupe_key in gone else one) for one in messages
-        )
+        kept = [_emptied(one) if one.dedupe_key in gone else one for one in messages]
+        return tuple(revisions.as_event(one) or self._utterance(one) for one in kept)
 
     def _utterance(self, message: InboundMessage) -> CustomerUttered:
         return CustomerUttered(

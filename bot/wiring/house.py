@@ -24,6 +24,7 @@ from bot.health.numbers import Numbers
 from bot.health.watched import WatchedChannel, WatchedRecogniser, WatchedTurns
 from bot.wiring.bells import open_bell
 from bot.wiring.channels import open_channels
+from bot.wiring.media import collecting, make_room
 from bot.wiring.preparation import intents_folder
 from bot.wiring.shared import Shared, open_shared
 from bot.wiring.stores import Stores, make_renderer, open_stores
@@ -177,6 +178,9 @@ async def open_house(
             await embedded.start()
             stack.push_async_callback(embedded.stop)
             dispatcher = embedded
+            await stack.enter_async_context(
+                collecting(config, opened.stores.database, clock, opened.channels, opened.shared.live)
+            )
         house = make_house(opened, dispatcher)
         puller = make_puller(house)
         await stack.enter_async_context(pulling(puller))
@@ -196,6 +200,7 @@ def make_house(opened: Opened, dispatcher: Dispatcher) -> House:
     """Put the house together around its dispatcher."""
     clock, shared = opened.clock, opened.shared
     security = DeskSecurity(opened.secrets.secret_key, limits=shared.rates, marks=shared.marks)
+    room = make_room(opened.config, opened.stores.database, clock, opened.channels)
     return House(
         config=opened.config,
         secrets=opened.secrets,
@@ -204,7 +209,7 @@ def make_house(opened: Opened, dispatcher: Dispatcher) -> House:
         intake=Intake(opened.line.inbox, dispatcher, shared.live, clock, opened.config.channels.quiet_times_s()),
         dispatcher=dispatcher,
         live=shared.live,
-        desk=make_desk(desk_stores(opened), security, dispatcher, shared.live, clock),
+        desk=make_desk(replace(desk_stores(opened), media=room), security, dispatcher, shared.live, clock),
         channels=opened.channels,
         shared=shared,
         numbers=opened.numbers,

@@ -13,6 +13,7 @@ from bot.domain.ports import Recogniser
 from bot.engine.boundaries import Watch
 from bot.engine.dispatcher import EmbeddedDispatcher, Pace
 from bot.wiring.house import Opened, make_engine, open_parts
+from bot.wiring.media import collecting
 from bot.wiring.preparation import database_url
 from bot.wiring.shared import OverRedis
 from bot.wiring.timers import make_timers
@@ -59,6 +60,9 @@ async def open_worker(
         await dispatcher.start()
         stack.push_async_callback(dispatcher.stop)
         await _answer_bells(opened, redis, dispatcher, (locks, stack))
+        await stack.enter_async_context(
+            collecting(config, opened.stores.database, clock, opened.channels, opened.shared.live)
+        )
         yield Worker(opened, dispatcher)
 
 
