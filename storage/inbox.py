@@ -35,7 +35,10 @@ _FIND_OPEN = (
     .where(*_BY_SENDER, CONVERSATIONS.c.owner != Owner.RESOLVED.value)
     .with_for_update(of=CONVERSATIONS)
 )
-_FIND_IDENTITY = select(IDENTITIES.c.id, IDENTITIES.c.customer_id).where(*_BY_SENDER)
+# Held, so that no link can give the identity to another customer before its conversation is there.
+_FIND_IDENTITY = (
+    select(IDENTITIES.c.id, IDENTITIES.c.customer_id).where(*_BY_SENDER).with_for_update(read=True, key_share=True)
+)
 _FIND_MESSAGE = select(INBOX.c.conversation_id, INBOX.c.id).where(
     INBOX.c.channel == bindparam("channel"),
     INBOX.c.account == bindparam("account"),
@@ -171,6 +174,16 @@ def open_conversation(connection: Connection, identity_id: str, customer_id: str
         },
     )
     return conversation_id
+
+
+def ensure_identity(connection: Connection, sender: Sender, at: datetime) -> str:
+    """Give the sender's identity, with a customer of its own when it is new."""
+    found = connection.execute(_FIND_IDENTITY, _sender_key(sender)).first()
+    if found is None:
+        _add_identity(connection, sender, at)
+        found = connection.execute(_FIND_IDENTITY, _sender_key(sender)).one()
+    identity_id: str = found[0]
+    return identity_id
 
 
 def _add_identity(connection: Connection, sender: Sender, at: datetime) -> None:

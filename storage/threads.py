@@ -26,7 +26,8 @@ class SqlThreads:
 
 
 def _open(connection: Connection, identity_id: IdentityId, at: datetime) -> ConversationId:
-    customer = connection.execute(select(IDENTITIES.c.customer_id).where(IDENTITIES.c.id == identity_id)).scalar()
+    held = select(IDENTITIES.c.customer_id).where(IDENTITIES.c.id == identity_id)
+    customer = connection.execute(held.with_for_update(read=True, key_share=True)).scalar()
     if customer is None:
         raise NotFound(f"there is no identity {identity_id!r}")
     open_conversation(connection, identity_id, customer, at)
