@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import httpx
@@ -16,12 +17,6 @@ from bot.simulators.phones.wire import Wire
 
 _QUOTE = {"quoteToken": "q3Plxr4AgKd"}
 _STICKER = {"packageId": "446", "stickerId": "1988", "stickerResourceType": "STATIC", "keywords": ["thumbs up"]}
-_PLACE = {"title": "人民广场", "address": "上海市黄浦区人民大道", "latitude": 31.2304, "longitude": 121.4737}
-_CONTENT: dict[Act, dict[str, Any]] = {
-    Act.IMAGE: _QUOTE | {"contentProvider": {"type": "line"}},
-    Act.STICKER: _QUOTE | _STICKER,
-    Act.LOCATION: _PLACE,
-}
 
 
 class LinePhone(Phone):
@@ -49,7 +44,7 @@ class LinePhone(Phone):
             return await friends.follow(user)
         if act is Act.BLOCK:
             return await friends.unfollow(user)
-        return await friends.send(user, type=act.value, **_CONTENT[act])
+        return await friends.send(user, type=act.value, **_content(person, act))
 
     def _news(self) -> Iterator[tuple[str, Shown]]:
         for shown in self._friends.server.shown[self._read :]:
@@ -66,3 +61,12 @@ class LinePhone(Phone):
             "drop": once(knobs, "drop_next"),
             "expired": flag(knobs, "token_expired"),
         }
+
+
+def _content(person: Person, act: Act) -> dict[str, Any]:
+    if act is Act.IMAGE:
+        return _QUOTE | {"contentProvider": {"type": "line"}}
+    if act is Act.STICKER:
+        return _QUOTE | _STICKER
+    place = asdict(person.place)
+    return {"title": place.pop("name"), **place}

@@ -17,7 +17,7 @@ import httpx
 
 from bot.domain.clock import Clock
 from bot.domain.errors import NotFound, RefusedInput
-from bot.simulators.phones.screen import Act, Bubble, Mark, Person, Shown
+from bot.simulators.phones.screen import PLACES, Act, Bubble, Mark, Person, Shown
 from bot.simulators.phones.wire import Wire
 
 MAX_TEXT_CHARS = 2000
@@ -95,7 +95,7 @@ class Phone(ABC):
             raise RefusedInput("there are no words to send; write something")
         person = self._current or await self.meet()
         self.look()
-        self._speak(person, language)
+        person.language = language if language in PLACES else person.language
         if act is not Act.BLOCK:
             person.blocking = False
             person.met = True
@@ -165,10 +165,6 @@ class Phone(ABC):
     @abstractmethod
     def _levers(self) -> Mapping[str, Lever]:
         """Name the platform's own knobs."""
-
-    def _speak(self, person: Person, language: str) -> None:
-        """Set the language of the person's phone, where the platform tells it."""
-        del person, language
 
     def _seen(self, person: Person, shown: Shown) -> None:
         """Do what the platform does once a message is on the screen, such as reporting it."""

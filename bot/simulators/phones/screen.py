@@ -30,6 +30,22 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a simulated person is, in one language."""
+
+    name: str
+    address: str
+    latitude: float = 31.2304
+    longitude: float = 121.4737
+
+
+PLACES = {
+    "zh": Place("人民广场", "上海市黄浦区人民大道"),
+    "en": Place("People's Square", "Renmin Avenue, Huangpu, Shanghai"),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """A message of the shop as its platform shows it.
 
@@ -72,11 +88,17 @@ class Bubble:
 
 @dataclass(slots=True)
 class Person:
-    """A simulated shopper; ``id`` is the platform's."""
+    """A simulated shopper; ``id`` is the platform's, ``language`` that of his phone."""
 
     id: str
     name: str
+    language: str = "zh"
     met: bool = False
     blocking: bool = False
     typing: bool = False
     bubbles: list[Bubble] = field(default_factory=list)
+
+    @property
+    def place(self) -> Place:
+        """Tell where he is, in his language."""
+        return PLACES[self.language]

@@ -53,11 +53,9 @@ class TelegramPhone(Phone):
         self._users.meet(_FIRST_CHAT + number, name)
         return str(_FIRST_CHAT + number)
 
-    def _speak(self, person: Person, language: str) -> None:
-        self._users.languages[int(person.id)] = _LANGUAGES.get(language, "zh-hans")
-
     async def _do(self, person: Person, act: Act, text: str) -> httpx.Response | None:
         chat, users = int(person.id), self._users
+        users.languages[chat] = _LANGUAGES[person.language]
         if act is Act.FOLLOW:
             if chat in self._server.blocked:
                 await users.unblock(chat)

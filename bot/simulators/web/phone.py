@@ -33,7 +33,6 @@ class WebPhone(Phone):
         self._http = http
         self._tokens: dict[str, str] = {}
         self._choices: dict[str, dict[str, str]] = {}
-        self._languages: dict[str, str] = {}
         self._last: dict[str, int] = {}
         self._heard: deque[tuple[str, Shown]] = deque()
 
@@ -48,11 +47,8 @@ class WebPhone(Phone):
         self._later(self._listen(visitor))
         return visitor
 
-    def _speak(self, person: Person, language: str) -> None:
-        self._languages[person.id] = language
-
     async def _do(self, person: Person, act: Act, text: str) -> httpx.Response | None:
-        message = {"id": secrets.token_hex(8), "locale": self._languages.get(person.id, "zh")}
+        message = {"id": secrets.token_hex(8), "locale": person.language}
         if act is Act.PRESS:
             message |= {"text": text, "payload": self._choices.get(person.id, {})[text]}
         else:

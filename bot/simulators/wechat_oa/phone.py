@@ -14,7 +14,6 @@ from bot.simulators.phones.wire import Wire
 from bot.simulators.wechat_oa.people import WechatPeople
 
 _BUSY = 45011
-_PLACE = {"Location_X": "31.2304", "Location_Y": "121.4737", "Scale": "16", "Label": "上海市黄浦区人民广场"}
 _PICTURE = {"PicUrl": "https://mmbiz.qpic.cn/simulated/0", "MediaId": "simulated-media-0001"}
 
 
@@ -45,7 +44,9 @@ class WechatPhone(Phone):
         if act is Act.IMAGE:
             return await followers.message(openid, "image", **_PICTURE)
         if act is Act.LOCATION:
-            return await followers.message(openid, "location", **_PLACE)
+            where = person.place
+            spot = {"Location_X": str(where.latitude), "Location_Y": str(where.longitude), "Scale": "16"}
+            return await followers.message(openid, "location", **spot, Label=f"{where.address} {where.name}")
         return await followers.say(openid, "👍" if act is Act.STICKER else text)
 
     async def _unfollow(self, openid: str) -> httpx.Response | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 
 import httpx
 
@@ -14,7 +15,6 @@ from bot.simulators.phones.wire import Wire
 from bot.simulators.wecom_kf.people import KfPeople
 
 _BUSY = 45009
-_PLACE = {"latitude": 31.2304, "longitude": 121.4737, "name": "人民广场", "address": "上海市黄浦区人民大道"}
 
 
 class KfPhone(Phone):
@@ -42,7 +42,7 @@ class KfPhone(Phone):
         if act is Act.IMAGE:
             return await customers.message(who, "image", {"media_id": "simulated-media-0001"}, account)
         if act is Act.LOCATION:
-            return await customers.message(who, "location", _PLACE, account)
+            return await customers.message(who, "location", asdict(person.place), account)
         return await customers.say(who, "👍" if act is Act.STICKER else text, account)
 
     def _news(self) -> Iterator[tuple[str, Shown]]:

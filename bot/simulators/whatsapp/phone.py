@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 
 import httpx
 
@@ -14,7 +15,6 @@ from bot.simulators.phones.wire import Wire
 from bot.simulators.whatsapp.people import WhatsappPeople
 
 _FIRST_NUMBER = 16_505_550_100
-_PLACE = {"latitude": 31.2304, "longitude": 121.4737, "name": "People's Square", "address": "Shanghai"}
 _PICTURE = {"mime_type": "image/png", "sha256": "c2ltdWxhdGVk", "id": "1003383421387256"}
 _STICKER = {"mime_type": "image/webp", "sha256": "c2ltdWxhdGVk", "id": "1003383421387257", "animated": False}
 
@@ -46,7 +46,7 @@ class WhatsappPhone(Phone):
             return await customers.say(user, text)
         if act is Act.PRESS:
             return await customers.press(user, text)
-        content = {Act.IMAGE: _PICTURE, Act.STICKER: _STICKER, Act.LOCATION: _PLACE}[act]
+        content = {Act.IMAGE: _PICTURE, Act.STICKER: _STICKER, Act.LOCATION: asdict(person.place)}[act]
         return await customers.send(user, act.value, **{act.value: content})
 
     def _news(self) -> Iterator[tuple[str, Shown]]:

@@ -28,6 +28,16 @@
     return node;
   }
 
+  // JSON and forms as a person reads them; anything else as it is.
+  function legible(body) {
+    try {
+      return JSON.stringify(JSON.parse(body), null, 1);
+    } catch {
+      if (!/^[\w.]+=/.test(body)) return body || "—";
+      return [...new URLSearchParams(body)].map(([name, value]) => `${name}: ${value}`).join("\n");
+    }
+  }
+
   const CUP =
     "M18 34h52v30a20 20 0 0 1-20 20H38a20 20 0 0 1-20-20zM70 42h8a10 10 0 0 1 0 24h-8M44 34l-8 14 12 8-8 12 6 14M30 20l6 8M58 18l-5 9";
 
@@ -68,7 +78,6 @@
       this.phone = phone;
       if (phone.person !== this.person) {
         this.person = phone.person;
-        this.settled = false;
         this.drawn.clear();
         this.log.replaceChildren();
         this.close();
@@ -82,7 +91,6 @@
       this.drawMenu(phone);
       this.drawKnobs(phone);
       this.drawCalls(phone);
-      this.settled = true;
       if (near || added) this.log.scrollTop = this.log.scrollHeight;
       return added;
     }
@@ -101,7 +109,6 @@
         if (before) this.mark(before, bubble);
         else {
           const node = this.bubble(bubble);
-          if (this.settled) node.classList.add("fresh");
           this.drawn.set(bubble.number, node);
           this.log.append(node);
           added = true;
@@ -256,7 +263,7 @@
         make("b", { class: good ? "good" : "bad", text: call.outcome }),
         make("small", { text: word("took", { ms: call.took_ms }) }),
       );
-      return make("li", { "data-number": call.number }, make("details", {}, line, make("pre", { text: call.body || "—" })));
+      return make("li", { "data-number": call.number }, make("details", {}, line, make("pre", { text: legible(call.body) })));
     }
 
     open(opener, entries) {
