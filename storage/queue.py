@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, case, func, select
 
 from bot.domain.conversation import Owner
+from bot.domain.customers import SIMULATED
 from bot.domain.desk_ports import PAGE_ROWS, PRIORITY_RANK, QueueCounts, QueueRow, QueueView
 from bot.domain.events import CustomerUttered
 from bot.domain.ids import AgentId, ConversationId
@@ -28,6 +29,7 @@ _ROWS = (
         _CUSTOMER_WORDS.label("customer_words"),
         CUSTOMERS.c.display_name.label("customer_name"),
         IDENTITIES.c.channel,
+        IDENTITIES.c.account,
         AGENTS.c.display_name.label("agent_name"),
     )
     .join(CUSTOMERS, CUSTOMERS.c.id == CONVERSATIONS.c.customer_id)
@@ -92,6 +94,7 @@ def _queue_row(row: Row[Any]) -> QueueRow:
     return QueueRow(
         conversation_id=ConversationId(row.id),
         channel=row.channel,
+        simulated=row.account.startswith(SIMULATED),
         customer_name=row.customer_name,
         owner=Owner(row.owner),
         agent_id=AgentId(row.agent_id) if row.agent_id else None,

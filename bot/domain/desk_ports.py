@@ -112,7 +112,7 @@ class QueueRow:
     """A conversation in an inbox list; ``last_sender`` is ``customer``, ``bot``, ``agent`` or ``notice``.
 
     ``last_text`` is what was said last by anybody, ``customer_words`` what the customer said last. ``overdue``: the
-    promised time has passed, ``closing``: the platform's window closes soon.
+    promised time has passed, ``closing``: the platform's window closes soon, ``simulated``: nobody real is behind it.
     """
 
     conversation_id: ConversationId
@@ -131,6 +131,7 @@ class QueueRow:
     overdue: bool = False
     closing: bool = False
     snoozed: bool = False
+    simulated: bool = False
     snoozed_until: datetime | None = None
 
 
