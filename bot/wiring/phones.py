@@ -21,11 +21,9 @@ from bot.config_channels import (
     WhatsappChannel,
 )
 from bot.domain.clock import Clock, SystemClock
+from bot.domain.customers import SIMULATED
 from bot.domain.errors import ConfigError
 from bot.wiring.web import WebApplication, make_web_application
-
-PREFIX = "sim-"
-"""Begins the account of every simulated channel, so that its shoppers can be told apart."""
 
 PLACE = "/phones"
 """The page's path."""
@@ -33,7 +31,7 @@ PLACE = "/phones"
 _HOSTS = frozenset({"127.0.0.1", "localhost"})
 _DATABASE = "phones.db"
 _CORP, _APP, _NUMBER, _PAGE = "ww51m0000000001", "wx51m0000000001", "510000000000001", "510000000000002"
-KF_ACCOUNT = f"{PREFIX}kf"
+KF_ACCOUNT = f"{SIMULATED}kf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +90,16 @@ def _channels(base: str) -> Channels:
     return Channels(
         web=WebChannel(),
         telegram=TelegramChannel(
-            enabled=True, account=f"{PREFIX}telegram", username="xiaoer_demo_bot", api_base=f"{base}/telegram"
+            enabled=True, account=f"{SIMULATED}telegram", username="xiaoer_demo_bot", api_base=f"{base}/telegram"
         ),
-        wechat_oa=WechatOaChannel(enabled=True, account=f"{PREFIX}wechat", app_id=_APP, api_base=f"{base}/wechat_oa"),
+        wechat_oa=WechatOaChannel(enabled=True, account=f"{SIMULATED}wechat", app_id=_APP, api_base=f"{base}/wechat_oa"),
         wecom_kf=WecomKfChannel(enabled=True, corp_id=_CORP, accounts=(KF_ACCOUNT,), api_base=f"{base}/wecom_kf"),
-        line=LineChannel(enabled=True, account=f"{PREFIX}line", api_base=f"{base}/line"),
+        line=LineChannel(enabled=True, account=f"{SIMULATED}line", api_base=f"{base}/line"),
         whatsapp=WhatsappChannel(
-            enabled=True, account=f"{PREFIX}whatsapp", phone_number_id=_NUMBER, api_base=f"{base}/whatsapp/{graph}"
+            enabled=True, account=f"{SIMULATED}whatsapp", phone_number_id=_NUMBER, api_base=f"{base}/whatsapp/{graph}"
         ),
         messenger=MessengerChannel(
-            enabled=True, account=f"{PREFIX}messenger", page_id=_PAGE, api_base=f"{base}/messenger/{graph}"
+            enabled=True, account=f"{SIMULATED}messenger", page_id=_PAGE, api_base=f"{base}/messenger/{graph}"
         ),
     )
 

@@ -18,6 +18,7 @@ from bot.channels.web.routes import WidgetPorts, WidgetSettings, build_router
 from bot.channels.web.tokens import VisitorTokens
 from bot.config import Secrets
 from bot.domain.clock import Clock
+from bot.domain.customers import SIMULATED
 from bot.health.watched import watched_accept
 from bot.simulators.line.people import LinePeople
 from bot.simulators.line.phone import LinePhone
@@ -45,7 +46,7 @@ from bot.simulators.whatsapp.people import WhatsappPeople
 from bot.simulators.whatsapp.phone import WhatsappPhone
 from bot.simulators.whatsapp.server import WhatsappServer
 from bot.wiring.house import House
-from bot.wiring.phones import PLACE, PREFIX, Simulation
+from bot.wiring.phones import PLACE, Simulation
 
 _SITE = f"{PLACE}/site"
 _TOKEN_LIFE_S = 24 * 60 * 60
@@ -83,7 +84,7 @@ class PhoneBooth:
     @asynccontextmanager
     async def beside(self, application: FastAPI, opened: House) -> AsyncIterator[None]:
         """Put the page, and the widget of its simulated site, into the application."""
-        settings = WidgetSettings(account=f"{PREFIX}web", shop_page=False)
+        settings = WidgetSettings(account=f"{SIMULATED}web", shop_page=False)
         accept = watched_accept(opened.intake.accept, opened.numbers)
         ports = WidgetPorts(accept, opened.stores.stream, opened.live, opened.clock)
         tokens = VisitorTokens(opened.secrets.secret_key, settings.account, opened.clock, _TOKEN_LIFE_S)
