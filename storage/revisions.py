@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 
 from bot.domain.events import CustomerUttered
 from bot.domain.messages import InboundMessage, MessageKind
-from storage.tables import CONVERSATIONS, EVENTS, IDENTITIES, OUTBOX
+from storage.tables import CONVERSATIONS, EVENTS, IDENTITIES, INBOX, OUTBOX
 from storage.types import clean_text
 
 Found = Row[Any, Any, Any, Any]
@@ -29,6 +29,15 @@ _SAID = (
         EVENTS.c.data["platform_id"].as_string() == bindparam("concerns"),
     )
     .order_by(EVENTS.c.seq.desc())
+    .limit(1)
+)
+_PENDING = (
+    select(INBOX.c.id)
+    .where(
+        INBOX.c.conversation_id.in_(_OWN),
+        INBOX.c.done_at.is_(None),
+        INBOX.c.message["platform_id"].as_string() == bindparam("concerns"),
+    )
     .limit(1)
 )
 _SENT = (
@@ -56,6 +65,9 @@ def place(
     That of its target; else the open one; else the last one, so that it opens none. None when there never was any.
     """
     values = sender | {"concerns": clean_text(message.concerns)}
+    if message.kind is MessageKind.EDIT and not _is_known(connection, values):
+        # What was not said to us before it was edited (in a group, say) is said now.
+        return opened, replace(message, kind=MessageKind.TEXT, concerns="", platform_id=message.concerns)
     target = connection.execute(_SAID, values).first() if message.concerns else None
     if target is None and message.concerns and message.kind is MessageKind.REACTION:
         target = connection.execute(_SENT, values).first()
@@ -63,3 +75,7 @@ def place(
         return (opened or connection.execute(_ROWS, sender).first()), message
     found = connection.execute(_THAT, sender | {"conversation": target[0]}).first()
     return found or opened, replace(message, concerns_seq=target[1])
+
+
+def _is_known(connection: Connection, values: dict[str, str]) -> bool:
+    return any(connection.execute(statement, values).first() for statement in (_SAID, _PENDING))

@@ -22,9 +22,9 @@ from bot.domain.receipts import Receipt, ReceiptState
 MESSENGER, INSTAGRAM = "messenger", "instagram"
 _OBJECTS = {MESSENGER: "page", INSTAGRAM: "instagram"}
 _MAX_PAYLOAD_BYTES = 64
-# What happens without the shopper saying anything to us. Edits are told only of words already answered.
+# What happens without the shopper saying anything to us.
 _SILENT = (
-    "reaction", "message_edit", "optin", "account_linking", "pass_thread_control", "take_thread_control",
+    "optin", "account_linking", "pass_thread_control", "take_thread_control",
     "request_thread_control", "app_roles", "policy_enforcement", "game_play",
 )  # fmt: skip
 _FILES = {
@@ -43,6 +43,7 @@ class _Content:
     words: str = ""
     attachments: tuple[Attachment, ...] = ()
     payload: str = ""
+    concerns: str = ""
 
 
 def parse_webhook(body: bytes, settings: MetaSettings) -> Batch:
@@ -81,8 +82,8 @@ def _read(event: Mapping[str, Any], settings: MetaSettings) -> InboundMessage | 
     message = mapping(event, "message")
     if sender == settings.node or message.get("is_echo") is True:
         return "echo of our own side"
-    if silent or message.get("is_deleted") is True:
-        return f"event {silent or 'unsend'}"
+    if silent:
+        return f"event {silent}"
     content = _content(event, message)
     words = clean_text(content.words)
     shown = MessageKind.UNKNOWN if content.kind is MessageKind.TEXT and not words.text else content.kind
@@ -95,12 +96,14 @@ def _read(event: Mapping[str, Any], settings: MetaSettings) -> InboundMessage | 
         payload=content.payload,
         attachments=content.attachments,
         truncated=words.truncated,
+        platform_id="" if content.concerns else text_of(message, "mid"),
+        concerns=content.concerns,
     )
 
 
 def _dedupe_key(event: Mapping[str, Any], message: Mapping[str, Any], sender: str) -> str:
     number = text_of(message, "mid") or text_of(mapping(event, "postback"), "mid")
-    if number:
+    if number and message.get("is_deleted") is not True:
         return number
     # Older postbacks and new kinds of event have no mid: the same sender, time and content are the same event.
     digest = hashlib.sha256(repr(sorted(event.items(), key=lambda item: str(item[0]))).encode("utf-8", "replace"))
@@ -108,6 +111,9 @@ def _dedupe_key(event: Mapping[str, Any], message: Mapping[str, Any], sender: st
 
 
 def _content(event: Mapping[str, Any], message: Mapping[str, Any]) -> _Content:
+    revised = _revision(event, message)
+    if revised:
+        return revised
     if "postback" in event:
         postback = mapping(event, "postback")
         return _pressed(text_of(postback, "title"), text_of(postback, "payload"))
@@ -119,6 +125,21 @@ def _content(event: Mapping[str, Any], message: Mapping[str, Any]) -> _Content:
     if quick:
         return _pressed(text_of(message, "text"), quick)
     return _said(message)
+
+
+def _revision(event: Mapping[str, Any], message: Mapping[str, Any]) -> _Content | None:
+    """Read an edit, an unsent message or a reaction, each with the id of the message it is about."""
+    if message.get("is_deleted") is True:
+        return _Content(MessageKind.RECALL, concerns=text_of(message, "mid"))
+    if "message_edit" in event:
+        edit = mapping(event, "message_edit")
+        return _Content(MessageKind.EDIT, text_of(edit, "text"), concerns=text_of(edit, "mid"))
+    if "reaction" in event:
+        reaction = mapping(event, "reaction")
+        taken_away = text_of(reaction, "action") == "unreact"
+        emoji = "" if taken_away else text_of(reaction, "emoji") or text_of(reaction, "reaction")
+        return _Content(MessageKind.REACTION, emoji, concerns=text_of(reaction, "mid"))
+    return None
 
 
 def _pressed(label: str, payload: str) -> _Content:

@@ -130,7 +130,7 @@ class TelegramAdapter:
 
     async def set_webhook(self, url: str, secret: str) -> None:
         """Register the webhook; TelegramError with Telegram's reason when it does not take it."""
-        wanted = ["message", "edited_message", "callback_query", "my_chat_member"]
+        wanted = ["message", "edited_message", "message_reaction", "callback_query", "my_chat_member"]
         await self._bot.set_webhook(url, secret_token=secret, allowed_updates=wanted)
 
     async def close(self) -> None:

@@ -71,6 +71,7 @@ def parse_callback(fields: Mapping[str, Any], account: str) -> ParsedCallback:
         text=words.text,
         payload=content.payload,
         attachments=(content.attachment,) if content.attachment else (),
+        platform_id=texts.get("MsgId", "") if content.kind is not MessageKind.BUTTON else "",
         truncated=words.truncated,
     )
     return ParsedCallback(_readable(message, words))

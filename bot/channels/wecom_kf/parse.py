@@ -124,6 +124,7 @@ def _message(raw: Mapping[str, Any], now: datetime) -> InboundMessage | str:
         payload=content.payload,
         attachments=(content.attachment,) if content.attachment else (),
         truncated=words.truncated,
+        platform_id=key,
     )
 
 
@@ -144,6 +145,15 @@ def _event(raw: Mapping[str, Any], now: datetime) -> _Entry | str:
             kind=MessageKind.FOLLOW,
             sent_at=_time(raw, now),
             reply_token=text_of(event, "welcome_code"),
+        )
+    if kind == "user_recall_msg" and text_of(event, "recall_msgid"):
+        number = text_of(event, "recall_msgid")
+        return InboundMessage(
+            sender=Sender(CHANNEL, account, customer),
+            dedupe_key=text_of(raw, "msgid") or f"recall:{number}",
+            kind=MessageKind.RECALL,
+            sent_at=_time(raw, now),
+            concerns=number,
         )
     if kind == "session_status_change":
         number = text_of(event, "change_type")

@@ -275,6 +275,7 @@ async def test_what_belongs_to_somebody_else_is_left_alone(town: Town):
         assert (await people.echo(town.shopper, "hi")).status_code == 200
         answer = await people.standby(town.shopper, "hi")
     else:
-        answer = await people.send(town.shopper, "reaction", reaction={"message_id": "wamid.1", "emoji": "👍"})
+        changed = {"body": "changed the number", "type": "user_changed_number"}
+        answer = await people.send(town.shopper, "system", system=changed)
     assert answer.status_code == 200
     assert town.inbox.calls == 0
