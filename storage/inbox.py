@@ -122,6 +122,8 @@ def _accept(connection: Connection, message: InboundMessage, at: datetime) -> Ac
     found: Row[Any, Any, Any, Any] | None = connection.execute(_FIND_OPEN, _sender_key(sender)).first()
     if message.kind in REVISIONS:
         found, message = revisions.place(connection, message, _sender_key(sender), found)
+        if found is None and message.kind in REVISIONS:
+            return Accepted(ConversationId(""), InboxId(0), duplicate=True)
     if found is None:
         # A late repeat of a message whose conversation is over must not open another.
         before = connection.execute(_FIND_MESSAGE, row).first()

@@ -20,7 +20,10 @@ from bot.domain.turns import ProofAttempt, TicketMove
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A message is in the inbox; ``duplicate`` when it had been before."""
+    """A message is in the inbox; ``duplicate`` when it had been before.
+
+    Without a conversation (``""``) it was about a message of somebody who never wrote to us, and is not kept.
+    """
 
     conversation_id: ConversationId
     inbox_id: InboxId
