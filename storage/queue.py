@@ -12,12 +12,13 @@ from bot.domain.desk_ports import PAGE_ROWS, PRIORITY_RANK, QueueCounts, QueueRo
 from bot.domain.events import CustomerUttered
 from bot.domain.ids import AgentId, ConversationId
 from storage.database import Database
+from storage.revisions import NOT_TAKEN_BACK
 from storage.tables import AGENTS, CONVERSATIONS, CUSTOMERS, EVENTS, IDENTITIES
 
 _WORDS_CHARS = 200
 _CUSTOMER_WORDS = (
     select(func.substr(EVENTS.c.data["text"].as_string(), 1, _WORDS_CHARS))
-    .where(EVENTS.c.conversation_id == CONVERSATIONS.c.id, EVENTS.c.kind == CustomerUttered.kind)
+    .where(EVENTS.c.conversation_id == CONVERSATIONS.c.id, EVENTS.c.kind == CustomerUttered.kind, NOT_TAKEN_BACK)
     .order_by(EVENTS.c.seq.desc())
     .limit(1)
     .correlate(CONVERSATIONS)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
 
-from bot.domain.events import CustomerUttered
+from bot.domain.events import CustomerRecalled, CustomerUttered
 from bot.domain.messages import InboundMessage, MessageKind
 from storage.tables import CONVERSATIONS, EVENTS, IDENTITIES, INBOX, OUTBOX
 from storage.types import clean_text
@@ -55,6 +55,12 @@ _ROWS = (
     .with_for_update(of=CONVERSATIONS)
 )
 _THAT = _ROWS.where(CONVERSATIONS.c.id == bindparam("conversation"))
+
+
+NOT_TAKEN_BACK = EVENTS.c.seq.not_in(
+    select(EVENTS.c.data["seq"].as_integer()).where(EVENTS.c.kind == CustomerRecalled.kind)
+)
+"""Events whose words may be shown."""
 
 
 def place(

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, select, union, update
 from bot.domain.conversation import Owner
 from bot.domain.customers import Customer
 from bot.domain.errors import Conflict
-from bot.domain.events import CustomerUttered, Event, HandoffRequested, OrderProved, OwnerChanged
+from bot.domain.events import CustomerRecalled, CustomerUttered, Event, HandoffRequested, OrderProved, OwnerChanged
 from bot.domain.ids import ConversationId, CustomerId, InboxId
 from bot.domain.line_ports import PendingTurn, TurnCommit
 from bot.domain.messages import InboundMessage
@@ -170,6 +170,8 @@ def _last_word(commit: TurnCommit) -> dict[str, Any]:
     if commit.outbox:
         last = commit.outbox[-1]
         return {"last_text": clean_text(last.message.text, LAST_TEXT_CHARS), "last_sender": last.sender}
+    if any(isinstance(event, CustomerRecalled) for event in commit.events):
+        return {"last_text": "[recall]", "last_sender": "customer"}
     said = next((event for event in reversed(commit.events) if isinstance(event, CustomerUttered)), None)
     if said is None:
         return {}
