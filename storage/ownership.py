@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -41,6 +42,9 @@ LOCK = (
 )
 """Load a conversation's row and hold it until the unit commits."""
 
+Held = RowMapping | Mapping[str, Any]
+"""The columns of ``LOCK``."""
+
 SAVE = update(CONVERSATIONS).where(CONVERSATIONS.c.id == bindparam("conversation"))
 """Change the columns given as parameters of the conversation held."""
 
@@ -68,7 +72,7 @@ class ChangeOfOwner:
     agent: Agent | None = None
 
 
-def change_owner(row: RowMapping, change: ChangeOfOwner, at: datetime) -> tuple[OwnerChanged, dict[str, Any]]:
+def change_owner(row: Held, change: ChangeOfOwner, at: datetime) -> tuple[OwnerChanged, dict[str, Any]]:
     """Work out the event and the new column values of a change; Conflict when the state does not permit it."""
     before = Owner(row["owner"])
     if change.after not in ALLOWED_CHANGES[before]:
@@ -96,7 +100,7 @@ def change_owner(row: RowMapping, change: ChangeOfOwner, at: datetime) -> tuple[
     return event, values
 
 
-def settle_change(connection: Connection, row: RowMapping, event: OwnerChanged, at: datetime) -> None:
+def settle_change(connection: Connection, row: Held, event: OwnerChanged, at: datetime) -> None:
     """Keep assignments true, and let what a resolved conversation left unread open the next; the row is updated."""
     if event.before == Owner.WITH_AGENT:
         connection.execute(_END_ASSIGNMENT, {"conversation": row["id"], "at": at})

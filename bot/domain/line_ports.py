@@ -92,6 +92,38 @@ class Cursor:
     before: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class OutboxItem:
+    """A message to deliver now; ``tries`` counts attempts before this one.
+
+    ``interrupted``: an attempt was begun and its outcome was never recorded, so it may have arrived.
+    """
+
+    id: OutboxId
+    conversation_id: ConversationId
+    channel: str
+    account: str
+    channel_user_id: str
+    sender: str
+    message: OutboundMessage
+    tries: int
+    created_at: datetime
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOutbox:
+    """What a turn's commit put in the outbox, so that it is delivered without being read again.
+
+    ``shown``: on a channel whose record is its delivery the messages were committed as sent; the shopper's page is
+    still to be told. ``due``: nothing else of the conversation waits, and these are to be sent, in order; None: read
+    the outbox, something older may go first.
+    """
+
+    shown: tuple[OutboxItem, ...] = ()
+    due: tuple[OutboxItem, ...] | None = None
+
+
 class InboxStore(Protocol):
     """Takes messages in; what it returned is never lost."""
 
@@ -125,28 +157,9 @@ class TurnStore(Protocol):
         """Load what a turn starts from; None when nothing is pending."""
         ...
 
-    async def commit_turn(self, commit: TurnCommit) -> None:
-        """Commit a turn at once; Conflict when the epoch is no longer the expected one."""
+    async def commit_turn(self, commit: TurnCommit) -> TurnOutbox:
+        """Commit a turn at once and tell what is to be delivered; Conflict when the epoch is not the expected one."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxItem:
-    """A message to deliver now; ``tries`` counts attempts before this one.
-
-    ``interrupted``: an attempt was begun and its outcome was never recorded, so it may have arrived.
-    """
-
-    id: OutboxId
-    conversation_id: ConversationId
-    channel: str
-    account: str
-    channel_user_id: str
-    sender: str
-    message: OutboundMessage
-    tries: int
-    created_at: datetime
-    interrupted: bool = False
 
 
 class OutboxStore(Protocol):

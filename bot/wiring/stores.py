@@ -11,6 +11,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from bot.channels.terminal.adapter import TerminalAdapter
+from bot.channels.web.adapter import WebAdapter
 from bot.config import Config, Secrets
 from bot.desk.counter import DeskStores
 from bot.desk.passwords import Passwords
@@ -44,6 +46,9 @@ from storage.transcripts import SqlNotebook, SqlTranscriptSearch
 from storage.turns import SqlTurnStore
 from storage.windows import SqlWindowLedger
 
+_SHOWN = frozenset({WebAdapter.name, TerminalAdapter.name})
+"""The channels whose record is their delivery."""
+
 Notice = Callable[[str, Mapping[str, Any], str], str]
 
 
@@ -74,7 +79,7 @@ def make_stores(database: Database, notice: Notice, clock: Clock) -> Stores:
     return Stores(
         database=database,
         inbox=SqlInboxStore(database),
-        turns=SqlTurnStore(database),
+        turns=SqlTurnStore(database, _SHOWN),
         outbox=SqlOutboxStore(database),
         stream=SqlShopperStream(database),
         proofs=SqlProofLedger(database),

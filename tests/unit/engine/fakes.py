@@ -17,7 +17,7 @@ from bot.domain.forms import Form
 from bot.domain.handoff import Handoff, HandoffReason
 from bot.domain.ids import ConversationId, CustomerId, IdentityId, InboxId, OutboxId
 from bot.domain.knowledge import KnowledgeEntry
-from bot.domain.line_ports import OutboxItem, PendingTurn, TurnCommit
+from bot.domain.line_ports import OutboxItem, PendingTurn, TurnCommit, TurnOutbox
 from bot.domain.messages import Button, InboundMessage, MessageKind, OutboundMessage, Sender
 from bot.domain.ports import HandlerEntry, LiveEvent
 from bot.domain.replies import Locale, Reply
@@ -219,7 +219,7 @@ class FakeTurnStore:
         tracker = Tracker.from_snapshot(self.tracker.snapshot())
         return PendingTurn(self.conversation, customer, tracker, tuple(self.inbox))
 
-    async def commit_turn(self, commit: TurnCommit) -> None:
+    async def commit_turn(self, commit: TurnCommit) -> TurnOutbox:
         """Commit as the real store does: guarded by the epoch, all or nothing."""
         if self.before_commit is not None:
             before, self.before_commit = self.before_commit, None
@@ -242,6 +242,7 @@ class FakeTurnStore:
         self.events.extend(spoken)
         self.tracker = self.tracker.fold(spoken)
         self.conversation = replace(self.conversation, locale=commit.locale or self.conversation.locale)
+        return TurnOutbox()
 
 
 @dataclass
