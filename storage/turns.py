@@ -19,7 +19,7 @@ from bot.domain.ids import ConversationId, CustomerId, InboxId
 from bot.domain.line_ports import PendingTurn, TurnCommit, TurnOutbox
 from bot.domain.messages import InboundMessage
 from bot.domain.tracker import Tracker
-from storage import events, outbox, proofs, tickets
+from storage import events, facts, outbox, proofs, tickets
 from storage.conversations import CONVERSATION_COLUMNS, conversation_of
 from storage.database import Database
 from storage.messages import decode_inbound
@@ -34,6 +34,7 @@ _LOAD = (
         CONVERSATIONS.c.tracker_seq,
         CUSTOMERS.c.display_name,
         CUSTOMERS.c.messages_allowed,
+        CUSTOMERS.c.linked,
         CUSTOMERS.c.created_at,
         INBOX.c.id.label("inbox_id"),
         INBOX.c.message,
@@ -130,7 +131,7 @@ def _load(connection: Connection, conversation_id: ConversationId) -> PendingTur
             messages_allowed=row["messages_allowed"],
             created_at=row["created_at"],
         ),
-        tracker=tracker,
+        tracker=facts.with_proved(connection, row["customer_id"], tracker) if row["linked"] else tracker,
         inbox=_in_order([(InboxId(each["inbox_id"]), decode_inbound(each["message"])) for each in rows]),
     )
 
