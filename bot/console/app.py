@@ -19,6 +19,7 @@ from bot.console import (
     inbox,
     live,
     people,
+    person,
     settings,
     sign_in,
     snoozes,
@@ -86,6 +87,9 @@ def _for_agents(routes: Routes) -> None:
     routes.post("/conversations/{conversation_id}/elsewhere", role, ways.write_elsewhere)
     routes.post("/conversations/{conversation_id}/snooze", role, snoozes.snooze)
     routes.post("/conversations/{conversation_id}/wake", role, snoozes.wake)
+    routes.get("/conversations/{conversation_id}/person", role, person.show)
+    routes.post("/conversations/{conversation_id}/person/link", role, person.link)
+    routes.post("/conversations/{conversation_id}/person/undo", role, person.undo)
     routes.get("/tickets", role, tickets.show_list)
     routes.get("/tickets/{number}", role, tickets.show)
     routes.post("/tickets/{number}/owner", role, tickets.own)

@@ -41,7 +41,7 @@ async def show(visit: Visit) -> Response:
     values = await lists(visit) | {"selected": conversation.id}
     values |= await _thread(visit, conversation) | await _state(visit, conversation)
     values["card"] = await visit.desk.customers.card(conversation.id)
-    return visit.show("conversation", **values, send_key=new_id())
+    return visit.show("conversation", **values, card_of=conversation.id, send_key=new_id())
 
 
 async def thread(visit: Visit) -> Response:
@@ -53,7 +53,7 @@ async def thread(visit: Visit) -> Response:
 async def card(visit: Visit) -> Response:
     """Show the customer alone."""
     found = await visit.desk.customers.card(_id(visit))
-    return visit.show("card", card=found, view=visit.query("view") or "all")
+    return visit.show("card", card=found, card_of=_id(visit), view=visit.query("view") or "all")
 
 
 async def take(visit: Visit) -> Response:

@@ -12,6 +12,7 @@ from bot.desk.actions import DeskActions
 from bot.desk.bells import Bells
 from bot.desk.customers import DeskCustomers
 from bot.desk.dead_letters import DeskDeadLetters
+from bot.desk.links import DeskLinks
 from bot.desk.login import Login
 from bot.desk.media import DeskMedia, MediaRoom
 from bot.desk.passwords import Passwords
@@ -35,6 +36,7 @@ from bot.domain.desk_ports import (
 )
 from bot.domain.due import SnoozeStore
 from bot.domain.line_ports import OwnershipStore
+from bot.domain.links import LinkBook
 from bot.domain.ports import ConversationReader, Dispatcher, LiveFeed, OrderSource
 from bot.domain.shared_ports import FirstMark
 from bot.domain.windows import MessageTemplate, Threads, WindowLedger
@@ -59,6 +61,7 @@ class DeskStores:
     media: MediaRoom | None = None
     snoozes: SnoozeStore | None = None
     threads: Threads | None = None
+    links: LinkBook | None = None
     templates: Mapping[str, tuple[MessageTemplate, ...]] = field(default_factory=dict)
 
 
@@ -87,6 +90,7 @@ class Desk:
     customers: DeskCustomers
     dead_letters: DeskDeadLetters
     ways: DeskWays
+    links: DeskLinks
     live: LiveFeed
     clock: Clock
     media: DeskMedia | None = None
@@ -109,6 +113,7 @@ def make_desk(stores: DeskStores, security: DeskSecurity, dispatcher: Dispatcher
         customers=DeskCustomers(stores.customers, stores.orders),
         dead_letters=DeskDeadLetters(stores.dead_letters, bells, clock),
         ways=DeskWays(stores, bells, clock),
+        links=DeskLinks(stores.links, bells, clock),
         live=live,
         clock=clock,
         media=DeskMedia(stores.media, bells, clock) if stores.media else None,

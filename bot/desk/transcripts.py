@@ -87,6 +87,8 @@ def mark_words(line: TranscriptLine, word: Word) -> str:
 
 _WORDED = {
     "reason": "reason",
+    "channel": "channel",
+    "evidence": "evidence_mark",
     "priority": "priority",
     "ticket_kind": "ticket_kind",
     "before": "ticket_state",
@@ -175,6 +177,14 @@ def _order_proved(event: ev.OrderProved) -> dict[str, Any]:
     return _mark("order_proved", number=event.order_number)
 
 
+def _linked(event: ev.IdentityLinked) -> dict[str, Any]:
+    return _mark("identity_linked", channel=event.channel, name=event.name, value=event.value, evidence=event.evidence)
+
+
+def _unlinked(event: ev.IdentityUnlinked) -> dict[str, Any]:
+    return _mark("identity_unlinked", channel=event.channel, name=event.name, by=event.by_name, why=event.reason)
+
+
 def _rated(event: ev.Rated) -> dict[str, Any]:
     return _mark("rated", score=event.score, words=event.words)
 
@@ -211,6 +221,8 @@ _SHAPES: dict[type[ev.Event], Callable[[Any], dict[str, Any]]] = {
     ev.HandoffRequested: _handoff,
     ev.OwnerChanged: _owner,
     ev.OrderProved: _order_proved,
+    ev.IdentityLinked: _linked,
+    ev.IdentityUnlinked: _unlinked,
     ev.Rated: _rated,
     ev.ContactPolicySet: _contact_policy,
     ev.PriorityRaised: _raised,

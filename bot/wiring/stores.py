@@ -29,6 +29,8 @@ from storage.customer_card import SqlCustomerFiles, SqlDeliveryStates
 from storage.database import Database
 from storage.dead_letters import SqlDeadLetters
 from storage.inbox import SqlInboxStore
+from storage.knowledge import SqlMerchantKnowledge
+from storage.link_book import SqlLinkBook
 from storage.models import OrderRow
 from storage.order_import import ImportReport
 from storage.orders import SqlOrderSource
@@ -65,6 +67,7 @@ class Stores:
     ticket_book: SqlTicketBook
     queue: SqlQueueBoard
     desk: DeskStores
+    merchant_knowledge: SqlMerchantKnowledge
 
 
 def make_renderer(config: Config, clock: Clock) -> TemplateRenderer:
@@ -85,6 +88,7 @@ def make_stores(database: Database, notice: Notice, clock: Clock) -> Stores:
         proofs=SqlProofLedger(database),
         ticket_book=SqlTicketBook(database),
         queue=SqlQueueBoard(database, clock),
+        merchant_knowledge=SqlMerchantKnowledge(database),
         desk=DeskStores(
             people=SqlPeople(database),
             queue=SqlQueueLists(database),
@@ -100,6 +104,7 @@ def make_stores(database: Database, notice: Notice, clock: Clock) -> Stores:
             windows=SqlWindowLedger(database),
             snoozes=SqlSnoozes(database, clock),
             threads=SqlThreads(database),
+            links=SqlLinkBook(database),
         ),
     )
 

@@ -18,6 +18,7 @@ from bot.wiring.stores import as_locale
 from handlers.services import BusinessHours
 from responses.renderer import TemplateRenderer
 from storage.database import Database
+from storage.link_book import SqlLinking
 from storage.service_levels import SqlClosingWindows, SqlOverdueHandoffs, SqlOverdueTickets
 from storage.snoozes import SqlSnoozes
 from storage.surveys import SqlSurveys
@@ -40,6 +41,7 @@ def make_timers(config: Config, database: Database, clock: Clock, renderer: Temp
         SqlOverdueHandoffs(database, clock, levels, hours),
         SqlClosingWindows(database, clock, levels.window_warning),
         SqlSnoozes(database, clock),
+        SqlLinking(database, clock),
     ]
     if config.surveys.enabled:
         works.append(SqlSurveys(database, clock, _survey_rules(config), hours, survey_question(renderer)))

@@ -35,6 +35,7 @@ from storage.customer_card import SqlCustomerFiles, SqlDeliveryStates
 from storage.database import Database
 from storage.dead_letters import SqlDeadLetters
 from storage.inbox import SqlInboxStore
+from storage.link_book import SqlLinkBook
 from storage.ownership import SqlOwnershipStore
 from storage.people import SqlPeople
 from storage.queue import SqlQueueLists
@@ -128,6 +129,7 @@ class Shop:
             windows=SqlWindowLedger(database),
             snoozes=SqlSnoozes(database, self.clock),
             threads=SqlThreads(database),
+            links=SqlLinkBook(database),
         )
         security = DeskSecurity(secret="a secret of the tests", hasher=HASHER)
         self.desk: Desk = make_desk(self.stores, security, self.dispatcher, self.live, self.clock)

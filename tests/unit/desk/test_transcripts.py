@@ -32,6 +32,8 @@ SAID: tuple[ev.Event, ...] = (
     ev.Snoozed("a1", "Li"),
     ev.SnoozeEnded("time"),
     ev.SurveyAsked("c1", "agent"),
+    ev.IdentityLinked("l1", "telegram", "Fang", "order", "W1"),
+    ev.IdentityUnlinked("l1", "telegram", "Fang", "Li", "wrong"),
 )
 ROWS = tuple((number, NOW + timedelta(minutes=number), event) for number, event in enumerate(SAID, 1))
 
@@ -55,7 +57,7 @@ def test_transcript_keeps_who_said_what_in_order():
         Speaker.NOTE,
         Speaker.MARK,
         Speaker.NOTICE,
-        *[Speaker.MARK] * 7,
+        *[Speaker.MARK] * 9,
     ]
     assert [line.seq for line in lines] == sorted(line.seq for line in lines)
     assert lines[0].intent == "file_complaint"
