@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import Any, Protocol
@@ -25,7 +25,11 @@ class Speaker(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TranscriptLine:
-    """One line: who, when (aware UTC), what. A mark has its kind in ``mark`` and its values in ``data``."""
+    """One line: who, when (aware UTC), what. A mark has its kind in ``mark`` and its values in ``data``.
+
+    ``former`` are the words an edit has replaced, oldest first; ``taken_back`` tells that the shopper recalled it, and
+    then nothing of it is here. ``dedupe_key`` names the shopper's own message, and with it its attachments.
+    """
 
     seq: int
     at: datetime
@@ -37,6 +41,10 @@ class TranscriptLine:
     intent: str = ""
     buttons: tuple[str, ...] = ()
     attachments: tuple[Mapping[str, str], ...] = ()
+    dedupe_key: str = ""
+    former: tuple[str, ...] = ()
+    taken_back: bool = False
+    reactions: tuple[str, ...] = ()
 
 
 class Word(Protocol):
@@ -49,12 +57,31 @@ class Word(Protocol):
 
 def transcribe(events: Iterable[tuple[int, datetime, ev.Event]]) -> tuple[TranscriptLine, ...]:
     """Make the lines of a conversation; events that are only the bot's memory have none."""
-    lines = []
+    lines: dict[int, TranscriptLine] = {}
+    seqs: dict[str, int] = {}
     for seq, at, event in events:
+        if isinstance(event, ev.CustomerEdited | ev.CustomerRecalled | ev.CustomerReacted):
+            _revise(lines, event.seq or seqs.get(event.concerns, 0), event)
+            continue
         shape = _SHAPES.get(type(event))
         if shape is not None:
-            lines.append(TranscriptLine(seq, at, **shape(event)))
-    return tuple(lines)
+            lines[seq] = TranscriptLine(seq, at, **shape(event))
+        if isinstance(event, ev.CustomerUttered) and event.platform_id:
+            seqs[event.platform_id] = seq
+    return tuple(lines.values())
+
+
+def _revise(lines: dict[int, TranscriptLine], seq: int, event: ev.Event) -> None:
+    """Let a line read as it does now; what is about a line we do not have changes nothing."""
+    line = lines.get(seq)
+    if line is None or (line.taken_back and not isinstance(event, ev.CustomerReacted)):
+        return
+    if isinstance(event, ev.CustomerEdited):
+        lines[seq] = replace(line, text=event.text, former=(*line.former, line.text))
+    elif isinstance(event, ev.CustomerRecalled):
+        lines[seq] = TranscriptLine(line.seq, line.at, line.speaker, taken_back=True)
+    elif isinstance(event, ev.CustomerReacted):
+        lines[seq] = replace(line, reactions=(event.emoji,) if event.emoji else ())
 
 
 def as_json(conversation: Conversation, lines: Iterable[TranscriptLine]) -> dict[str, Any]:
@@ -107,6 +134,11 @@ def _json_line(line: TranscriptLine) -> dict[str, Any]:
         shaped["buttons"] = list(line.buttons)
     if line.attachments:
         shaped["attachments"] = [dict(attachment) for attachment in line.attachments]
+    if line.taken_back:
+        shaped["taken_back"] = True
+    for name in ("former", "reactions"):
+        if getattr(line, name):
+            shaped[name] = list(getattr(line, name))
     return shaped
 
 
@@ -117,6 +149,9 @@ def _text_line(line: TranscriptLine, word: Word, zone: tzinfo) -> str:
     parts = [line.text.replace("\n", "\n    ")]
     parts += [_attachment_text(item, word) for item in line.attachments]
     parts += [f"[{label}]" for label in line.buttons]
+    parts += [f"[{word('said.taken_back')}]"] if line.taken_back else []
+    parts += [f"[{word('said.edited')}: {' → '.join(line.former)}]"] if line.former else []
+    parts += [f"({emoji})" for emoji in line.reactions]
     who = word(f"speaker.{line.speaker}")
     return f"{moment} {f'{who} {line.name}' if line.name else who}: {' '.join(filter(None, parts))}"
 
@@ -132,6 +167,7 @@ def _customer(event: ev.CustomerUttered) -> dict[str, Any]:
         "text": event.text,
         "intent": str(event.recognition.get("intent", "")),
         "attachments": tuple(event.attachments),
+        "dedupe_key": event.dedupe_key,
     }
 
 
@@ -142,7 +178,13 @@ def _bot(event: ev.BotUttered) -> dict[str, Any]:
 
 def _agent(event: ev.AgentUttered) -> dict[str, Any]:
     data = {"template": event.template} if event.template else {}
-    return {"speaker": Speaker.AGENT, "text": event.text, "name": event.agent_name, "data": data}
+    return {
+        "speaker": Speaker.AGENT,
+        "text": event.text,
+        "name": event.agent_name,
+        "data": data,
+        "attachments": tuple(event.attachments),
+    }
 
 
 def _notice(event: ev.NoticeSent) -> dict[str, Any]:
