@@ -28,7 +28,7 @@ def encode_inbound(message: InboundMessage) -> dict[str, Any]:
         "sent_at": message.sent_at.isoformat(),
         "text": message.text,
         "payload": message.payload,
-        "attachments": [_encode_attachment(attachment) for attachment in message.attachments],
+        "attachments": [encode_attachment(attachment) for attachment in message.attachments],
         "truncated": message.truncated,
         "sequence": message.sequence,
         **{name: value for name in _SELDOM if (value := getattr(message, name))},
@@ -79,7 +79,8 @@ def _decode_template(data: Mapping[str, Any]) -> TemplateUse:
     return TemplateUse(data["name"], data["language"], tuple(data["values"]))
 
 
-def _encode_attachment(attachment: Attachment) -> dict[str, str]:
+def encode_attachment(attachment: Attachment) -> dict[str, str]:
+    """Shape an attachment as JSON."""
     return {
         "kind": attachment.kind.value,
         "reference": attachment.reference,

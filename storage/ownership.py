@@ -20,6 +20,7 @@ from bot.domain.messages import OutboundMessage
 from bot.domain.people import Agent, Role
 from storage import conversations, events, outbox
 from storage.database import Database
+from storage.messages import encode_attachment
 from storage.inbox import open_conversation
 from storage.tables import AGENTS, ASSIGNMENTS, CONVERSATIONS, INBOX, OUTBOX
 from storage.types import clean_text
@@ -156,10 +157,11 @@ class SqlOwnershipStore:
     ) -> None:
         """Send a whole message of the agent's; errors and ``client_key`` as with ``reply``."""
         words = clean_text(message.text).strip()
-        if not words:
+        if not words and not message.attachments:
             raise RefusedInput("the reply is empty; write something before sending")
         used = message.template.name if message.template else ""
-        event = AgentUttered(words, agent.id, agent.display_name, template=used)
+        attachments = [encode_attachment(attachment) for attachment in message.attachments]
+        event = AgentUttered(words, agent.id, agent.display_name, used, attachments)
         draft = OutboxDraft(replace(message, text=words), "agent", event)
         await self._database.run(
             lambda connection: _reply(connection, conversation_id, draft, at, _short_key(client_key))
@@ -221,7 +223,8 @@ def _reply(connection: Connection, conversation_id: str, draft: OutboxDraft, at:
     if not isinstance(event, AgentUttered) or row["owner"] != Owner.WITH_AGENT or row["agent_id"] != event.agent_id:
         raise Conflict(_why_not_yours(connection, row))
     outbox.add(connection, conversation_id, [draft], at, client_key=client_key or None)
-    last_word = {"last_text": event.text[:LAST_TEXT_CHARS], "last_sender": "agent", "updated_at": at}
+    shown = event.text or f"[{event.attachments[0]['kind']}]"
+    last_word = {"last_text": shown[:LAST_TEXT_CHARS], "last_sender": "agent", "updated_at": at}
     connection.execute(SAVE, last_word | {"conversation": conversation_id})
 
 

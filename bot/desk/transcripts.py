@@ -125,20 +125,16 @@ _WORDED = {
 
 def _json_line(line: TranscriptLine) -> dict[str, Any]:
     shaped: dict[str, Any] = {"seq": line.seq, "at": line.at.isoformat(), "speaker": line.speaker.value}
-    for name in ("text", "name", "mark", "intent"):
+    for name in ("text", "name", "mark", "intent", "taken_back"):
         if getattr(line, name):
             shaped[name] = getattr(line, name)
     if line.data:
         shaped["data"] = dict(line.data)
-    if line.buttons:
-        shaped["buttons"] = list(line.buttons)
-    if line.attachments:
-        shaped["attachments"] = [dict(attachment) for attachment in line.attachments]
-    if line.taken_back:
-        shaped["taken_back"] = True
-    for name in ("former", "reactions"):
+    for name in ("buttons", "former", "reactions"):
         if getattr(line, name):
             shaped[name] = list(getattr(line, name))
+    if line.attachments:
+        shaped["attachments"] = [dict(attachment) for attachment in line.attachments]
     return shaped
 
 
