@@ -56,7 +56,7 @@ def encode_outbound(message: OutboundMessage) -> dict[str, Any]:
     return {
         "text": message.text,
         "buttons": [{"label": button.label, "payload": button.payload} for button in message.buttons],
-        "attachments": [_encode_attachment(attachment) for attachment in message.attachments],
+        "attachments": [encode_attachment(attachment) for attachment in message.attachments],
         **({"template": _encode_template(message.template)} if message.template else {}),
     }
 
