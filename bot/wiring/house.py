@@ -17,6 +17,7 @@ from bot.domain.ports import Dispatcher, LiveFeed, Recogniser
 from bot.domain.windows import MessageTemplate
 from bot.engine.boundaries import Line, Watch, watched
 from bot.engine.delivery import Deliverer
+from bot.engine.desk_boundaries import WatchedOwnership
 from bot.engine.dispatcher import EmbeddedDispatcher, Pace
 from bot.engine.intake import Intake
 from bot.engine.turn import TurnParts, TurnRunner
@@ -127,6 +128,9 @@ async def open_parts(
     renderer = make_renderer(config, clock)
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(open_stores(config, secrets, clock, renderer))
+        if watch is not None:
+            acts = WatchedOwnership(stores.desk.ownership, watch)
+            stores = replace(stores, desk=replace(stores.desk, ownership=acts))
         shared = await stack.enter_async_context(open_shared(config, secrets, clock, hears=hears))
         channels = await stack.enter_async_context(open_channels(config, secrets, clock, shared.tokens, shared.marks))
         if config.channels.wecom_kf.enabled:
