@@ -20,8 +20,8 @@ from bot.domain.messages import OutboundMessage
 from bot.domain.people import Agent, Role
 from storage import conversations, events, outbox
 from storage.database import Database
-from storage.messages import encode_attachment
 from storage.inbox import open_conversation
+from storage.messages import encode_attachment
 from storage.tables import AGENTS, ASSIGNMENTS, CONVERSATIONS, INBOX, OUTBOX
 from storage.types import clean_text
 
