@@ -31,7 +31,6 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI
-from senders import Channel, Request, channels_of  # type: ignore[import-not-found]
 
 from bot import app as house
 from bot.config import Config
@@ -40,6 +39,7 @@ from bot.domain.line_ports import Accepted
 from bot.domain.messages import InboundMessage
 from bot.wiring.phones import simulate
 from storage.schema import migrate
+from tests.integration.channels.senders import Channel, Request, channels_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- webhooks: begin -->", "<!-- webhooks: end -->"
@@ -108,7 +108,7 @@ async def open_shop(folder: Path) -> AsyncIterator[tuple[Shop, list[Channel]]]:
     await asyncio.to_thread(migrate, config.database.url)
     clock = SystemClock()
     async with house.open_house(config, simulation.secrets, clock, recogniser=_Silent()) as opened:  # type: ignore[arg-type]
-        await opened.dispatcher.stop()
+        await opened.dispatcher.stop()  # type: ignore[attr-defined]
         yield Shop(opened), channels_of(config, simulation.secrets)
 
 

@@ -1,4 +1,4 @@
-"""The platforms' side of the webhook bench: each makes signed requests of messages and of any payload."""
+"""The platforms' side of a webhook: each makes rightly signed requests of messages and of any payload."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from bot.simulators.whatsapp.server import WhatsappServer
 from bot.wiring.phones import KF_ACCOUNT
 
 CHANNELS = ("web", "telegram", "wechat_oa", "wecom_kf", "line", "whatsapp", "messenger")
-FIXTURES = Path(__file__).parents[1] / "tests" / "fixtures" / "channels"
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "channels"
 SHOPPERS = 200
 Request = tuple[str, str, dict[str, str], bytes]
 """Path, query, headers and body."""
