@@ -13,18 +13,22 @@ from numpy.typing import NDArray
 
 from bot.domain.clock import Clock
 from bot.domain.errors import ConfigError, ModelRefused
+from bot.domain.understanding import FAQ_PREFIX
 from intents import model as models
 from intents.encoder import Encoder, load_encoder
 from intents.encodings import EncodingCache
 from intents.fusion import group_of
 from intents.lesson import Lesson, Texts, compare, learn
 from intents.model import FULL, SURFACE_ONLY, Model
+from intents.nearness import Lesson as NearnessLesson
+from intents.nearness import Nearness, learn_nearness
 from intents.numbers import compile_shapes
 from intents.reading import read
 from intents.recogniser import EmbeddedRecogniser
+from intents.retrieval import VIEW, Rarity, Reader, TaughtTopics
 from intents.shapes import Shapes
 from intents.training import deal_folds
-from intents.training_data import Example, hash_data, read_examples, read_outside
+from intents.training_data import Example, hash_data, read_examples, read_knowledge, read_outside
 
 Progress = Callable[[str, float], None]
 _A_DAY = date(2024, 1, 1)
@@ -62,8 +66,12 @@ def train_with(source: Path, model_dir: Path, progress: Progress, encoder: Encod
     examples, rows = compare(inside)
     lesson = Lesson(labels, deal_folds(labels, _twins(inside.words)), inside.groups, strangers)
     profiles, coefficients, accuracy = learn(examples, rows, lesson, progress)
+    taught = TaughtTopics(intents, labels.astype(np.int32), examples)
+    reader = Reader(Rarity(examples.surfaces[VIEW].vocabulary), encoder)
+    nearness = _nearness(source, (inside, strangers), taught, reader)
     progress("saving", 0.0)
-    models.save(Model(stamp, intents, examples, coefficients, profiles), model_dir)
+    model = Model(stamp, intents, examples, coefficients, profiles, labels.astype(np.int32), nearness)
+    models.save(model, model_dir)
     progress("saving", 1.0)
     engine = FULL if FULL in profiles else SURFACE_ONLY
     return TrainingReport(len(data), len(intents), time.perf_counter() - started, accuracy, engine)
@@ -83,6 +91,18 @@ def _read(
         Texts(words[:cut], groups[:cut], None if vectors is None else vectors[:cut]),
         Texts(words[cut:], groups[cut:], None if vectors is None else vectors[cut:]),
     )
+
+
+def _nearness(source: Path, texts: tuple[Texts, Texts], taught: TaughtTopics, reader: Reader) -> Nearness:
+    vectors = {
+        words: vector
+        for part in texts
+        if part.vectors is not None
+        for words, vector in zip(part.words, part.vectors, strict=True)
+    }
+    strangers = [example.text for example in read_examples(source) if not example.intent.startswith(FAQ_PREFIX)]
+    strangers += read_outside(source)
+    return learn_nearness(NearnessLesson(read_knowledge(source), strangers, texts[0].words, taught, vectors), reader)
 
 
 def _labels(data: Sequence[Example]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
@@ -115,5 +135,12 @@ def is_current(source: Path, model_dir: Path) -> bool:
 
 def load(model_dir: Path, source: Path, clock: Clock, shapes: Shapes | None = None) -> EmbeddedRecogniser:
     """Load the current model; ModelRefused when it does not fit the data, the code or the encoder."""
+    return load_with(model_dir, source, (clock, shapes or Shapes()), load_encoder())
+
+
+def load_with(
+    model_dir: Path, source: Path, about: tuple[Clock, Shapes], encoder: Encoder | None
+) -> EmbeddedRecogniser:
+    """Load the current model with an encoder that is loaded already, or without one (None)."""
     model = models.load(model_dir, models.stamp_now(hash_data(source)))
-    return EmbeddedRecogniser(model, load_encoder(), clock, shapes or Shapes())
+    return EmbeddedRecogniser(model, encoder, *about)

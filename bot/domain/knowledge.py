@@ -132,3 +132,7 @@ class Library(Protocol):
     async def look_up(self, text: str, recognition: Recognition) -> LookUp:
         """Find what answers a message (any text; never raises for what it holds)."""
         ...
+
+    async def refresh(self) -> None:
+        """Take in what was saved since the last time, by whatever process."""
+        ...

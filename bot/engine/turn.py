@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.domain.clock import Clock
 from bot.domain.conversation import Owner
 from bot.domain.errors import ConfigError, Conflict, StorageError, XiaoerError
 from bot.domain.ids import ConversationId, InboxId
+from bot.domain.knowledge import Library
 from bot.domain.line_ports import PendingTurn, TurnCommit, TurnOutbox, TurnStore
 from bot.domain.messages import InboundMessage
 from bot.domain.ports import HandlerEntry, Knowledge, LiveFeed, QueueBoard, Recogniser, Renderer
 from bot.domain.replies import Locale
 from bot.engine import live, policy, revisions
 from bot.engine.acts import Acts
+from bot.engine.consulting import Consulting, NoLibrary
 from bot.engine.draft import Said, TurnDraft
 from bot.engine.faults import describe
 from bot.engine.locales import choose_locale, parse_locale
@@ -40,6 +42,7 @@ class TurnParts:
     feed: LiveFeed
     clock: Clock
     default_locale: Locale = Locale.ZH
+    library: Library = field(default_factory=NoLibrary)
 
 
 class TurnRunner:
@@ -52,6 +55,7 @@ class TurnRunner:
         self._parts = parts
         self._speech = Speech(parts.renderer, parts.knowledge)
         self._acts = Acts(parts.handlers, parts.recogniser, self._speech, parts.queue)
+        self._consulting = Consulting(parts.library)
         self._faults: dict[ConversationId, tuple[InboxId, int]] = {}
 
     async def run(self, conversation_id: ConversationId) -> TurnOutbox | None:
@@ -131,7 +135,8 @@ class TurnRunner:
     async def _hear(self, draft: TurnDraft, group: Sequence[InboundMessage]) -> Reading:
         """Understand one segment, decide and act."""
         form = self._acts.open_form(draft.tracker.form)
-        reading = await read(group, draft.tracker, form, self._parts.recogniser)
+        heard = await read(group, draft.tracker, form, self._parts.recogniser)
+        reading = await self._consulting.consult(heard)
         draft.summarise(group[-1], reading.recognition.summary() if reading.recognition.engine else {})
         if reading.text and not reading.pressed:
             firm = bool(draft.said or draft.pending.conversation.locale)

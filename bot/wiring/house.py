@@ -13,7 +13,7 @@ from bot.config import Config, Secrets
 from bot.desk.counter import Desk, DeskSecurity, DeskStores, make_desk
 from bot.domain.channel_ports import ChannelAdapter
 from bot.domain.clock import Clock
-from bot.domain.ports import Dispatcher, LiveFeed, Recogniser
+from bot.domain.ports import Dispatcher, Knowledge, LiveFeed, Recogniser
 from bot.domain.windows import MessageTemplate
 from bot.engine.boundaries import Line, Watch, watched
 from bot.engine.delivery import Deliverer
@@ -26,15 +26,14 @@ from bot.health.watched import WatchedChannel, WatchedRecogniser, WatchedTurns
 from bot.wiring.bells import open_bell
 from bot.wiring.channels import open_channels
 from bot.wiring.media import collecting, make_room
-from bot.wiring.preparation import intents_folder
+from bot.wiring.preparation import model_folder
 from bot.wiring.shared import Shared, open_shared
 from bot.wiring.stores import Stores, make_renderer, open_stores
 from bot.wiring.tencent import make_puller, make_wecom_kf, pulling
 from bot.wiring.timers import make_hours, make_timers
-from bot.wiring.understanding import open_recogniser
+from bot.wiring.knowing import Understanding, given_understanding, open_understanding, watch_understanding
 from handlers import build_handlers
 from handlers.services import Services, ShopFacts
-from intents.knowledge import FileKnowledge
 from responses.renderer import TemplateRenderer
 from storage.merging import MergingOutbox
 from storage.windows import SqlSendingGate
@@ -59,16 +58,19 @@ class House:
     shared: Shared
     numbers: Numbers
     puller: KfPuller | None = None
+    understanding: Understanding | None = None
 
 
-def make_services(config: Config, stores: Stores, renderer: TemplateRenderer, clock: Clock) -> Services:
+def make_services(
+    config: Config, stores: Stores, renderer: TemplateRenderer, clock: Clock, knowledge: Knowledge
+) -> Services:
     """Make what the handlers may ask."""
     return Services(
         orders=stores.desk.orders,
         proofs=stores.proofs,
         tickets=stores.ticket_book,
         queue=stores.queue,
-        knowledge=FileKnowledge.read(intents_folder()),
+        knowledge=knowledge,
         renderer=renderer,
         clock=clock,
         shop=ShopFacts(make_hours(config)),
@@ -83,16 +85,17 @@ class Engine:
     delivery: Deliverer
 
 
-def make_engine(opened: Opened, recogniser: Recogniser) -> Engine:
+def make_engine(opened: Opened, understanding: Understanding) -> Engine:
     """Make the engine of a process that drains conversations."""
     config, stores, clock, line = opened.config, opened.stores, opened.clock, opened.line
     turns = TurnRunner(
         TurnParts(
             store=line.turns,
-            recogniser=WatchedRecogniser(recogniser, opened.numbers),
-            knowledge=FileKnowledge.read(intents_folder()),
+            recogniser=WatchedRecogniser(understanding.recogniser, opened.numbers),
+            knowledge=understanding.knowledge,
+            library=understanding.library,
             renderer=opened.renderer,
-            handlers=build_handlers(make_services(config, stores, opened.renderer, clock)),
+            handlers=build_handlers(make_services(config, stores, opened.renderer, clock, understanding.knowledge)),
             queue=stores.queue,
             feed=opened.shared.live,
             clock=clock,
@@ -152,6 +155,19 @@ async def open_parts(
 
 
 @asynccontextmanager
+async def open_knowing(opened: Opened, recogniser: Recogniser | None) -> AsyncIterator[Understanding]:
+    """Open what the process understands with, or put ``recogniser`` in the place of the trained engine."""
+    shelf = opened.stores.merchant_knowledge
+    if recogniser is not None:
+        given = given_understanding(recogniser, shelf, model_folder(opened.config))
+        yield given
+        return
+    async with open_understanding(opened.config, opened.secrets, opened.clock, shelf) as understanding:
+        watch_understanding(opened.numbers, understanding)
+        yield understanding
+
+
+@asynccontextmanager
 async def open_house(
     config: Config,
     secrets: Secrets,
@@ -168,13 +184,12 @@ async def open_house(
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(open_parts(config, secrets, clock, watch, hears=True))
         redis = opened.shared.redis
+        understanding: Understanding | None = None
         dispatcher: Dispatcher
         if redis is not None:
             dispatcher = await open_bell(config, redis)
         else:
-            understanding = recogniser
-            if understanding is None:
-                understanding = await stack.enter_async_context(open_recogniser(config, secrets, clock))
+            understanding = await stack.enter_async_context(open_knowing(opened, recogniser))
             engine = make_engine(opened, understanding)
             pace = Pace(quiet_s=config.turns.quiet_time_s, longest_wait_s=config.turns.longest_wait_s)
             embedded = EmbeddedDispatcher(opened.line.turns, engine.turns, engine.delivery, pace)
@@ -188,7 +203,7 @@ async def open_house(
         house = make_house(opened, dispatcher)
         puller = make_puller(house)
         await stack.enter_async_context(pulling(puller))
-        yield replace(house, puller=puller)
+        yield replace(house, puller=puller, understanding=understanding)
 
 
 def desk_stores(opened: Opened) -> DeskStores:
