@@ -18,6 +18,7 @@ from bot.domain.ports import Dispatcher, LiveFeed
 from bot.domain.shared_ports import TokenShelf
 from bot.engine import live
 from bot.engine.intake import Intake, PulledIntake
+from bot.wiring.leading import Leads
 from storage.exchanges import SqlExchanges
 from storage.platform_moves import SqlPlatformMoves
 from storage.windows import SqlWindowLedger
@@ -170,8 +171,8 @@ async def pulling(puller: KfPuller | None) -> AsyncIterator[None]:
         await puller.stop()
 
 
-def make_puller(opened: Rooms) -> KfPuller | None:
-    """Make what pulls customer service's messages, where it is switched on."""
+def make_puller(opened: Rooms, leads: Leads) -> KfPuller | None:
+    """Make what pulls customer service's messages, where it is switched on; ``leads``: this process polls."""
     adapter = cast("WecomKfAdapter | None", opened.channels.get(KF))
     if adapter is None:
         return None
@@ -191,6 +192,6 @@ def make_puller(opened: Rooms) -> KfPuller | None:
             await opened.live.publish(bell)
 
     pulled = PulledIntake(opened.intake, opened.stores.inbox, clock)
-    ports = PullPorts(pulled, opened.intake.accept, failed, changed)
+    ports = PullPorts(pulled, opened.intake.accept, failed, changed, leads)
     settings = wecom_kf_settings(opened.config, opened.secrets)
     return KfPuller(settings, adapter.client, ports, clock, opened.config.channels.wecom_kf.poll_s)
