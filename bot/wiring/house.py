@@ -25,13 +25,14 @@ from bot.health.numbers import Numbers
 from bot.health.watched import WatchedChannel, WatchedRecogniser, WatchedTurns
 from bot.wiring.bells import open_bell
 from bot.wiring.channels import open_channels
+from bot.wiring.knowing import Understanding, given_understanding, open_understanding, watch_understanding
+from bot.wiring.leading import leading
 from bot.wiring.media import collecting, make_room
 from bot.wiring.preparation import model_folder
 from bot.wiring.shared import Shared, open_shared
 from bot.wiring.stores import Stores, make_renderer, open_stores
 from bot.wiring.tencent import make_puller, make_wecom_kf, pulling
 from bot.wiring.timers import make_hours, make_timers
-from bot.wiring.knowing import Understanding, given_understanding, open_understanding, watch_understanding
 from handlers import build_handlers
 from handlers.services import Services, ShopFacts
 from responses.renderer import TemplateRenderer
@@ -159,8 +160,8 @@ async def open_knowing(opened: Opened, recogniser: Recogniser | None) -> AsyncIt
     """Open what the process understands with, or put ``recogniser`` in the place of the trained engine."""
     shelf = opened.stores.merchant_knowledge
     if recogniser is not None:
-        given = given_understanding(recogniser, shelf, model_folder(opened.config))
-        yield given
+        async with given_understanding(recogniser, shelf, model_folder(opened.config)) as given:
+            yield given
         return
     async with open_understanding(opened.config, opened.secrets, opened.clock, shelf) as understanding:
         watch_understanding(opened.numbers, understanding)
@@ -201,7 +202,8 @@ async def open_house(
                 collecting(config, opened.stores.database, clock, opened.channels, opened.shared.live)
             )
         house = make_house(opened, dispatcher)
-        puller = make_puller(house)
+        leads = await stack.enter_async_context(leading(config, secrets, clock, "wecom_kf"))
+        puller = make_puller(house, leads)
         await stack.enter_async_context(pulling(puller))
         yield replace(house, puller=puller, understanding=understanding)
 
