@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 from bot.domain.clock import Clock
 from bot.domain.errors import StorageError
 from bot.domain.ids import ConversationId
-from storage.database import said_plainly
+from storage.faults import said_plainly
 from storage.tables import INBOX, OUTBOX
 
 T = TypeVar("T")

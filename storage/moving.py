@@ -17,7 +17,8 @@ from sqlalchemy import Connection, Engine, RowMapping, Table, func, insert, insp
 
 from bot.domain.errors import StorageError
 from storage import schema
-from storage.database import make_engine, said_plainly
+from storage.database import make_engine
+from storage.faults import said_plainly
 from storage.models import Base
 from storage.tables import MEDIA_PIECES
 from storage.types import dump_json

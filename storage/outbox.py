@@ -206,7 +206,7 @@ class SqlOutboxStore:
     async def next_due(self, conversation_id: ConversationId, at: datetime) -> OutboxItem | None:
         """Give the conversation's first undelivered message if it is due; drops bot rows of an older epoch first."""
         values = {"conversation": conversation_id}
-        row = await self._database.read(lambda connection: connection.execute(_NEXT, values).mappings().first())
+        row = await self._database.glance(lambda connection: connection.execute(_NEXT, values).mappings().first())
         if row is not None and _is_stale(row):
             row = await self._database.run(lambda connection: _drop_stale(connection, conversation_id, at))
         if row is None or row["due_at"] > at:

@@ -118,18 +118,18 @@ class SqlWindowLedger:
 
     async def of_conversation(self, conversation_id: ConversationId, at: datetime) -> Room | None:
         """Give the room of the conversation's identity; None when its channel has no windows."""
-        rows = await self._database.read(lambda connection: _rows(connection, conversation_id))
+        rows = await self._database.glance(lambda connection: _rows(connection, conversation_id))
         return _room(rows, at) if rows else None
 
     async def elsewhere(self, conversation_id: ConversationId, at: datetime) -> tuple[Elsewhere, ...]:
         """List the customer's other channels, those that may be written to first."""
-        found = await self._database.read(lambda connection: tuple(_elsewhere(connection, conversation_id, at)))
+        found = await self._database.glance(lambda connection: tuple(_elsewhere(connection, conversation_id, at)))
         return tuple(sorted(found, key=lambda other: not other.is_open))
 
     async def token(self, conversation_id: ConversationId, kind: Opening, at: datetime) -> str:
         """Give the code of the last such action; empty when there is none, it was used, or its time is over."""
         values = {"conversation": conversation_id, "token_kind": kind.value}
-        found = await self._database.read(lambda connection: connection.execute(_TOKEN, values).first())
+        found = await self._database.glance(lambda connection: connection.execute(_TOKEN, values).first())
         if found is None:
             return ""
         lasts = max(policy.windows[kind].lasts for policy in POLICIES.values() if kind in policy.windows)
@@ -151,7 +151,7 @@ class SqlSendingGate:
         policy = POLICIES.get(item.channel)
         if policy is None:
             return None
-        return await self._database.read(lambda connection: _ask(connection, policy, item, at))
+        return await self._database.glance(lambda connection: _ask(connection, policy, item, at))
 
     async def count(self, item: OutboxItem, delivery: Delivery, at: datetime) -> None:
         """Count what was sent, or may have been, in the windows that are open."""
