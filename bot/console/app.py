@@ -18,6 +18,7 @@ from bot.console import (
     dead_letters,
     inbox,
     live,
+    media,
     people,
     person,
     settings,
@@ -82,6 +83,9 @@ def _for_agents(routes: Routes) -> None:
     routes.post("/conversations/{conversation_id}/resolve", role, conversation.resolve)
     routes.post("/conversations/{conversation_id}/reply", role, conversation.reply)
     routes.post("/conversations/{conversation_id}/note", role, conversation.note)
+    routes.upload("/conversations/{conversation_id}/file", role, conversation.send_file)
+    routes.get("/media/{media_id}", role, media.show)
+    routes.post("/media/{media_id}/retry", role, media.retry)
     routes.get("/conversations/{conversation_id}/templates", role, ways.templates)
     routes.post("/conversations/{conversation_id}/templates", role, ways.send_template)
     routes.post("/conversations/{conversation_id}/elsewhere", role, ways.write_elsewhere)

@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from bot.console import media
 from bot.console.inbox import lists
 from bot.console.problems import Problem
 from bot.console.visits import Visit
@@ -80,6 +81,15 @@ async def reply(visit: Visit) -> Response:
     return await _do(visit, send)
 
 
+async def send_file(visit: Visit) -> Response:
+    """Send a file to the shopper."""
+
+    async def send(conversation_id: ConversationId, agent: Agent) -> None:
+        await media.take_and_send(visit, conversation_id, agent)
+
+    return await _do(visit, send)
+
+
 async def note(visit: Visit) -> Response:
     """Leave a private note."""
 
@@ -126,6 +136,7 @@ async def _state(visit: Visit, conversation: Conversation) -> dict[str, Any]:
         "snooze": await visit.desk.snoozes.of(conversation),
         "snoozes": SNOOZES,
         "room": room,
+        "sendable": visit.desk.media.sendable(conversation.channel) if visit.desk.media else "",
         "ways": await visit.desk.ways.of_conversation(conversation) if closed else None,
     }
 
@@ -147,7 +158,8 @@ async def _thread(visit: Visit, conversation: Conversation) -> dict[str, Any]:
         ThreadLine(item.line, item.day, delivery if (delivery := deliveries.get(item.line.seq)) else None)
         for item in shown
     ]
-    return {"lines": marked, "hidden": max(len(lines) - _SHOWN_LINES, 0), "last_seq": lines[-1].seq if lines else 0}
+    files = await media.of_conversation(visit, conversation.id)
+    return {"media": files, "lines": marked, "hidden": max(len(lines) - _SHOWN_LINES, 0), "last_seq": lines[-1].seq if lines else 0}
 
 
 def thread_lines(visit: Visit, lines: tuple[TranscriptLine, ...]) -> list[ThreadLine]:
