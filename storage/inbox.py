@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, String, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql
 
 from bot.domain.conversation import Owner
 from bot.domain.errors import BadPayload, StorageError
 from bot.domain.ids import ConversationId, InboxId, new_id
 from bot.domain.line_ports import Accepted, Cursor
 from bot.domain.messages import REVISIONS, InboundMessage, Sender
+from bot.domain.windows import POLICIES
 from storage import cursors, media, revisions, windows
 from storage.database import Database
 from storage.messages import encode_inbound
 from storage.tables import CONVERSATIONS, CUSTOMERS, IDENTITIES, INBOX, Upsert
-from storage.types import clean_text
+from storage.types import Moment, clean_text
 
 _MAX_KEY_CHARS = 256
 _MAX_NAME_CHARS = 200
@@ -54,6 +56,31 @@ _ADD_MESSAGE = Upsert(lambda into: into(INBOX).on_conflict_do_nothing().returnin
 _ADD_IDENTITY = Upsert(lambda into: into(IDENTITIES).on_conflict_do_nothing().returning(IDENTITIES.c.id))
 _ADD_CONVERSATION = Upsert(lambda into: into(CONVERSATIONS).on_conflict_do_nothing())
 _ADD_CUSTOMER = insert(CUSTOMERS)
+_ADD_USUAL = (
+    postgresql.insert(INBOX)
+    .from_select(
+        ["channel", "account", "dedupe_key", "conversation_id", "message", "received_at"],
+        select(
+            bindparam("channel", type_=String()),
+            bindparam("account", type_=String()),
+            bindparam("dedupe_key", type_=String()),
+            CONVERSATIONS.c.id,
+            bindparam("message", type_=INBOX.c.message.type),
+            bindparam("received_at", type_=Moment()),
+        )
+        .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
+        .where(
+            *_BY_SENDER,
+            CONVERSATIONS.c.owner != Owner.RESOLVED.value,
+            IDENTITIES.c.display_name == func.coalesce(
+                func.nullif(bindparam("name", type_=String()), ""), IDENTITIES.c.display_name
+            ),
+        )
+        .with_for_update(of=CONVERSATIONS),
+    )
+    .on_conflict_do_nothing()
+    .returning(INBOX.c.conversation_id, INBOX.c.id)
+)  # fmt: skip
 
 
 class SqlInboxStore:
@@ -70,6 +97,10 @@ class SqlInboxStore:
         _check_senders(messages)
         if not messages:
             return ()
+        if not self._database.is_sqlite and len(messages) == 1 and _is_usual(messages[0]):
+            accepted = await self._database.run_alone(lambda connection: _accept_usual(connection, messages[0], at))
+            if accepted is not None:
+                return (accepted,)
         return await self._database.run(lambda connection: _accept_all(connection, messages, at))
 
     async def accept_pulled(
@@ -101,6 +132,27 @@ def _check_sender(sender: Sender) -> None:
             f"a message of channel {sender.channel!r} names a sender of {len(sender.channel_user_id)} characters; "
             f"1 to {_MAX_KEY_CHARS} can be kept"
         )
+
+
+def _is_usual(message: InboundMessage) -> bool:
+    """Tell whether a message changes only the inbox once its conversation is open and its name known."""
+    return message.sender.channel not in POLICIES and message.kind not in REVISIONS and not message.attachments
+
+
+def _accept_usual(connection: Connection, message: InboundMessage, at: datetime) -> Accepted | None:
+    """Take a usual message in by one statement (PostgreSQL); None when it is to be taken in step by step."""
+    sender = message.sender
+    row = connection.execute(
+        _ADD_USUAL,
+        _sender_key(sender)
+        | {
+            "dedupe_key": _dedupe_key(message),
+            "message": encode_inbound(message),
+            "received_at": at,
+            "name": clean_text(sender.display_name, _MAX_NAME_CHARS),
+        },
+    ).first()
+    return None if row is None else Accepted(ConversationId(row[0]), InboxId(row[1]), duplicate=False)
 
 
 def _accept_all(connection: Connection, messages: Sequence[InboundMessage], at: datetime) -> tuple[Accepted, ...]:

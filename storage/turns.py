@@ -6,7 +6,7 @@ and every turn on SQLite, is committed here.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, exists, func, select, union, update
@@ -19,7 +19,7 @@ from bot.domain.ids import ConversationId, CustomerId, InboxId
 from bot.domain.line_ports import PendingTurn, TurnCommit, TurnOutbox
 from bot.domain.messages import InboundMessage
 from bot.domain.tracker import Tracker
-from storage import events, facts, outbox, proofs, tickets
+from storage import events, facts, outbox, proofs, tickets, usual_turns
 from storage.conversations import CONVERSATION_COLUMNS, conversation_of
 from storage.database import Database
 from storage.messages import decode_inbound
@@ -93,7 +93,7 @@ _ALLOW = update(CUSTOMERS).where(CUSTOMERS.c.id == bindparam("customer")).values
 class SqlTurnStore:
     """Loads and commits turns."""
 
-    def __init__(self, database: Database, shown: Container[str] = ()) -> None:
+    def __init__(self, database: Database, shown: Collection[str] = ()) -> None:
         """Keep the database and the channels whose record is their delivery: a turn's words are committed as sent."""
         self._database = database
         self._shown = shown
@@ -105,7 +105,7 @@ class SqlTurnStore:
 
     async def load_turn(self, conversation_id: ConversationId) -> PendingTurn | None:
         """Load what a turn starts from; None when nothing is pending."""
-        return await self._database.read(lambda connection: _load(connection, conversation_id))
+        return await self._database.glance(lambda connection: _load(connection, conversation_id))
 
     async def commit_turn(self, commit: TurnCommit) -> TurnOutbox:
         """Commit a turn at once, or nothing of it; give what it put in the outbox.
@@ -113,6 +113,11 @@ class SqlTurnStore:
         Conflict: the epoch is no longer the expected one, or a message of it was handled already.
         The rows of tickets, proofs and contact policy are written from the commit; their events are the caller's.
         """
+        if not self._database.is_sqlite and _is_usual(commit):
+            last = _last_word(commit)
+            put = await self._database.run_alone(lambda on: usual_turns.commit(on, commit, last, self._shown))
+            if put is not None:
+                return put
         return await self._database.run(lambda connection: _commit(connection, commit, self._shown))
 
 
@@ -153,7 +158,7 @@ def _hold(connection: Connection, conversation_id: str) -> Mapping[str, Any]:
     return dict(row) if alone else {**row, "older": connection.execute(_SOMETHING_OLDER, values).scalar()}
 
 
-def _place(row: Mapping[str, Any], epoch: int, shown: Container[str]) -> outbox.Place:
+def _place(row: Mapping[str, Any], epoch: int, shown: Collection[str]) -> outbox.Place:
     return outbox.Place(
         conversation_id=ConversationId(row["id"]),
         address=(row["channel"], row["account"], row["channel_user_id"]),
@@ -164,7 +169,7 @@ def _place(row: Mapping[str, Any], epoch: int, shown: Container[str]) -> outbox.
     )
 
 
-def _commit(connection: Connection, commit: TurnCommit, shown: Container[str]) -> TurnOutbox:
+def _commit(connection: Connection, commit: TurnCommit, shown: Collection[str]) -> TurnOutbox:
     row = _hold(connection, commit.conversation_id)
     if row["epoch"] != commit.expected_epoch:
         raise Conflict(
@@ -187,6 +192,15 @@ def _commit(connection: Connection, commit: TurnCommit, shown: Container[str]) -
         settle_change(connection, row, changed, commit.at)
     _write_the_rest(connection, commit, row["customer_id"])
     return put
+
+
+def _is_usual(commit: TurnCommit) -> bool:
+    """Tell whether the turn appends and speaks and changes nothing else: as ``_commit`` without its branches."""
+    plain = (*commit.tickets, *commit.ticket_moves, *commit.proof_attempts) == ()
+    if commit.owner is not None or commit.messages_allowed is not None or not commit.inbox_ids or not plain:
+        return False
+    special = any(isinstance(event, HandoffRequested | OrderProved) for event in commit.events)
+    return bool(_last_word(commit)) and not special
 
 
 def _finish_inbox(connection: Connection, commit: TurnCommit) -> None:
