@@ -199,11 +199,18 @@ class CustomerFile:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryState:
-    """Where a message to the shopper is, and why: the states of an outbox row, ``refusal`` as ``Refusal`` or ``""``."""
+    """Where a message to the shopper is, and why: the states of an outbox row, ``refusal`` as ``Refusal`` or ``""``.
+
+    ``receipt`` is what the platform said of it later: ``delivered`` or ``read``; ``""``: nothing. ``failure`` is what
+    it said when it reported a failure all the same.
+    """
 
     state: str
     reason: str = ""
     refusal: str = ""
+    receipt: str = ""
+    receipt_at: datetime | None = None
+    failure: str = ""
 
 
 class CustomerFiles(Protocol):

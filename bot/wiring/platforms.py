@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from bot.config import Config, Secrets
 from bot.domain.channel_ports import ChannelAdapter, OnMessages
 from bot.domain.clock import Clock
+from bot.domain.receipts import OnReceipts
 from bot.domain.shared_ports import FirstMark
 
 if TYPE_CHECKING:
@@ -51,7 +52,11 @@ def make_adapters(config: Config, secrets: Secrets, clock: Clock, marks: FirstMa
 
 
 def make_platform_routers(
-    config: Config, secrets: Secrets, channels: Mapping[str, ChannelAdapter], accept: OnMessages
+    config: Config,
+    secrets: Secrets,
+    channels: Mapping[str, ChannelAdapter],
+    accept: OnMessages,
+    on_receipts: OnReceipts,
 ) -> Iterator[APIRouter]:
     """Make the webhooks of the platforms that are switched on."""
     if config.channels.line.enabled:
@@ -61,16 +66,17 @@ def make_platform_routers(
         yield build_router(line.settings, line.tokens, accept)
     wanted = [name for name in META if getattr(config.channels, name).enabled]
     if wanted:
-        yield from _meta_routers(config, secrets, wanted, accept)
+        yield from _meta_routers(config, secrets, wanted, (accept, on_receipts))
 
 
-def _meta_routers(config: Config, secrets: Secrets, names: list[MetaName], accept: OnMessages) -> Iterator[APIRouter]:
+def _meta_routers(
+    config: Config, secrets: Secrets, names: list[MetaName], ports_of: tuple[OnMessages, OnReceipts]
+) -> Iterator[APIRouter]:
     from bot.channels._meta.webhook import MetaPorts  # noqa: PLC0415 - as above
     from bot.channels.messenger.webhook import build_router as build_messenger_router  # noqa: PLC0415 - as above
-    from bot.channels.receipts import ReceiptBook  # noqa: PLC0415 - as above
     from bot.channels.whatsapp.webhook import build_router as build_whatsapp_router  # noqa: PLC0415 - as above
 
-    ports = MetaPorts(accept, ReceiptBook().record)
+    ports = MetaPorts(*ports_of)
     for name in names:
         build = build_whatsapp_router if name == "whatsapp" else build_messenger_router
         yield build(meta_settings(config, secrets, name), ports)

@@ -19,6 +19,7 @@ from bot.domain.channel_ports import OnMessages
 from bot.domain.clock import Clock, SystemClock
 from bot.health.routes import build_router as build_health
 from bot.health.watched import watched_accept
+from bot.wiring.afterwards import Afterwards
 from bot.wiring.health import make_health
 from bot.wiring.house import House, open_house
 from bot.wiring.platforms import make_platform_routers
@@ -69,17 +70,20 @@ def make_routers(opened: House) -> Iterator[APIRouter]:
     """Make the routes of every enabled room."""
     config, secrets = opened.config, opened.secrets
     accept = watched_accept(opened.intake.accept, opened.numbers)
+    after = Afterwards(opened.stores.database, opened.live, opened.clock)
     if config.channels.web.enabled:
         settings = WidgetSettings(origins=config.channels.web.allowed_origins)
         secret = secrets.web_identity_secret
         logins = MerchantLogins(secret, settings.account, opened.clock, opened.shared.marks) if secret else None
-        ports = WidgetPorts(accept, opened.stores.stream, opened.live, opened.clock, logins)
+        ports = WidgetPorts(
+            accept, opened.stores.stream, opened.live, opened.clock, logins, after.on_known, after.on_read
+        )
         days = config.channels.web.token_days
         tokens = VisitorTokens(secrets.secret_key, settings.account, opened.clock, days * SECONDS_A_DAY)
         yield build_widget_router(settings, ports, tokens, Rates(opened.shared.rates))
     yield from _telegram_routers(opened, accept)
     yield from make_tencent_routers(opened, accept, opened.puller)
-    yield from make_platform_routers(config, secrets, opened.channels, accept)
+    yield from make_platform_routers(config, secrets, opened.channels, accept, after.on_receipts)
 
 
 def _telegram_routers(opened: House, accept: OnMessages) -> Iterator[APIRouter]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -55,13 +55,19 @@ class WidgetSettings:
 
 @dataclass(frozen=True, slots=True)
 class WidgetPorts:
-    """What the widget needs from the rest of the house; without ``logins`` no visitor can be a known customer."""
+    """What the widget needs from the rest of the house; without ``logins`` no visitor can be a known customer.
+
+    ``on_known`` is told of a visitor whom the site has vouched for in the same browser (as visitor, as known
+    customer); ``on_read`` up to which event a visitor's page has shown everything.
+    """
 
     on_messages: OnMessages
     stream: ShopperStream
     live: LiveFeed
     clock: Clock
     logins: MerchantLogins | None = None
+    on_known: Callable[[Sender, Sender], Awaitable[None]] | None = None
+    on_read: Callable[[Sender, int], Awaitable[None]] | None = None
 
 
 class _Widget:
@@ -78,17 +84,22 @@ class _Widget:
         """Issue a token: a known customer's when the site vouches for him, else a fresh one for the same visitor."""
         await self._rates.spend(self._settings.sessions_per_address, "session", _address(request))
         data = await read_json(request)
-        if data.get("identity") is not None:
-            return await self._known(data["identity"])
         old = data.get("token")
+        if data.get("identity") is not None:
+            return await self._known(data["identity"], old)
         token = self._tokens.renew(old) if isinstance(old, str) else self._tokens.issue()
         return JSONResponse({"token": token.token, "visitor": token.visitor_id})
 
-    async def _known(self, identity: Any) -> Response:
+    async def _known(self, identity: Any, old: Any) -> Response:
         if self._ports.logins is None:
             raise Declined(Problem.BAD_IDENTITY)
         customer = await self._ports.logins.prove(identity)
         token = self._tokens.known(customer.reference, customer.name)
+        before = self._tokens.visitor_before(old) if isinstance(old, str) else ""
+        if before and self._ports.on_known is not None:
+            account = self._settings.account
+            known = Sender(CHANNEL, account, token.visitor_id, customer.name)
+            await self._ports.on_known(Sender(CHANNEL, account, before), known)
         return JSONResponse({"token": token.token, "visitor": token.visitor_id, "known": True})
 
     async def history(self, request: Request) -> Response:
@@ -112,6 +123,17 @@ class _Widget:
         return JSONResponse(
             {"id": data["id"], "duplicate": accepted.duplicate, "truncated": message.truncated}, status_code=202
         )
+
+    async def read(self, request: Request) -> Response:
+        """Take note that the page has shown everything up to event ``seq``."""
+        sender = self._sender(request)
+        await self._rates.spend(self._settings.reads_per_visitor, "read", sender.channel_user_id)
+        seq = (await read_json(request)).get("seq")
+        if isinstance(seq, bool) or not isinstance(seq, int) or not 0 < seq <= _MAX_SEQ:
+            raise Declined(Problem.BAD_FIELD, field="seq")
+        if self._ports.on_read is not None:
+            await self._ports.on_read(sender, seq)
+        return JSONResponse({}, status_code=202)
 
     async def stream(self, request: Request) -> Response:
         """Stream what the visitor may see, from after ``Last-Event-ID`` or ``?after=``."""
@@ -154,6 +176,7 @@ def build_router(
         ("/widget/history", "GET", widget.history),
         ("/widget/messages", "POST", widget.messages),
         ("/widget/stream", "GET", widget.stream),
+        ("/widget/read", "POST", widget.read),
     ):
         router.add_api_route(path, gate.guard(endpoint), methods=[method])
         router.add_api_route(path, gate.guard(gate.preflight), methods=["OPTIONS"])

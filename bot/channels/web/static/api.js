@@ -64,7 +64,7 @@ class Api {
   async session() {
     const given = siteIdentity();
     const identity = typeof given === "function" ? await given() : given;
-    const body = JSON.stringify(identity ? { identity } : { token: this.token });
+    const body = JSON.stringify(identity ? { identity, token: this.token } : { token: this.token });
     const answer = await this.call("session", { method: "POST", body }, false);
     this.store.set(this.key, answer.token);
     this.renewed = true;
@@ -80,6 +80,12 @@ class Api {
   send(message) {
     const body = JSON.stringify({ ...message, locale: this.locale });
     return this.withSession(() => this.call("messages", { method: "POST", body }));
+  }
+
+  // That it was read is not worth a second try.
+  read(seq) {
+    const body = JSON.stringify({ seq });
+    return this.withSession(() => this.call("read", { method: "POST", body })).catch(() => undefined);
   }
 
   // Every page load renews the token once, so that a regular visitor never meets its end.

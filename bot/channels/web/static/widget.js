@@ -3,6 +3,7 @@
 const TYPING_MS = 12000;
 const HIDDEN_MS = 60000;
 const NOTICE_DELAY_MS = 1500;
+const READ_DELAY_MS = 800;
 const SEND_RETRY_MS = [1000, 3000];
 
 class Widget {
@@ -199,6 +200,11 @@ class Widget {
     const newest = Math.max(0, ...[...this.items.values()].map((item) => item.seq));
     if (newest) this.store.set(this.seenKey, String(newest));
     this.view.setUnread(0);
+    const answered = Math.max(0, ...[...this.items.values()].filter((item) => item.sender !== "customer").map((item) => item.seq));
+    if (answered <= (this.told || 0) || document.hidden) return;
+    this.told = answered;
+    clearTimeout(this.readTimer);
+    this.readTimer = setTimeout(() => this.api.read(answered), READ_DELAY_MS);
   }
 
   updateNotice() {
@@ -221,6 +227,7 @@ class Widget {
     else if (this.open || this.api.token) {
       this.stream.start();
       this.stream.hurry();
+      if (this.open) this.markSeen();
     }
   }
 }
