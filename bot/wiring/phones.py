@@ -92,7 +92,7 @@ def _channels(base: str) -> Channels:
         telegram=TelegramChannel(
             enabled=True, account=f"{SIMULATED}telegram", username="xiaoer_demo_bot", api_base=f"{base}/telegram"
         ),
-        wechat_oa=WechatOaChannel(enabled=True, account=f"{SIMULATED}wechat", app_id=_APP, api_base=f"{base}/wechat_oa"),
+        wechat_oa=WechatOaChannel(enabled=True, account=f"{SIMULATED}oa", app_id=_APP, api_base=f"{base}/wechat_oa"),
         wecom_kf=WecomKfChannel(enabled=True, corp_id=_CORP, accounts=(KF_ACCOUNT,), api_base=f"{base}/wecom_kf"),
         line=LineChannel(enabled=True, account=f"{SIMULATED}line", api_base=f"{base}/line"),
         whatsapp=WhatsappChannel(

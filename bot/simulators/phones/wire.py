@@ -102,7 +102,7 @@ class OverheardApi:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve as an ASGI app."""
         heard: list[bytes] = []
-        status = ["no answer"]
+        answer: list[Message] = []
 
         async def listening() -> Message:
             message = await receive()
@@ -111,17 +111,18 @@ class OverheardApi:
             return message
 
         async def answering(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                status[0] = str(message["status"])
-            await send(message)
+            answer.append(message)
 
         began = time.monotonic()
         try:
             await self._platform(scope, listening, answering)
         except ConnectionError:
-            status[0] = "dropped"
             # An answer without its promised body: the server behind this closes the connection.
-            headers = [(b"content-type", b"application/json"), (b"content-length", b"64")]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            answer = [{"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"64")]}]
+            outcome = "dropped"
+        else:
+            outcome = str(answer[0]["status"])
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        self._journal.note("platform", (scope["method"], path), status[0], time.monotonic() - began, b"".join(heard))
+        self._journal.note("platform", (scope["method"], path), outcome, time.monotonic() - began, b"".join(heard))
+        for message in answer:
+            await send(message)
