@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, case, insert, select, update
 
 from bot.domain.conversation import ALLOWED_CHANGES, Conversation, Owner
 from bot.domain.desk_ports import Notice
 from bot.domain.errors import Conflict, NotFound, RefusedInput
 from bot.domain.events import AgentUttered, NoticeSent, OwnerChanged
+from bot.domain.handoff import HandoffReason, Priority
 from bot.domain.ids import ConversationId
 from bot.domain.line_ports import OutboxDraft
 from bot.domain.messages import OutboundMessage
@@ -26,6 +27,7 @@ from storage.tables import AGENTS, ASSIGNMENTS, CONVERSATIONS, INBOX, OUTBOX
 from storage.types import clean_text
 
 LAST_TEXT_CHARS = 200
+_GONE = HandoffReason.AGENT_GONE.value
 _MAX_CLIENT_KEY_CHARS = 64
 
 LOCK = (
@@ -53,6 +55,17 @@ _END_ASSIGNMENT = (
     update(ASSIGNMENTS)
     .where(ASSIGNMENTS.c.conversation_id == bindparam("conversation"), ASSIGNMENTS.c.ended_at.is_(None))
     .values(ended_at=bindparam("at"))
+)
+_WAITS_AGAIN = (
+    update(CONVERSATIONS)
+    .where(CONVERSATIONS.c.id == bindparam("conversation"))
+    .values(
+        handoff_reason=case((CONVERSATIONS.c.handoff_reason == "", _GONE), else_=CONVERSATIONS.c.handoff_reason),
+        handoff_priority=case(
+            (CONVERSATIONS.c.handoff_priority == Priority.URGENT.value, Priority.URGENT.value),
+            else_=Priority.HIGH.value,
+        ),
+    )
 )
 _STILL_PENDING = (
     select(INBOX.c.id).where(INBOX.c.conversation_id == bindparam("conversation"), INBOX.c.done_at.is_(None)).limit(1)
@@ -120,7 +133,8 @@ class SqlOwnershipStore:
     def __init__(self, database: Database, notice: Notice) -> None:
         """Keep the database and ``notice``, which words what the shopper is told (``""``: nothing).
 
-        Keys: ``notice.agent_joined``, ``notice.given_back``, ``notice.resolved``, each with ``agent_name``.
+        Keys: ``notice.agent_joined``, ``notice.given_back``, ``notice.requeued``, ``notice.resolved``; each with
+        ``agent_name``.
         """
         self._database = database
         self._notice = notice
@@ -142,6 +156,10 @@ class SqlOwnershipStore:
         return await self._database.run(
             lambda connection: self._leave(connection, conversation_id, change, "notice.resolved", at)
         )
+
+    async def requeue(self, conversation_id: ConversationId, agent: Agent, at: datetime) -> Conversation:
+        """Let it wait for another agent, since this one is gone; unchanged unless he holds it."""
+        return await self._database.run(lambda connection: self._requeue(connection, conversation_id, agent, at))
 
     async def reply(
         self, conversation_id: ConversationId, agent: Agent, text: str, at: datetime, client_key: str
@@ -177,6 +195,15 @@ class SqlOwnershipStore:
             raise Conflict("this conversation is resolved; the shopper's next message opens another")
         change = ChangeOfOwner(Owner.WITH_AGENT, agent.id, agent)
         return self._change(connection, row, change, "notice.agent_joined", at)
+
+    def _requeue(self, connection: Connection, conversation_id: str, agent: Agent, at: datetime) -> Conversation:
+        row = locked(connection, conversation_id)
+        if row["owner"] != Owner.WITH_AGENT or row["agent_id"] != agent.id:
+            return conversations.get(connection, conversation_id)
+        # Somebody was there already: a shopper who has to wait again does not wait at the end.
+        connection.execute(_WAITS_AGAIN, {"conversation": conversation_id})
+        change = ChangeOfOwner(Owner.WAITING_FOR_AGENT, agent.id, agent)
+        return self._change(connection, row, change, "notice.requeued", at)
 
     def _leave(
         self, connection: Connection, conversation_id: str, change: ChangeOfOwner, key: str, at: datetime

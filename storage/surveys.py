@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, bindparam, exists, or_, select
+from sqlalchemy import Connection, RowMapping, Select, bindparam, exists, insert, or_, select
 
 from bot.domain.clock import Clock
 from bot.domain.conversation import Owner
@@ -33,6 +33,7 @@ from storage.tables import (
     IDENTITIES,
     INBOX,
     LOOKS,
+    OUTBOX,
     SURVEYS,
     WINDOWS,
     Upsert,
@@ -207,7 +208,7 @@ class SqlSurveys:
         said = [SurveyAsked(row["id"], _served_by(row)), draft.event]
         seqs = events.append(connection, asked_in, said, at)
         epoch = row["epoch"] if asked_in == row["id"] else 0
-        outbox.add_rows(connection, [outbox.draft_row(asked_in, draft, seqs[-1], at, epoch)])
+        connection.execute(insert(OUTBOX), outbox.draft_row(asked_in, draft, seqs[-1], at, epoch))
         # Not a change of the conversation: its end stays where it was.
         last_word = {"last_text": draft.message.text[:LAST_TEXT_CHARS], "last_sender": draft.sender}
         connection.execute(SAVE, last_word | {"conversation": asked_in})

@@ -36,6 +36,12 @@ class DeskActions:
         await self._bells.deliver(conversation_id)
         return returned
 
+    async def requeue(self, conversation_id: ConversationId, agent: Agent) -> Conversation:
+        """Let it wait for another agent, since this one is gone; unchanged unless he holds it."""
+        waiting = await self._ownership.requeue(conversation_id, agent, self._clock.now())
+        await self._bells.deliver(conversation_id)
+        return waiting
+
     async def resolve(self, conversation_id: ConversationId, agent: Agent) -> Conversation:
         """End it; Conflict unless the agent holds it."""
         ended = await self._ownership.resolve(conversation_id, agent, self._clock.now())

@@ -212,6 +212,10 @@ class OwnershipStore(Protocol):
         """End it; a later message opens another conversation."""
         ...
 
+    async def requeue(self, conversation_id: ConversationId, agent: Agent, at: datetime) -> Conversation:
+        """Let it wait for another agent, since this one is gone; unchanged unless he holds it."""
+        ...
+
     async def reply(
         self, conversation_id: ConversationId, agent: Agent, text: str, at: datetime, client_key: str
     ) -> None:

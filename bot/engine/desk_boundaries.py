@@ -46,6 +46,10 @@ class WatchedOwnership:
         """End it."""
         return await self._act(lambda: self._ownership.resolve(conversation_id, agent, at))
 
+    async def requeue(self, conversation_id: ConversationId, agent: Agent, at: datetime) -> Conversation:
+        """Let it wait for another agent."""
+        return await self._act(lambda: self._ownership.requeue(conversation_id, agent, at))
+
     async def reply(
         self, conversation_id: ConversationId, agent: Agent, text: str, at: datetime, client_key: str
     ) -> None:

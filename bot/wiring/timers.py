@@ -7,6 +7,7 @@ from datetime import time, timedelta
 
 from bot.config import Config
 from bot.domain.clock import Clock
+from bot.domain.desk_ports import Notice
 from bot.domain.due import ServiceLevels, SurveyQuestion, SurveyRules
 from bot.domain.events import BotUttered
 from bot.domain.handoff import Priority
@@ -17,8 +18,10 @@ from bot.engine.timers import DueWork, Timers
 from bot.wiring.stores import as_locale
 from handlers.services import BusinessHours
 from responses.renderer import TemplateRenderer
+from storage.abandoned import SqlAbandoned
 from storage.database import Database
 from storage.link_book import SqlLinking
+from storage.ownership import SqlOwnershipStore
 from storage.service_levels import SqlClosingWindows, SqlOverdueHandoffs, SqlOverdueTickets
 from storage.snoozes import SqlSnoozes
 from storage.surveys import SqlSurveys
@@ -42,6 +45,7 @@ def make_timers(config: Config, database: Database, clock: Clock, renderer: Temp
         SqlClosingWindows(database, clock, levels.window_warning),
         SqlSnoozes(database, clock),
         SqlLinking(database, clock),
+        SqlAbandoned(database, SqlOwnershipStore(database, _notice(renderer)), clock),
     ]
     if config.surveys.enabled:
         works.append(SqlSurveys(database, clock, _survey_rules(config), hours, survey_question(renderer)))
@@ -58,6 +62,10 @@ def survey_question(renderer: TemplateRenderer) -> SurveyQuestion:
         return OutboxDraft(message, "bot", BotUttered(message.text, _SURVEY, buttons))
 
     return ask
+
+
+def _notice(renderer: TemplateRenderer) -> Notice:
+    return lambda key, data, locale: renderer.text(key, as_locale(locale), data)
 
 
 def _service_levels(config: Config) -> ServiceLevels:

@@ -23,11 +23,12 @@ from bot.domain.messages import Button, InboundMessage, MessageKind, OutboundMes
 from bot.domain.tickets import TicketDraft, TicketKind, TicketState
 from bot.domain.turns import TicketMove
 from handlers.services import BusinessHours
+from storage.abandoned import SqlAbandoned
 from storage.conversations import SqlConversationReader
 from storage.service_levels import SqlClosingWindows, SqlOverdueHandoffs, SqlOverdueTickets
 from storage.snoozes import SqlSnoozes
 from storage.surveys import SqlSurveys
-from storage.tables import CONVERSATIONS, CUSTOMERS, OUTBOX, SURVEYS, TICKET_NOTES, TICKETS, WINDOWS
+from storage.tables import AGENTS, CONVERSATIONS, CUSTOMERS, OUTBOX, SURVEYS, TICKET_NOTES, TICKETS, WINDOWS
 from tests.contract.line import NOW, Line, sender
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -277,6 +278,24 @@ async def test_snooze_is_the_holders_and_ends_with_his_holding(line: Line, clock
     clock.advance(2 * DAY)
     assert await snoozes.run_due() == []
     assert (await conversation(line, conversation_id))["snoozed_seq"] is None
+
+
+async def test_what_a_shut_out_agent_holds_waits_for_another(line: Line, clock: ManualClock):
+    """Once, whoever looks; what others hold stays where it is."""
+    left, gone = await held(line, sender("left"))
+    kept, _ = await held(line, sender("kept"))
+    await line.ownership.reply(left, gone, "稍等", NOW, "")
+    await set_row(line, AGENTS, gone.id, active=False)
+    clock.advance(MINUTE)
+    looks = [SqlAbandoned(line.database, line.ownership, clock) for _ in range(3)]
+    await at_once(*looks)
+    await at_once(*looks)
+    row = await conversation(line, left)
+    assert (row["owner"], row["agent_id"], row["waiting_since"]) == ("waiting_for_agent", None, clock.now())
+    assert (row["handoff_reason"], row["handoff_priority"]) == ("agent_gone", "high")
+    assert (await conversation(line, kept))["owner"] == "with_agent"
+    changes = await told(line, left, ev.OwnerChanged)
+    assert [(each.after, each.by) for each in changes][1:] == [("waiting_for_agent", gone.id)]
 
 
 # ---------------------------------------------------------------- surveys
