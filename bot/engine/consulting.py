@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot.domain.knowledge import NOTHING_KNOWN, Library, LookUp
+from bot.domain.knowledge import MERCHANT_PREFIX, NOTHING_KNOWN, Library, LookUp
 from bot.domain.understanding import FAQ_PREFIX, IntentScore, Recognition, Verdict
 from bot.engine.faults import describe
 from bot.engine.policy import is_worth_doing
@@ -65,14 +65,15 @@ def answers(recognition: Recognition, found: LookUp) -> bool:
     """Tell whether an entry answers the message, whatever its intent.
 
     A sure errand (order_status, ...) is never taken over by an entry that is merely alike, only by one that is asked
-    for word for word; any sure intent only by an entry that is nearer than all examples of that intent.
+    for word for word; an errand and a topic of the shop only by an entry that is nearer than all their examples.
     """
     if not found.answer:
         return False
     if recognition.verdict is not Verdict.SURE:
         return True
-    errand = is_worth_doing(recognition.intent) and not recognition.intent.startswith(FAQ_PREFIX)
-    return found.nearer and (found.same_words or not errand)
+    if not is_worth_doing(recognition.intent):
+        return True
+    return found.nearer and (found.same_words or recognition.intent.startswith(FAQ_PREFIX))
 
 
 def settle(recognition: Recognition, found: LookUp) -> Recognition:
@@ -84,9 +85,10 @@ def settle(recognition: Recognition, found: LookUp) -> Recognition:
     if recognition.verdict is Verdict.SURE or not found.near:
         return recognition
     near = [IntentScore(one.topic, one.trust) for one in found.near]
-    if recognition.verdict is Verdict.ABSTAIN:
-        # Nothing was recognised: what the gate kept out is not offered beside what the knowledge has.
-        return replace(recognition, intents=tuple(near), verdict=Verdict.CLARIFY)
+    entries = tuple(one for one in near if one.name.startswith(MERCHANT_PREFIX))
+    if recognition.verdict is Verdict.ABSTAIN and entries:
+        # What the gate kept out is not offered beside what it does not know of.
+        return replace(recognition, intents=entries, verdict=Verdict.CLARIFY)
     merged = sorted([*near, *recognition.intents], key=lambda one: -one.confidence)
     return replace(recognition, intents=_ranked(merged, ()))
 

@@ -62,13 +62,20 @@ class Understanding:
         return shown
 
 
-def given_understanding(recogniser: Recogniser, shelf: MerchantKnowledge, folder: Path) -> Understanding:
+@asynccontextmanager
+async def given_understanding(
+    recogniser: Recogniser, shelf: MerchantKnowledge, folder: Path
+) -> AsyncIterator[Understanding]:
     """Put a recogniser that was handed in together with the knowledge; nothing is watched."""
     shipped = read_knowledge(intents_folder())
     if not isinstance(recogniser, EmbeddedRecogniser):
-        return Understanding(recogniser, FileKnowledge(shipped), NoLibrary(), {})
+        yield Understanding(recogniser, FileKnowledge(shipped), NoLibrary(), {})
+        return
     library = LiveLibrary(shipped, shelf, Eyes.of(recogniser.model, recogniser.encoder), folder)
-    return Understanding(recogniser, library, library, {}, recogniser.engine, recogniser.encoder is not None)
+    try:
+        yield Understanding(recogniser, library, library, {}, recogniser.engine, recogniser.encoder is not None)
+    finally:
+        await library.close()
 
 
 @asynccontextmanager
