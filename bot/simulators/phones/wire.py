@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import httpx
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot.simulators.phones.journal import MAX_BODY_CHARS, Journal
+from bot.simulators.phones.journal import Journal
 
 SLOW_S = 3.0
 HOLD_S = 3.0
@@ -101,14 +101,11 @@ class OverheardApi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve as an ASGI app."""
-        heard: list[bytes] = []
+        body = await _whole(receive)
         answer: list[Message] = []
 
         async def listening() -> Message:
-            message = await receive()
-            if sum(map(len, heard)) < 4 * MAX_BODY_CHARS:
-                heard.append(message.get("body", b""))
-            return message
+            return {"type": "http.request", "body": body, "more_body": False}
 
         async def answering(message: Message) -> None:
             answer.append(message)
@@ -123,6 +120,16 @@ class OverheardApi:
         else:
             outcome = str(answer[0]["status"])
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        self._journal.note("platform", (scope["method"], path), outcome, time.monotonic() - began, b"".join(heard))
+        self._journal.note("platform", (scope["method"], path), outcome, time.monotonic() - began, body)
         for message in answer:
             await send(message)
+
+
+async def _whole(receive: Receive) -> bytes:
+    """Read a request's body, also where the platform will not."""
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
