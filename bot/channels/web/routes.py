@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
@@ -12,6 +12,7 @@ from fastapi import APIRouter
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from bot.channels.web.adapter import CHANNEL
 from bot.channels.web.feed import StreamSlots, VisitorFeed, item_json
@@ -117,7 +118,8 @@ class _Widget:
         await self._rates.spend(self._settings.messages_per_address, "message", _address(request))
         data = await read_json(request)
         locale = data.get("locale")
-        sender = self._sender(request, locale if isinstance(locale, str) and locale in _LOCALES else "")
+        if isinstance(locale, str) and locale in _LOCALES:
+            sender = replace(sender, locale_hint=locale)
         message = parse_message(data, sender, self._ports.clock.now())
         (accepted,) = await self._ports.on_messages([message])
         return JSONResponse(
@@ -153,7 +155,7 @@ class _Widget:
                 async for event in events:
                     yield event
 
-    def _sender(self, request: Request, locale_hint: str = "") -> Sender:
+    def _sender(self, request: Request) -> Sender:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise Declined(Problem.BAD_TOKEN)
@@ -161,7 +163,7 @@ class _Widget:
             visitor = self._tokens.open(token.strip())
         except BadSignature as error:
             raise Declined(Problem.BAD_TOKEN) from error
-        return Sender(CHANNEL, self._settings.account, visitor.visitor_id, visitor.name, locale_hint)
+        return Sender(CHANNEL, self._settings.account, visitor.visitor_id, visitor.name)
 
 
 def build_router(
@@ -178,8 +180,8 @@ def build_router(
         ("/widget/stream", "GET", widget.stream),
         ("/widget/read", "POST", widget.read),
     ):
-        router.add_api_route(path, gate.guard(endpoint), methods=[method])
-        router.add_api_route(path, gate.guard(gate.preflight), methods=["OPTIONS"])
+        router.routes.append(Route(path, gate.guard(endpoint), methods=[method]))
+        router.routes.append(Route(path, gate.guard(gate.preflight), methods=["OPTIONS"]))
     script = StaticFile(load_script(), "text/javascript; charset=utf-8")
     router.add_api_route("/widget/widget.js", script.respond, methods=["GET"])
     if settings.shop_page:
