@@ -14,6 +14,7 @@ import platform
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -21,7 +22,7 @@ from pathlib import Path
 import psycopg
 import uvloop
 
-from bot.app import House, open_house, open_worker
+from bot.app import House, demo_orders, import_orders, open_house, open_worker
 from bot.channels.web.adapter import shopper_topic
 from bot.commands import preparing
 from bot.config import Config, DatabaseSection, RedisSection, Secrets, Turns
@@ -33,7 +34,7 @@ from tests.redis_server import RedisServer
 MESSAGES = (
     "退款一般多久到账",
     "where is my parcel",
-    "W1234567",
+    "{order}",
     "0001",
     "谢谢",
     "几点有人工客服",
@@ -42,6 +43,18 @@ MESSAGES = (
 ACCOUNT = "bench"
 LATE_S = 30.0
 READY_WITHIN_S = 90.0
+
+
+def order_of(shopper: int) -> str:
+    """Name a shopper's own order: proving one and the same would make them all one customer."""
+    return f"W{3_000_000 + shopper}"
+
+
+async def import_own_orders(house: House, shoppers: range) -> None:
+    """Give each shopper an order like the demo's first, whose telephone ends in 0001."""
+    like = next(order for order in demo_orders(house.clock) if order.phone_last4 == "0001")
+    orders = [replace(like, number=order_of(each)) for each in shoppers]
+    await import_orders(house.stores, orders, house.clock, lambda _: None)
 
 
 def work(config: Config, secrets: Secrets, ready: object) -> None:
@@ -61,7 +74,7 @@ async def visit(house: House, shopper: int, turns: int, waits: tuple[list[float]
     bells = house.live.subscribe([shopper_topic(ACCOUNT, sender.channel_user_id)])
     acknowledged, answered = waits
     for number in range(turns):
-        text = MESSAGES[number % len(MESSAGES)]
+        text = MESSAGES[number % len(MESSAGES)].format(order=order_of(shopper))
         message = InboundMessage(sender, f"{shopper}-{number}", MessageKind.TEXT, house.clock.now(), text)
         begin = time.perf_counter()
         await house.intake.accept([message])
@@ -109,6 +122,7 @@ async def measure(
     """Let the shoppers talk, first to warm up; ``parts`` are processes by name."""
     async with open_house(config, secrets, SystemClock()) as house:
         await house.live.ready()  # type: ignore[attr-defined]
+        await import_own_orders(house, range(-options.shoppers, options.shoppers))
         await asyncio.gather(*(visit(house, -1 - each, 5, ([], [])) for each in range(options.shoppers)))
         waits: tuple[list[float], list[float]] = ([], [])
         turns = options.load // options.shoppers
