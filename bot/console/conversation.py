@@ -159,7 +159,12 @@ async def _thread(visit: Visit, conversation: Conversation) -> dict[str, Any]:
         for item in shown
     ]
     files = await media.of_conversation(visit, conversation.id)
-    return {"media": files, "lines": marked, "hidden": max(len(lines) - _SHOWN_LINES, 0), "last_seq": lines[-1].seq if lines else 0}
+    return {
+        "media": files,
+        "lines": marked,
+        "hidden": max(len(lines) - _SHOWN_LINES, 0),
+        "last_seq": lines[-1].seq if lines else 0,
+    }
 
 
 def thread_lines(visit: Visit, lines: tuple[TranscriptLine, ...]) -> list[ThreadLine]:
