@@ -18,12 +18,14 @@ import structlog
 from bot.channels._api import Lost, Unreached, listing, text_of
 from bot.channels.vault import TokenRefused
 from bot.channels.wecom_kf.client import KfClient
+from bot.channels.wecom_kf.following import SessionFollower
 from bot.channels.wecom_kf.parse import Batch, SendFailure, SessionChange, parse_batch
 from bot.channels.wecom_kf.settings import CHANNEL, WecomKfSettings
 from bot.domain.channel_ports import OnMessages, OnPulled
 from bot.domain.clock import Clock
 from bot.domain.errors import XiaoerError
 from bot.domain.line_ports import Cursor
+from bot.domain.staff import OnStaffWords
 
 BATCH = 1000
 _TOKEN_LIFE = timedelta(minutes=10)
@@ -40,7 +42,7 @@ async def _alone() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PullPorts:
-    """Where what was pulled goes; ``failed`` and ``changed`` may be told the same twice.
+    """Where what was pulled goes; ``failed``, ``changed`` and ``said`` may be told the same twice.
 
     ``leads`` tells whether this process is the one of several that polls.
     """
@@ -50,6 +52,7 @@ class PullPorts:
     failed: Callable[[SendFailure], Awaitable[None]]
     changed: Callable[[SessionChange], Awaitable[None]]
     leads: Callable[[], Awaitable[bool]] = _alone
+    said: OnStaffWords | None = None
 
 
 class KfPuller:
@@ -71,6 +74,7 @@ class KfPuller:
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: set[str] = set()
         self._poller: asyncio.Task[None] | None = None
+        self.follower: SessionFollower | None = None
 
     def ring(self, open_kfid: str, token: str) -> None:
         """Pull an account soon; a ring while another waits for its turn adds nothing, that one sees everything."""
@@ -119,12 +123,15 @@ class KfPuller:
 
     async def _take(self, batch: Batch, cursor: Cursor) -> None:
         """Commit a batch; what it says of other messages is done before the cursor moves past it."""
-        if batch.failures or batch.changes:
+        if batch.failures or batch.changes or batch.staff:
             await self._ports.on_messages(batch.messages)
             for failure in batch.failures:
                 await self._ports.failed(failure)
             for change in batch.changes:
                 await self._ports.changed(change)
+            for words in batch.staff:
+                if self._ports.said is not None:
+                    await self._ports.said(words)
         await self._ports.pulled.accept(batch.messages, cursor)
         if batch.ignored:
             _LOG.info("wecom_entries_without_message", counts=dict(batch.ignored))

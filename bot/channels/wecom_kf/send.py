@@ -105,6 +105,14 @@ class WecomKfAdapter:
         """Close the connections."""
         await self.client.close()
 
+    async def follow(self, to: Addressee, owner: Owner) -> SessionState:
+        """Let a session follow its conversation's owner as far as the platform permits; give its state.
+
+        Unreached, Lost or TokenRefused when the platform cannot be asked.
+        """
+        self.forget(to.account, to.channel_user_id)
+        return await self._move(to, state_for(owner, self._settings.humans))
+
     def forget(self, open_kfid: str, customer: str) -> None:
         """Look at a session's state again before the next message: it has changed hands."""
         self._ours.pop((open_kfid, customer), None)
