@@ -60,9 +60,10 @@ class InboundMessage:
 
     ``dedupe_key`` is unique per (channel, account) and the same when the platform delivers again.
     ``payload`` is a pressed button's payload; ``sent_at`` is the platform's own time, aware UTC.
-    ``reply_token`` is the short-lived code by which some platforms let one answer go out. ``sequence`` grows with every
-    message of a conversation where the platform numbers them (0: it does not), so that a shuffled burst is read in the
-    order it was written. ``platform_id`` is the platform's own id of the message, by which others refer to it;
+    ``reply_token`` is the short-lived code by which some platforms let one answer go out. ``sequence`` grows with
+    every message of a conversation where the platform numbers them or tells their times (0: neither), so that a
+    shuffled burst is read in the order it was written. ``platform_id`` is the platform's own id of the message, by
+    which others refer to it;
     ``concerns`` is that id of the message an edit, recall or reaction is about, ``concerns_seq`` its event once known.
     A reaction's text is its emoji, empty when it was taken back.
     """
@@ -80,6 +81,11 @@ class InboundMessage:
     platform_id: str = ""
     concerns: str = ""
     concerns_seq: int = 0
+
+
+def sequence_of(sent_at: datetime) -> int:
+    """Number a message by its platform's own time, in milliseconds; equal ones keep the order of their arrival."""
+    return int(sent_at.timestamp() * 1000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from bot.domain.people import Agent, Role
 from bot.engine.boundaries import Boundary, Line, WatchedOutbox, WatchedTurns
 from bot.engine.delivery import Deliverer
 from bot.engine.turn import TurnRunner
-from bot.wiring.house import Engine, make_engine, open_parts
+from bot.wiring.house import Engine, make_engine, open_knowing, open_parts
 from storage.tables import CONVERSATIONS, IDENTITIES, OUTBOX
 from tests.durability.script import ScriptedRecogniser
 from tests.durability.workshop import CHANNEL, SECRETS, FaultyPlatform, configuration
@@ -81,7 +81,8 @@ class World:
             _InterruptedOutbox(opened.line.outbox, self),
             {CHANNEL: self._platform},
         )
-        self._engine = make_engine(replace(opened, line=line), ScriptedRecogniser())
+        knowing = await self._stack.enter_async_context(open_knowing(opened, ScriptedRecogniser()))
+        self._engine = make_engine(replace(opened, line=line), knowing)
         self.restart()
         for login in ("mei", "chen"):
             person = NewPerson(login, login.title(), Role.AGENT, password_hash="none")

@@ -15,7 +15,7 @@ from bot.channels._api import listing, mapping, text_of
 from bot.channels.cleaning import clean_text
 from bot.channels.line.settings import CHANNEL
 from bot.domain.errors import BadPayload
-from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender
+from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender, sequence_of
 
 _MAX_PAYLOAD_BYTES = 64
 _MAX_EVENTS = 1000
@@ -96,6 +96,7 @@ def _read(event: Any, account: str) -> ParsedEvent:
         truncated=words.truncated,
         platform_id=text_of(mapping(event, "message"), "id"),
         concerns=content.concerns,
+        sequence=sequence_of(sent_at),
     )
     # A repeated delivery comes late: its token is most likely used or spent.
     fresh = mapping(event, "deliveryContext").get("isRedelivery") is not True

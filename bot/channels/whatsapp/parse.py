@@ -15,7 +15,7 @@ from bot.channels._api import listing, mapping, text_of
 from bot.channels._meta.settings import MetaSettings
 from bot.channels._meta.webhook import Batch, read_entries
 from bot.channels.cleaning import clean_text
-from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender
+from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender, sequence_of
 from bot.domain.receipts import Receipt, ReceiptState
 
 CHANNEL = "whatsapp"
@@ -111,6 +111,7 @@ def _message(raw: Mapping[str, Any], names: Mapping[str, str], account: str) -> 
         truncated=words.truncated,
         platform_id="" if content.concerns else number,
         concerns=content.concerns,
+        sequence=sequence_of(sent_at),
     )
 
 
