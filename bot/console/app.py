@@ -17,6 +17,7 @@ from bot.console import (
     conversation,
     dead_letters,
     inbox,
+    knowledge,
     live,
     media,
     people,
@@ -106,6 +107,13 @@ def _for_agents(routes: Routes) -> None:
 
 def _for_managers(routes: Routes) -> None:
     role = Role.MANAGER
+    routes.get("/knowledge", role, knowledge.show)
+    routes.post("/knowledge", role, knowledge.add)
+    routes.get("/knowledge/new", role, knowledge.show_new)
+    routes.get("/knowledge/{name}", role, knowledge.show_entry)
+    routes.post("/knowledge/{name}", role, knowledge.change)
+    routes.post("/knowledge/{name}/active", role, knowledge.switch)
+    routes.post("/knowledge/{name}/delete", role, knowledge.delete)
     routes.get("/deadletters", role, dead_letters.show)
     routes.post("/deadletters/{letter_id}/retry", role, dead_letters.retry)
     routes.post("/deadletters/{letter_id}/drop", role, dead_letters.drop)

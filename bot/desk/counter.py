@@ -13,6 +13,7 @@ from bot.desk.bells import Bells
 from bot.desk.customers import DeskCustomers
 from bot.desk.dead_letters import DeskDeadLetters
 from bot.desk.links import DeskLinks
+from bot.desk.knowledge import DeskKnowledge
 from bot.desk.login import Login
 from bot.desk.media import DeskMedia, MediaRoom
 from bot.desk.passwords import Passwords
@@ -35,6 +36,7 @@ from bot.domain.desk_ports import (
     TranscriptSearch,
 )
 from bot.domain.due import SnoozeStore
+from bot.domain.knowledge import MerchantKnowledge
 from bot.domain.line_ports import OwnershipStore
 from bot.domain.links import LinkBook
 from bot.domain.ports import ConversationReader, Dispatcher, LiveFeed, OrderSource
@@ -62,6 +64,7 @@ class DeskStores:
     snoozes: SnoozeStore | None = None
     threads: Threads | None = None
     links: LinkBook | None = None
+    knowledge: MerchantKnowledge | None = None
     templates: Mapping[str, tuple[MessageTemplate, ...]] = field(default_factory=dict)
 
 
@@ -94,6 +97,7 @@ class Desk:
     live: LiveFeed
     clock: Clock
     media: DeskMedia | None = None
+    knowledge: DeskKnowledge | None = None
 
 
 def make_desk(stores: DeskStores, security: DeskSecurity, dispatcher: Dispatcher, live: LiveFeed, clock: Clock) -> Desk:
@@ -103,6 +107,7 @@ def make_desk(stores: DeskStores, security: DeskSecurity, dispatcher: Dispatcher
     bells = Bells(dispatcher, live)
     return Desk(
         stores=stores,
+        knowledge=DeskKnowledge(stores.knowledge, clock) if stores.knowledge else None,
         login=Login(stores.people, passwords, LoginThrottle(security.limits or MemoryStorage())),
         sessions=sessions,
         presence=Presence(stores.people, clock, security.marks or MemoryFirstMark(clock)),

@@ -29,6 +29,7 @@ from bot.wiring.knowing import Understanding, given_understanding, open_understa
 from bot.wiring.leading import leading
 from bot.wiring.media import collecting, make_room
 from bot.wiring.preparation import model_folder
+from bot.wiring.rehearsal import EngineRehearsal
 from bot.wiring.shared import Shared, open_shared
 from bot.wiring.stores import Stores, make_renderer, open_stores
 from bot.wiring.tencent import make_puller, make_wecom_kf, pulling
@@ -202,6 +203,8 @@ async def open_house(
                 collecting(config, opened.stores.database, clock, opened.channels, opened.shared.live)
             )
         house = make_house(opened, dispatcher)
+        if understanding is not None and house.desk.knowledge is not None:
+            house.desk.knowledge.rehearsal = EngineRehearsal(understanding)
         leads = await stack.enter_async_context(leading(config, secrets, clock, "wecom_kf"))
         puller = make_puller(house, leads)
         await stack.enter_async_context(pulling(puller))

@@ -108,6 +108,7 @@ def make_stores(database: Database, notice: Notice, clock: Clock) -> Stores:
             snoozes=SqlSnoozes(database, clock),
             threads=SqlThreads(database),
             links=SqlLinkBook(database),
+            knowledge=SqlMerchantKnowledge(database),
         ),
     )
 

@@ -35,6 +35,7 @@ from storage.customer_card import SqlCustomerFiles, SqlDeliveryStates
 from storage.database import Database
 from storage.dead_letters import SqlDeadLetters
 from storage.inbox import SqlInboxStore
+from storage.knowledge import SqlMerchantKnowledge
 from storage.link_book import SqlLinkBook
 from storage.ownership import SqlOwnershipStore
 from storage.people import SqlPeople
@@ -127,6 +128,7 @@ class Shop:
             transcripts=SqlTranscriptSearch(database),
             dead_letters=SqlDeadLetters(database),
             windows=SqlWindowLedger(database),
+            knowledge=SqlMerchantKnowledge(database),
             snoozes=SqlSnoozes(database, self.clock),
             threads=SqlThreads(database),
             links=SqlLinkBook(database),
