@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from bot.domain.conversation import ALLOWED_CHANGES, Owner
-from bot.domain.events import AgentUttered
+from bot.domain.events import AgentUttered, OwnerChanged
 from bot.domain.ids import ConversationId
 from bot.domain.messages import OutboundMessage, Sender
-from bot.domain.staff import StaffWords
+from bot.domain.staff import StaffWords, ThreadMove
 from storage import events
 from storage.database import Database
 from storage.messages import encode_outbound
 from storage.ownership import LAST_TEXT_CHARS, SAVE, ChangeOfOwner, change_owner, locked, settle_change
-from storage.tables import CONVERSATIONS, IDENTITIES, OUTBOX
+from storage.tables import CONVERSATIONS, EVENTS, IDENTITIES, OUTBOX
 from storage.types import clean_text
 
 _LATEST = (
@@ -53,6 +53,11 @@ _FIND = (
 )
 
 
+_MOVED_AT = select(func.max(EVENTS.c.at)).where(
+    EVENTS.c.conversation_id == bindparam("conversation"), EVENTS.c.kind == OwnerChanged.kind
+)
+
+
 class SqlPlatformMoves:
     """Follows the platform; what is so already, or cannot be, changes nothing."""
 
@@ -62,6 +67,11 @@ class SqlPlatformMoves:
     async def move(self, sender: Sender, owner: Owner, by: str, at: datetime) -> ConversationId | None:
         """Give the customer's open conversation the owner the platform has; return it when it changed."""
         return await self._database.run(lambda connection: _move(connection, sender, ChangeOfOwner(owner, by), at))
+
+    async def follow(self, move: ThreadMove, at: datetime) -> ConversationId | None:
+        """Do as ``move``, unless the conversation has changed hands since the platform told it: it may tell it late."""
+        change = ChangeOfOwner(move.owner, f"{move.sender.channel}:{move.by}")
+        return await self._database.run(lambda connection: _move(connection, move.sender, change, at, move.at))
 
     async def said(self, words: StaffWords, at: datetime) -> ConversationId | None:
         """Record what staff wrote elsewhere as an agent's words; None when it is known, or nobody ever wrote there."""
@@ -96,7 +106,9 @@ def _said(connection: Connection, words: StaffWords, at: datetime) -> Conversati
     return ConversationId(found)
 
 
-def _move(connection: Connection, sender: Sender, change: ChangeOfOwner, at: datetime) -> ConversationId | None:
+def _move(
+    connection: Connection, sender: Sender, change: ChangeOfOwner, at: datetime, told_at: datetime | None = None
+) -> ConversationId | None:
     key = {"channel": sender.channel, "account": sender.account, "channel_user_id": sender.channel_user_id}
     found = connection.execute(_FIND, key).scalar()
     if found is None:
@@ -105,6 +117,12 @@ def _move(connection: Connection, sender: Sender, change: ChangeOfOwner, at: dat
     before = Owner(row["owner"])
     if before is change.after or change.after not in ALLOWED_CHANGES[before]:
         return None
+    if told_at is not None:
+        moved_at = connection.execute(_MOVED_AT, {"conversation": found}).scalar()
+        if moved_at is not None and moved_at > told_at:
+            return None
+    if change.after is Owner.WITH_BOT and row["agent_id"] is not None:
+        return None  # one of our own agents has it: the platform gives it to us, not to the bot
     event, values = change_owner(row, change, at)
     events.append(connection, found, [event], at)
     connection.execute(SAVE, values | {"conversation": found, "updated_at": at})

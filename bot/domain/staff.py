@@ -25,10 +25,11 @@ class StaffWords:
 
 @dataclass(frozen=True, slots=True)
 class ThreadMove:
-    """A conversation that changed hands at the platform; ``by`` names who, or what, has it."""
+    """A conversation that changed hands at the platform; ``by`` names who, or what, has it, ``at`` when it was told."""
 
     sender: Sender
     owner: Owner
+    at: datetime
     by: str = ""
 
 

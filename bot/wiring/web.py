@@ -83,7 +83,7 @@ def make_routers(opened: House) -> Iterator[APIRouter]:
         yield build_widget_router(settings, ports, tokens, Rates(opened.shared.rates))
     yield from _telegram_routers(opened, accept)
     yield from make_tencent_routers(opened, accept, opened.puller)
-    yield from make_platform_routers(config, secrets, opened.channels, accept, after.on_receipts)
+    yield from make_platform_routers(config, secrets, opened.channels, accept, after)
 
 
 def _telegram_routers(opened: House, accept: OnMessages) -> Iterator[APIRouter]:

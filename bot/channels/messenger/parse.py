@@ -26,7 +26,7 @@ _OBJECTS = {MESSENGER: "page", INSTAGRAM: "instagram"}
 _MAX_PAYLOAD_BYTES = 64
 # What happens without the shopper saying anything to us.
 _SILENT = (
-    "optin", "account_linking",
+    "optin", "account_linking", "pass_thread_control", "take_thread_control",
     "request_thread_control", "app_roles", "policy_enforcement", "game_play",
 )  # fmt: skip
 _FILES = {
@@ -87,10 +87,10 @@ def _of_thread(event: Mapping[str, Any], settings: MetaSettings) -> tuple[_Found
     move = next((name for name in _MOVES if name in event), "")
     if move:
         who = text_of(mapping(event, "sender"), "id")
-        known = who and who != settings.node
+        at = _time(event.get("timestamp"))
         by = text_of(mapping(event, move), "new_owner_app_id")[:_MAX_APP_CHARS]
         sender = Sender(settings.channel, settings.account, who)
-        return (ThreadMove(sender, _MOVES[move], by),) if known else ("malformed",)
+        return (ThreadMove(sender, _MOVES[move], at, by),) if who and who != settings.node and at else ("malformed",)
     read = _read(event, settings)
     return read if isinstance(read, tuple) else (read,)
 
@@ -102,7 +102,7 @@ def _of_standby(event: Mapping[str, Any], settings: MetaSettings) -> tuple[_Foun
         return (_echo(event, message, settings),)
     read = _read(event, settings)
     if isinstance(read, InboundMessage):
-        return (read, ThreadMove(read.sender, Owner.WITH_AGENT, "standby"))
+        return (read, ThreadMove(read.sender, Owner.WITH_AGENT, read.sent_at, "standby"))
     return read if isinstance(read, tuple) else (f"standby: {read}",)
 
 

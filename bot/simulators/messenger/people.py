@@ -59,7 +59,34 @@ class MessengerPeople:
 
     async def standby(self, user: str, text: str) -> httpx.Response:
         """Write while another app holds the thread."""
-        return await self.deliver_entry(standby=[self.event(user, message={"mid": "m_standby", "text": text})])
+        self._numbers += 1
+        mid = f"m_standby_{user}_{self._numbers:06d}"
+        return await self.deliver_entry(standby=[self.event(user, message={"mid": mid, "text": text})])
+
+    async def inbox_says(self, user: str, text: str) -> httpx.Response:
+        """Let a person in the Page's inbox write; the app hears it in standby."""
+        self._numbers += 1
+        told = {"mid": f"m_inbox_{self._numbers:06d}", "text": text, "is_echo": True, "app_id": 263902037430900}
+        now = int(self.server.clock.now().timestamp() * 1000)
+        who = {"sender": {"id": self.server.node}, "recipient": {"id": user}, "timestamp": now}
+        return await self.deliver_entry(standby=[who | {"message": told}])
+
+    async def takes_thread(self, user: str) -> httpx.Response:
+        """Let a person in the Page's inbox take the thread from the app."""
+        self.server.held_elsewhere.add(user)
+        owners = {"previous_owner_app_id": "1", "new_owner_app_id": "263902037430900", "metadata": ""}
+        return await self.deliver(self._silent(user, take_thread_control=owners))
+
+    async def passes_thread(self, user: str) -> httpx.Response:
+        """Give the thread back to the app."""
+        self.server.held_elsewhere.discard(user)
+        owners = {"previous_owner_app_id": "263902037430900", "new_owner_app_id": "1", "metadata": ""}
+        return await self.deliver(self._silent(user, pass_thread_control=owners))
+
+    def _silent(self, user: str, **fields: Any) -> dict[str, Any]:
+        """Shape an event that is nobody's word and opens nothing."""
+        now = int(self.server.clock.now().timestamp() * 1000)
+        return {"sender": {"id": user}, "recipient": {"id": self.server.node}, "timestamp": now, **fields}
 
     def event(self, user: str, **fields: Any) -> dict[str, Any]:
         """Shape an event; it opens the 24 hours anew."""

@@ -49,6 +49,9 @@ def test_documented_payload_is_read(channel: str, path: Path):
     assert found == wanted["messages"]
     assert [[receipt.platform_id, receipt.state.value] for receipt in batch.receipts] == wanted["receipts"]
     assert list(batch.ignored) == wanted["ignored"]
+    assert [[move.sender.channel_user_id, move.owner.value] for move in batch.moves] == wanted.get("moves", [])
+    said = [[words.sender.channel_user_id, words.name, words.text] for words in batch.staff]
+    assert said == wanted.get("staff", [])
     assert {message.sender.channel for message in batch.messages} <= {channel}
 
 
