@@ -32,6 +32,7 @@ from bot.wiring.stores import (
     make_renderer,
     make_stores,
     open_stores,
+    read_entries,
     read_orders,
 )
 from bot.wiring.tencent import wechat_oa_settings, wecom_kf_settings
@@ -89,6 +90,7 @@ __all__ = [
     "open_worker",
     "rasa_folder",
     "rasa_is_current",
+    "read_entries",
     "read_orders",
     "restore",
     "set_up_logs",

@@ -19,11 +19,12 @@ from bot.desk.passwords import Passwords
 from bot.desk.people import DeskPeople
 from bot.desk.sessions import Sessions
 from bot.domain.clock import Clock, SystemClock
+from bot.domain.knowledge import KnowledgeEntry
 from bot.domain.orders import Order
 from bot.domain.replies import Locale
 from bot.wiring.preparation import database_url
 from responses.renderer import Names, TemplateRenderer
-from storage import order_import, schema
+from storage import knowledge_files, order_import, schema
 from storage.conversations import SqlConversationReader, SqlQueueBoard
 from storage.customer_card import SqlCustomerFiles, SqlDeliveryStates
 from storage.database import Database
@@ -143,6 +144,11 @@ def demo_orders(clock: Clock) -> list[Order]:
 def read_orders(file: Path, clock: Clock, encoding: str = "utf-8") -> list[Order]:
     """Read a file of orders; ImportRefused lists every row that is wrong."""
     return order_import.read_orders(file, clock.now(), encoding)
+
+
+def read_entries(file: Path, encoding: str = "utf-8") -> list[KnowledgeEntry]:
+    """Read a file of knowledge entries; ImportRefused lists every row that is wrong."""
+    return knowledge_files.read_entries(file, encoding)
 
 
 async def import_orders(
