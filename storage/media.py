@@ -13,7 +13,7 @@ from bot.domain.ids import ConversationId, CustomerId
 from bot.domain.media import MediaFile, MediaId, MediaState, media_id, read_uploaded, uploaded_reference
 from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender
 from storage.database import Database
-from storage.tables import CONVERSATIONS, MEDIA, Upsert
+from storage.tables import CONVERSATIONS, IDENTITIES, MEDIA, Upsert
 from storage.types import clean_text
 
 _ASKED_AT_ONCE = 500
@@ -21,6 +21,18 @@ _NAME_CHARS, _REASON_CHARS, _REFERENCE_CHARS = 200, 200, 4000
 _ADD = Upsert(lambda into: into(MEDIA).on_conflict_do_nothing())
 _BY_ID = select(MEDIA).where(MEDIA.c.id == bindparam("media"))
 _OF_CONVERSATION = select(MEDIA).where(MEDIA.c.conversation_id == bindparam("conversation"))
+_OF_SHOPPER = (
+    select(MEDIA)
+    .join(CONVERSATIONS, CONVERSATIONS.c.id == MEDIA.c.conversation_id)
+    .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
+    .where(
+        MEDIA.c.id == bindparam("media"),
+        MEDIA.c.state == MediaState.STORED.value,
+        IDENTITIES.c.channel == bindparam("channel"),
+        IDENTITIES.c.account == bindparam("account"),
+        IDENTITIES.c.channel_user_id == bindparam("channel_user_id"),
+    )
+)
 _WAITS = MEDIA.c.state == MediaState.WAITING.value
 _DUE = select(MEDIA).where(_WAITS, MEDIA.c.due_at <= bindparam("at")).order_by(MEDIA.c.due_at).limit(bindparam("most"))
 _DUE_AND_FREE = _DUE.with_for_update(skip_locked=True)
@@ -80,6 +92,19 @@ class SqlMediaRecord:
         row = await self._database.read(lambda on: on.execute(_BY_ID, {"media": media_id}).mappings().first())
         if row is None:
             raise NotFound(f"there is no attachment {media_id!r}; it may have been erased")
+        return _file(row)
+
+    async def of_shopper(self, sender: Sender, media_id: MediaId) -> MediaFile:
+        """Find a stored attachment of this shopper's own conversations; NotFound otherwise."""
+        values = {
+            "media": media_id,
+            "channel": sender.channel,
+            "account": sender.account,
+            "channel_user_id": clean_text(sender.channel_user_id),
+        }
+        row = await self._database.read(lambda on: on.execute(_OF_SHOPPER, values).mappings().first())
+        if row is None:
+            raise NotFound(f"there is no attachment {media_id!r} in this shopper's conversations")
         return _file(row)
 
     async def of_conversation(self, conversation_id: ConversationId) -> Mapping[MediaId, MediaFile]:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import NewType, Protocol, runtime_checkable
 
 from bot.domain.ids import ConversationId, CustomerId
-from bot.domain.messages import Attachment, MessageKind
+from bot.domain.messages import Attachment, MessageKind, Sender
 
 MediaId = NewType("MediaId", str)
 
@@ -152,6 +152,10 @@ class MediaRecord(Protocol):
 
     async def of_conversation(self, conversation_id: ConversationId) -> Mapping[MediaId, MediaFile]:
         """List a conversation's."""
+        ...
+
+    async def of_shopper(self, sender: Sender, media_id: MediaId) -> MediaFile:
+        """Find a stored attachment of this shopper's own conversations; NotFound otherwise."""
         ...
 
     async def claim(self, at: datetime, lease_s: float, most: int) -> tuple[MediaFile, ...]:

@@ -13,6 +13,7 @@ from bot.domain.media import (
     Kept,
     MediaFault,
     MediaFile,
+    MediaId,
     MediaLimits,
     MediaRecord,
     MediaRefused,
@@ -21,7 +22,7 @@ from bot.domain.media import (
     MediaState,
 )
 from bot.domain.media_types import HEAD_BYTES, kind_of, sniff
-from bot.domain.messages import MessageKind
+from bot.domain.messages import MessageKind, Sender
 from bot.domain.ports import LiveFeed
 from bot.engine import live
 from bot.engine.faults import describe
@@ -47,6 +48,19 @@ class MediaKeeper:
         inspected = _Inspected(chunks, kind, self.limits)
         content = await self._shelf.put(inspected.stream())
         return Kept(content, inspected.mime, inspected.size)
+
+
+class ShopperRoom:
+    """What a shopper's own page may do with attachments: give some, and see those of its conversations."""
+
+    def __init__(self, record: MediaRecord, shelf: MediaShelf, keeper: MediaKeeper) -> None:
+        self._record = record
+        self.read = shelf.read
+        self.keep = keeper.keep
+
+    async def of_shopper(self, sender: Sender, media_id: MediaId) -> MediaFile:
+        """Find an attachment of this shopper's own conversations; NotFound otherwise."""
+        return await self._record.of_shopper(sender, media_id)
 
 
 class _Inspected:

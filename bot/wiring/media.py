@@ -15,7 +15,7 @@ from bot.domain.clock import Clock
 from bot.domain.media import MediaLimits, MediaShelf, MediaSource
 from bot.domain.messages import MessageKind
 from bot.domain.ports import LiveFeed
-from bot.engine.media import MediaCollector, MediaKeeper, MediaParts
+from bot.engine.media import MediaCollector, MediaKeeper, MediaParts, ShopperRoom
 from storage.database import Database
 from storage.media import SqlMediaRecord
 from storage.shelves import FolderShelf, SqlShelf
@@ -57,6 +57,12 @@ def make_room(config: Config, database: Database, clock: Clock, channels: Mappin
     abilities = {name: channel.capabilities for name, channel in channels.items()}
     keeper = MediaKeeper(shelf, make_limits(config))
     return MediaRoom(SqlMediaRecord(database), shelf, keeper, make_limits(config), abilities)
+
+
+def make_shopper_media(config: Config, database: Database, clock: Clock) -> ShopperRoom:
+    """Make what the shop's own page reaches attachments with."""
+    shelf = make_shelf(config, database, clock)
+    return ShopperRoom(SqlMediaRecord(database), shelf, MediaKeeper(shelf, make_limits(config)))
 
 
 @asynccontextmanager

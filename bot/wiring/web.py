@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Protocol
 
 from fastapi import APIRouter, FastAPI
@@ -22,6 +23,7 @@ from bot.health.watched import watched_accept
 from bot.wiring.afterwards import Afterwards
 from bot.wiring.health import make_health
 from bot.wiring.house import House, open_house
+from bot.wiring.media import make_shopper_media
 from bot.wiring.platforms import make_platform_routers
 from bot.wiring.tencent import make_tencent_routers
 
@@ -79,6 +81,7 @@ def make_routers(opened: House) -> Iterator[APIRouter]:
             accept, opened.stores.stream, opened.live, opened.clock, logins, after.on_known, after.on_read
         )
         days = config.channels.web.token_days
+        ports = replace(ports, media=make_shopper_media(config, opened.stores.database, opened.clock))
         tokens = VisitorTokens(secrets.secret_key, settings.account, opened.clock, days * SECONDS_A_DAY)
         yield build_widget_router(settings, ports, tokens, Rates(opened.shared.rates))
     yield from _telegram_routers(opened, accept)

@@ -14,12 +14,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from bot.channels._http import Endpoint
 from bot.channels.web.adapter import CHANNEL
 from bot.channels.web.feed import StreamSlots, VisitorFeed, item_json
 from bot.channels.web.gate import Gate, OriginList, Rates, read_json
 from bot.channels.web.identity import MerchantLogins
 from bot.channels.web.pages import ShopPage, StaticFile, load_css, load_script
 from bot.channels.web.parse import parse_message
+from bot.channels.web.pictures import Pictures, ShopperMedia
 from bot.channels.web.sentences import Declined, Problem
 from bot.channels.web.tokens import VisitorTokens
 from bot.domain.channel_ports import OnMessages, ShopperStream
@@ -69,6 +71,7 @@ class WidgetPorts:
     logins: MerchantLogins | None = None
     on_known: Callable[[Sender, Sender], Awaitable[None]] | None = None
     on_read: Callable[[Sender, int], Awaitable[None]] | None = None
+    media: ShopperMedia | None = None
 
 
 class _Widget:
@@ -137,6 +140,13 @@ class _Widget:
             await self._ports.on_read(sender, seq)
         return JSONResponse({}, status_code=202)
 
+    async def admit(self, request: Request, rate: str) -> Sender:
+        """Tell who asks for a picture, and count it."""
+        sender = self._sender(request)
+        await self._rates.spend(rate, "picture", sender.channel_user_id)
+        await self._rates.spend(self._settings.messages_per_address, "picture", _address(request))
+        return sender
+
     async def stream(self, request: Request) -> Response:
         """Stream what the visitor may see, from after ``Last-Event-ID`` or ``?after=``."""
         sender = self._sender(request)
@@ -174,6 +184,7 @@ def build_router(
     gate = Gate(OriginList(settings.origins))
     router = APIRouter(include_in_schema=False)
     for path, method, endpoint in (
+        *_picture_routes(ports, widget),
         ("/widget/session", "POST", widget.session),
         ("/widget/history", "GET", widget.history),
         ("/widget/messages", "POST", widget.messages),
@@ -189,6 +200,16 @@ def build_router(
         style = StaticFile(load_css("shop.css"), "text/css; charset=utf-8")
         router.add_api_route("/shop/shop.css", style.respond, methods=["GET"])
     return router
+
+
+def _picture_routes(ports: WidgetPorts, widget: _Widget) -> tuple[tuple[str, str, Endpoint], ...]:
+    if ports.media is None:
+        return ()
+    pictures = Pictures(ports.media, ports.on_messages, ports.clock, widget.admit)
+    return (
+        ("/widget/pictures", "POST", pictures.take),
+        ("/widget/pictures/{media_id}", "GET", pictures.show),
+    )
 
 
 def _address(request: Request) -> str:

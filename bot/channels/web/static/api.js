@@ -82,6 +82,19 @@ class Api {
     return this.withSession(() => this.call("messages", { method: "POST", body }));
   }
 
+  sendPicture(key, file) {
+    const options = { method: "POST", body: file, type: file.type || "application/octet-stream" };
+    return this.withSession(() => this.call(`pictures?id=${key}`, options));
+  }
+
+  // The token cannot stand in an address, so a picture is fetched and shown from memory.
+  async picture(id) {
+    const options = { headers: this.headers(), credentials: "omit" };
+    const response = await fetch(`${this.base}pictures/${encodeURIComponent(id)}`, options);
+    if (!response.ok) throw new RequestProblem("", { status: response.status });
+    return response.blob();
+  }
+
   // That it was read is not worth a second try.
   read(seq) {
     const body = JSON.stringify({ seq });
@@ -109,7 +122,7 @@ class Api {
 
   async call(path, options = {}, signed = true) {
     const headers = this.headers(signed);
-    if (options.body) headers["Content-Type"] = "application/json";
+    if (options.body) headers["Content-Type"] = options.type || "application/json";
     let response;
     try {
       response = await fetch(this.base + path, { ...options, headers, credentials: "omit", cache: "no-store" });

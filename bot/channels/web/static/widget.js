@@ -31,6 +31,8 @@ class Widget {
       onSend: (text) => this.say({ text }),
       onButton: (button) => this.say({ text: button.label, payload: button.payload }),
       onRetry: (key) => this.retry(key),
+      onPicture: (file) => this.say({ text: "", file }),
+      onShow: (id) => this.api.picture(id),
     });
     this.listen();
     this.restore();
@@ -125,7 +127,7 @@ class Widget {
       try {
         const body = { id: message.key, text: message.text };
         if (message.payload) body.payload = message.payload;
-        const answer = await this.api.send(body);
+        const answer = await (message.file ? this.api.sendPicture(message.key, message.file) : this.api.send(body));
         message.state = "";
         message.truncated = answer.truncated;
         break;
@@ -162,7 +164,7 @@ class Widget {
 
   // Unsent words survive a reload; the server knows their ids, so sending them again is harmless.
   remember() {
-    const unsent = [...this.waiting.values()].filter((message) => message.state && !message.lasting);
+    const unsent = [...this.waiting.values()].filter((message) => message.state && !message.lasting && !message.file);
     this.tab.set(this.unsentKey, JSON.stringify(unsent));
   }
 
