@@ -10,8 +10,14 @@ from typing import Any
 import pytest
 
 from bot.app import simulate
-from bot.config import Config, parse
+from bot.commands import screen
+from bot.commands.preparing import Prepared
+from bot.commands.serve import welcome
+from bot.config import Config, Secrets, parse
 from bot.domain.errors import ConfigError
+from tests.integration.commands.test_commands import Run, xiaoer
+
+__all__ = ["xiaoer"]
 
 
 def config(folder: Path, **more: Any) -> Config:
@@ -61,3 +67,23 @@ def test_simulation_uses_nothing_real(tmp_path: Path) -> None:
     for name, channel in one.config.channels:
         if channel.enabled and name != "web":
             assert channel.api_base.startswith("http://127.0.0.1:")
+
+
+def test_command_refuses_phones_for_a_public_shop(xiaoer: Run, tmp_path: Path) -> None:
+    """The word on the command line does not open a shop that others can reach."""
+    file = tmp_path / "config.yml"
+    file.write_text(f"xiaoer:\n  data_dir: {tmp_path}/data\n  server: {{public_url: 'https://shop.example'}}\n")
+    code, _, err = xiaoer("serve", "--phones", "--config", file)
+    assert code == 2
+    assert "--phones is for trying things out on this machine" in err
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(("phones", "told"), [(False, 'make run ARGS="--phones"'), (True, "http://here/phones")])
+def test_start_screen_says_how_to_have_phones(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, phones: bool, told: str
+) -> None:
+    """Without them it names the word, with them the address."""
+    monkeypatch.setattr(screen.words, "width", 200)
+    welcome("http://here", config(tmp_path), Prepared(Secrets(), {}, 1, "data"), phones=phones)
+    assert told in capsys.readouterr().out
