@@ -26,6 +26,7 @@ from bot.wiring.house import House, open_house
 from bot.wiring.media import make_shopper_media
 from bot.wiring.platforms import make_platform_routers
 from bot.wiring.tencent import make_tencent_routers
+from storage.first_marks import SqlFirstMarks
 
 WebApplication = FastAPI
 SECONDS_A_DAY = 24 * 60 * 60
@@ -76,7 +77,9 @@ def make_routers(opened: House) -> Iterator[APIRouter]:
     if config.channels.web.enabled:
         settings = WidgetSettings(origins=config.channels.web.allowed_origins)
         secret = secrets.web_identity_secret
-        logins = MerchantLogins(secret, settings.account, opened.clock, opened.shared.marks) if secret else None
+        # Kept in the database: a word the site gave once is not good again after a restart.
+        marks = SqlFirstMarks(opened.stores.database, opened.clock)
+        logins = MerchantLogins(secret, settings.account, opened.clock, marks) if secret else None
         ports = WidgetPorts(
             accept, opened.stores.stream, opened.live, opened.clock, logins, after.on_known, after.on_read
         )
