@@ -96,3 +96,7 @@ def _item(seq: int, at: datetime, event: ev.Event, conversation_id: Conversation
         return StreamItem(seq, at, "agent", event.text, agent_name=event.agent_name, attachments=sent)
     text = event.text if isinstance(event, ev.NoticeSent) else ""
     return StreamItem(seq, at, "notice", text)
+
+
+def _attachment(kept: dict[str, str], media: str) -> Attachment:
+    return Attachment(MessageKind(kept["kind"]), media, kept.get("mime", ""), kept.get("name", ""))
