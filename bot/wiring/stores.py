@@ -31,7 +31,6 @@ from storage.database import Database
 from storage.dead_letters import SqlDeadLetters
 from storage.inbox import SqlInboxStore
 from storage.knowledge import SqlMerchantKnowledge
-from storage.knowledge import SqlMerchantKnowledge
 from storage.link_book import SqlLinkBook
 from storage.models import OrderRow
 from storage.order_import import ImportReport
@@ -70,7 +69,6 @@ class Stores:
     queue: SqlQueueBoard
     desk: DeskStores
     merchant_knowledge: SqlMerchantKnowledge
-    merchant_knowledge: SqlMerchantKnowledge
 
 
 def make_renderer(config: Config, clock: Clock) -> TemplateRenderer:
@@ -91,7 +89,6 @@ def make_stores(database: Database, notice: Notice, clock: Clock) -> Stores:
         proofs=SqlProofLedger(database),
         ticket_book=SqlTicketBook(database),
         queue=SqlQueueBoard(database, clock),
-        merchant_knowledge=SqlMerchantKnowledge(database),
         merchant_knowledge=SqlMerchantKnowledge(database),
         desk=DeskStores(
             people=SqlPeople(database),
