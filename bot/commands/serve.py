@@ -45,7 +45,13 @@ def serve(
     else:
         application = house.make_web_application(loaded, prepared.secrets)
     address = f"http://{'127.0.0.1' if server.host == '0.0.0.0' else server.host}:{server.port}"  # noqa: S104 - to show
-    run(application, loaded, lambda: welcome(address, loaded, prepared, phones=phones))
+
+    def ready() -> None:
+        welcome(address, loaded, prepared, phones=phones)
+        for remark in application.state.house.remarks():
+            words.print(f"  [bold]note[/bold]  {remark}", soft_wrap=True)
+
+    run(application, loaded, ready)
 
 
 def check_port(host: str, port: int) -> None:

@@ -62,6 +62,10 @@ class House:
     puller: KfPuller | None = None
     understanding: Understanding | None = None
 
+    def remarks(self) -> tuple[str, ...]:
+        """List what whoever starts the house should know."""
+        return self.understanding.remarks() if self.understanding else ()
+
 
 def make_services(
     config: Config, stores: Stores, renderer: TemplateRenderer, clock: Clock, knowledge: Knowledge
