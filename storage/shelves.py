@@ -11,10 +11,10 @@ import contextlib
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from sqlalchemy import Connection, Engine, bindparam, delete, func, select, update
 
@@ -22,6 +22,8 @@ from bot.domain.clock import Clock
 from bot.domain.errors import NotFound, StorageError
 from storage.database import Database
 from storage.tables import MEDIA_PIECES, Upsert
+
+T = TypeVar("T")
 
 PIECE_BYTES = 256 * 1024
 _HASH_CHARS = 64
@@ -44,19 +46,15 @@ class FolderShelf:
         """Keep all of a stream or nothing; give its SHA-256 in hexadecimal. StorageError when it cannot be written."""
         digest = hashlib.sha256()
         part = self.folder / _UNFINISHED / secrets.token_hex(16)
+        file = await self._on_disk(_create, part)
         try:
-            file = await asyncio.to_thread(_create, part)
             try:
                 async for chunk in chunks:
                     digest.update(chunk)
-                    await asyncio.to_thread(file.write, chunk)
+                    await self._on_disk(file.write, chunk)
             finally:
-                await asyncio.to_thread(_finish, file)
-            await asyncio.to_thread(_settle, part, self._place(digest.hexdigest()))
-        except OSError as problem:
-            raise StorageError(
-                f"{self.folder} cannot be written: {problem.strerror}; make room or mend it"
-            ) from problem
+                await self._on_disk(_finish, file)
+            await self._on_disk(_settle, part, self._place(digest.hexdigest()))
         finally:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
@@ -87,6 +85,14 @@ class FolderShelf:
     def contents(self) -> tuple[str, ...]:
         """List every content."""
         return tuple(sorted(place.name for place in self.folder.glob("??/??/*") if len(place.name) == _HASH_CHARS))
+
+    async def _on_disk(self, work: Callable[..., T], *given: object) -> T:
+        try:
+            return await asyncio.to_thread(work, *given)
+        except OSError as problem:
+            raise StorageError(
+                f"{self.folder} cannot be written: {problem.strerror}; make room or mend it"
+            ) from problem
 
     def _kept_before(self, moment: datetime) -> tuple[str, ...]:
         for part in self.folder.glob(f"{_UNFINISHED}/*"):
