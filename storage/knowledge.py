@@ -38,6 +38,10 @@ class SqlMerchantKnowledge:
 
     async def changed_since(self, revision: int) -> tuple[EntryChange, ...]:
         """List what changed after ``revision`` (-1: everything), oldest change first."""
+        # Asked before every answer, and nearly always there is nothing: the newest alone is looked at first.
+        newest = await self._database.glance(lambda on: on.execute(_NEWEST).scalar())
+        if newest is None or newest <= revision:
+            return ()
         return await self._database.read(
             lambda on: tuple(_change(row) for row in on.execute(_CHANGED, {"known": revision}))
         )

@@ -44,7 +44,7 @@ class Consulting:
                     # The button may stand for an entry that another process offered a moment ago.
                     await self.library.refresh()
                 return reading
-            return replace(reading, recognition=await self._heard(reading)) if reading.text else reading
+            return replace(reading, recognition=await self._heard(reading)) if _has_words(reading) else reading
         except Exception as problem:  # noqa: BLE001 - an answer without the entries is better than none
             _LOG.error("the knowledge could not be asked: %s", describe(problem))
             return reading
@@ -59,6 +59,14 @@ class Consulting:
                 return settle(reading.recognition, found)
             first = first or found
         return settle(reading.recognition, first or NOTHING_KNOWN)
+
+
+def _has_words(reading: Reading) -> bool:
+    """Tell whether anything is said besides what was found in it: a bare order number asks for no entry."""
+    rest = list(reading.text)
+    for entity in reading.recognition.entities:
+        rest[entity.start : entity.end] = " " * (entity.end - entity.start)
+    return any(letter.isalnum() for letter in rest)
 
 
 def answers(recognition: Recognition, found: LookUp) -> bool:
