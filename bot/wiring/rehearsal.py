@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.desk.knowledge import Trial
 from bot.domain.understanding import Expectation, Verdict
 from bot.engine.consulting import settle
-from bot.engine.policy import NEAREST, is_worth_doing
+from bot.engine.policy import MOST_CHOICES, NEAREST, close_choices
 from bot.wiring.knowing import Understanding
 
 
@@ -22,5 +22,6 @@ class EngineRehearsal:
         entry = self._parts.knowledge.entry
         if meant.verdict is Verdict.SURE:
             return Trial(meant.verdict, meant.intent, entry(meant.intent))
-        offered = [one.name for one in meant.intents if is_worth_doing(one.name)][:NEAREST]
+        most = MOST_CHOICES if meant.verdict is Verdict.CLARIFY else NEAREST
+        offered = close_choices(meant.intents, bool)[:most]
         return Trial(meant.verdict, offered=tuple((name, entry(name)) for name in offered))

@@ -16,7 +16,7 @@ from bot.domain.events import Event, OwnerChanged, decode, encode
 from bot.domain.forms import Form
 from bot.domain.handoff import Handoff, HandoffReason
 from bot.domain.ids import ConversationId, CustomerId, IdentityId, InboxId, OutboxId
-from bot.domain.knowledge import KnowledgeEntry
+from bot.domain.knowledge import KnowledgeEntry, Library
 from bot.domain.line_ports import OutboxItem, PendingTurn, TurnCommit, TurnOutbox
 from bot.domain.messages import Button, InboundMessage, MessageKind, OutboundMessage, Sender
 from bot.domain.ports import HandlerEntry, LiveEvent
@@ -34,6 +34,7 @@ from bot.domain.understanding import (
     Urgency,
     Verdict,
 )
+from bot.engine.consulting import NoLibrary
 from bot.engine.turn import TurnParts, TurnRunner
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -275,7 +276,11 @@ class Stage:
     """A shopper and the engine, with everything else faked."""
 
     def __init__(
-        self, handlers: Mapping[str, HandlerEntry], *topics: str, recogniser: FakeRecogniser | None = None
+        self,
+        handlers: Mapping[str, HandlerEntry],
+        *topics: str,
+        recogniser: FakeRecogniser | None = None,
+        library: Library | None = None,
     ) -> None:
         self.store = FakeTurnStore()
         self.recogniser = recogniser or FakeRecogniser()
@@ -293,6 +298,7 @@ class Stage:
             queue=FakeQueue(),
             feed=self.feed,
             clock=self.clock,
+            library=library or NoLibrary(),
         )
         self.runner = TurnRunner(parts)
 
