@@ -46,7 +46,7 @@ from bot.simulators.whatsapp.people import WhatsappPeople
 from bot.simulators.whatsapp.phone import WhatsappPhone
 from bot.simulators.whatsapp.server import WhatsappServer
 from bot.wiring.house import House
-from bot.wiring.phones import PLACE, Simulation
+from bot.wiring.simulation import PLACE, Simulation
 
 _SITE = f"{PLACE}/site"
 _TOKEN_LIFE_S = 24 * 60 * 60
