@@ -1,4 +1,4 @@
-"""What a shop of simulated channels is set up with: a database of its own, throw-away secrets, addresses of this machine."""
+"""What a shop of simulated channels is set up with: its own database, throw-away secrets, addresses of this machine."""
 
 from __future__ import annotations
 
