@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping
 
 import httpx
@@ -13,7 +14,6 @@ from bot.simulators.phones.phone import Lever, Phone, flag, next_answer, once
 from bot.simulators.phones.screen import Act, Person, Shown
 from bot.simulators.phones.wire import Wire
 
-_FIRST_USER = 7_295_384_610_290_000
 _PICTURE = {"type": "image", "payload": {"url": "https://scontent.xx.fbcdn.net/v/simulated.png"}}
 _THUMB = {"url": "https://scontent.xx.fbcdn.net/v/thumb.png", "sticker_id": 369239263222822}
 _STICKER = {"type": "image", "payload": _THUMB}
@@ -30,10 +30,11 @@ class MessengerPhone(Phone):
         super().__init__(wire, clock)
         self._writers = people
         self._read = 0
+        self._base = 7_295_380_000_000_000 + secrets.randbelow(10**9) * 1000
 
     async def _stranger(self, number: int, name: str) -> str:
         del name
-        return str(_FIRST_USER + number)
+        return str(self._base + number)
 
     async def _do(self, person: Person, act: Act, text: str) -> httpx.Response | None:
         writers, user = self._writers, person.id
