@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.responses import Response
 
 from bot.console.problems import Problem
@@ -17,7 +19,13 @@ async def show(visit: Visit) -> Response:
     file = await visit.desk.links.person(_id(visit), search)
     facts = {one.id: [fact for fact in file.facts if fact.identity_id == one.id] for one in file.identities}
     vouched = {one.id for one in file.identities if vouched_account(one.channel, one.account, one.channel_user_id)}
-    values = {"file": file, "facts": facts, "vouched": vouched, "search": search, "conversation": file.conversation}
+    values: dict[str, Any] = {
+        "file": file,
+        "facts": facts,
+        "vouched": vouched,
+        "search": search,
+        "conversation": file.conversation,
+    }
     return visit.show("person", **values)
 
 
