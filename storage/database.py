@@ -137,7 +137,10 @@ class Database:
         return await asyncio.wrap_future(self._pool.submit(self._read, unit))
 
     async def glance(self, unit: Unit[T]) -> T:
-        """Run a unit that reads a few rows by an index: on SQLite that takes less time than another thread's turn."""
+        """Run a unit that reads a few rows by an index: on SQLite that takes less time than another thread's turn.
+
+        Each of its statements sees its own moment, whatever is committed beside it.
+        """
         if self._quick is not None:
             with contextlib.suppress(Occupied):
                 return self._quick.read(unit)
