@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 _MEDIA_HOST = "https://lookaside.fbsbx.com"
+_FILES = "/whatsapp/"
 _MAX_TELEGRAM_BYTES = 20 * 1024 * 1024
 
 
@@ -32,7 +33,10 @@ class HeldFile:
 
 @dataclass
 class MediaHold:
-    """What a platform holds, by id; ``expired`` ids are gone, ``refuse_tokens`` tokens are refused as expired."""
+    """What a platform holds, by id; ``expired`` ids are gone, ``refuse_tokens`` tokens are refused as expired.
+
+    ``host`` is where WhatsApp's addresses lead to.
+    """
 
     files: dict[str, HeldFile] = field(default_factory=dict)
     expired: set[str] = field(default_factory=set)
@@ -40,6 +44,7 @@ class MediaHold:
     redirect_to: str = ""
     refuse_tokens: int = 0
     asked: list[str] = field(default_factory=list)
+    host: str = _MEDIA_HOST
 
     def hold(self, number: str, file: HeldFile) -> str:
         """Keep a file under an id, as when a person has sent it."""
@@ -114,7 +119,7 @@ def graph_media(hold: MediaHold, token: str, node: str) -> Answer:
     async def answer(request: Request) -> Response | None:
         path = request.url.path
         number = path.rpartition("/")[2]
-        if f"{request.url.scheme}://{request.url.hostname}" == _MEDIA_HOST:
+        if f"{request.url.scheme}://{request.url.hostname}" == _MEDIA_HOST or path.startswith(_FILES):
             hold.asked.append(str(request.url))
             if request.headers.get("authorization") not in {None, f"Bearer {token}"}:
                 return Response(status_code=401)
@@ -184,7 +189,7 @@ def _graph_address(hold: MediaHold, number: str, admitted: bool) -> Response:
     if file is None:
         problem = {"code": 100, "error_subcode": 33, "message": "Object does not exist"}
         return JSONResponse({"error": problem}, 400)
-    address = {"url": f"{_MEDIA_HOST}/whatsapp/{number}", "mime_type": file.mime, "file_size": len(file.data)}
+    address = {"url": f"{hold.host}{_FILES}{number}", "mime_type": file.mime, "file_size": len(file.data)}
     return JSONResponse(address | {"id": number, "messaging_product": "whatsapp"})
 
 

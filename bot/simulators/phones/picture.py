@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from importlib import resources
+
+from bot.simulators.media import HeldFile, MediaHold
 
 NAME = "cup.png"
 MIME = "image/png"
@@ -11,3 +14,9 @@ MIME = "image/png"
 def read_picture() -> bytes:
     """Read the picture."""
     return resources.files("bot.simulators.phones").joinpath("static", NAME).read_bytes()
+
+
+def keep_picture(hold: MediaHold) -> str:
+    """Let a platform hold the picture as one that was just sent; give its id, a number that was not there before."""
+    number = str(10**17 + secrets.randbelow(9 * 10**17))
+    return hold.hold(number, HeldFile(read_picture(), MIME, NAME))
