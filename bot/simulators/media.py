@@ -6,6 +6,7 @@ have their platform's form. ``redirect_to`` leads a download elsewhere, as an at
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -35,7 +36,7 @@ class HeldFile:
 class MediaHold:
     """What a platform holds, by id; ``expired`` ids are gone, ``refuse_tokens`` tokens are refused as expired.
 
-    ``host`` is where WhatsApp's addresses lead to.
+    ``host`` is where WhatsApp's addresses lead to; ``sent`` are files shown to a person, as (address, file).
     """
 
     files: dict[str, HeldFile] = field(default_factory=dict)
@@ -43,6 +44,7 @@ class MediaHold:
     uploaded: list[HeldFile] = field(default_factory=list)
     redirect_to: str = ""
     refuse_tokens: int = 0
+    sent: list[tuple[str, HeldFile]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     host: str = _MEDIA_HOST
 
@@ -106,6 +108,7 @@ def telegram_media(hold: MediaHold, token: str) -> Answer:
         if path in {f"/bot{token}/sendPhoto", f"/bot{token}/sendDocument"}:
             hold.uploaded.append(await _uploaded(request, "photo" if path.endswith("Photo") else "document"))
             chat = {"id": int(await _field(request, "chat_id")), "type": "private"}
+            hold.sent.append((str(chat["id"]), hold.uploaded[-1]))
             message = {"message_id": 9000 + len(hold.uploaded), "date": 1, "chat": chat}
             return JSONResponse({"ok": True, "result": message})
         return None
@@ -129,6 +132,9 @@ def graph_media(hold: MediaHold, token: str, node: str) -> Answer:
         if request.headers.get("content-type", "").startswith("multipart/form-data"):
             name = "file" if path.endswith("/media") else "filedata"
             hold.uploaded.append(await _uploaded(request, name))
+            recipient = await _field(request, "recipient")
+            if recipient:
+                hold.sent.append((str(json.loads(recipient)["id"]), hold.uploaded[-1]))
             return JSONResponse({"id": "7000", "message_id": "m_7000"})
         return None
 

@@ -145,10 +145,11 @@ class PhoneBooth:
 
     def _messenger(self) -> Phone:
         node = self._config.channels.messenger.page_id
-        server = MessengerServer(self._app(self._secrets.messenger_token), node, self._clock)
-        wire = self._wire("messenger", server)
+        token, hold = self._secrets.messenger_token, MediaHold()
+        server = MessengerServer(self._app(token), node, self._clock)
+        wire = self._wire("messenger", WithMedia(server, graph_media(hold, token, node)))
         people = MessengerPeople(server, self._client(wire), "/webhooks/messenger")
-        return MessengerPhone(people, f"{self._base}/files/{NAME}", wire, self._clock)
+        return MessengerPhone(people, (f"{self._base}/files/{NAME}", hold), wire, self._clock)
 
     def _line(self) -> Phone:
         token, hold = self._secrets.line_token, MediaHold()

@@ -11,7 +11,7 @@ import httpx
 from bot.domain.clock import Clock
 from bot.simulators.media import MediaHold
 from bot.simulators.phones.phone import Lever, Phone, flag, next_answer, once
-from bot.simulators.phones.picture import keep_picture
+from bot.simulators.phones.picture import keep_picture, shown_files
 from bot.simulators.phones.screen import Act, Person, Shown
 from bot.simulators.phones.wire import Wire
 from bot.simulators.telegram.people import TelegramPeople
@@ -73,6 +73,7 @@ class TelegramPhone(Phone):
         for sent in self._server.sent[self._read :]:
             self._read += 1
             yield str(sent.chat_id), Shown(sent.text, tuple(label for label, _ in sent.buttons))
+        yield from shown_files(self._hold)
 
     def _levers(self) -> Mapping[str, Lever]:
         knobs = self._server.knobs
