@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from bot.domain.clock import Clock
 from bot.domain.errors import ConfigError, ModelRefused
 from intents import model as models
-from intents.encoder import Encoder, load_encoder
+from intents.encoder import Encoder, knower, load_encoder
 from intents.encodings import EncodingCache
-from intents.fusion import group_of
-from intents.lesson import Lesson, Texts, compare, learn
+from intents.fusion import PINYIN, group_of
+from intents.lesson import NO_INTENT, Lesson, Texts, compare, learn
 from intents.model import FULL, SURFACE_ONLY, Model
 from intents.numbers import compile_shapes
 from intents.reading import read
 from intents.recogniser import EmbeddedRecogniser
 from intents.shapes import Shapes
+from intents.spelling import Speller
 from intents.training import deal_folds
 from intents.training_data import Example, hash_data, read_examples, read_outside
 
@@ -58,9 +59,11 @@ def train_with(source: Path, model_dir: Path, progress: Progress, encoder: Encod
     stamp = models.stamp_now(hash_data(source))
     data = read_examples(source)
     labels, intents = _labels(data)
-    inside, strangers = _read(data, read_outside(source), model_dir, encoder, progress)
-    examples, rows = compare(inside)
-    lesson = Lesson(labels, deal_folds(labels, _twins(inside.words)), inside.groups, strangers)
+    outside = read_outside(source)
+    texts = _read((*(example.text for example in data), *outside), model_dir, encoder, progress)
+    examples, rows = compare(texts, len(data))
+    labels = np.append(labels, np.full(len(outside), NO_INTENT))
+    lesson = Lesson(labels, deal_folds(labels, _twins(texts.words)), texts.groups)
     profiles, coefficients, accuracy = learn(examples, rows, lesson, progress)
     progress("saving", 0.0)
     models.save(Model(stamp, intents, examples, coefficients, profiles), model_dir)
@@ -69,20 +72,18 @@ def train_with(source: Path, model_dir: Path, progress: Progress, encoder: Encod
     return TrainingReport(len(data), len(intents), time.perf_counter() - started, accuracy, engine)
 
 
-def _read(
-    data: Sequence[Example], outside: Sequence[str], model_dir: Path, encoder: Encoder | None, progress: Progress
-) -> tuple[Texts, Texts]:
+def _read(messages: Sequence[str], model_dir: Path, encoder: Encoder | None, progress: Progress) -> Texts:
     shapes = compile_shapes(Shapes())
-    readings = [read(text, shapes, _A_DAY) for text in (*(example.text for example in data), *outside)]
+    readings = [read(text, shapes, _A_DAY) for text in messages]
     progress("reading", 1.0)
-    words = tuple(reading.words for reading in readings)
     groups = tuple(group_of(reading.language, reading.script) for reading in readings)
-    vectors = EncodingCache(model_dir, encoder).encode(words, progress) if encoder else None
-    cut = len(data)
-    return (
-        Texts(words[:cut], groups[:cut], None if vectors is None else vectors[:cut]),
-        Texts(words[cut:], groups[cut:], None if vectors is None else vectors[cut:]),
+    speller = Speller.learn((reading.words for reading in readings), knower(encoder))
+    words = tuple(
+        reading.words if group == PINYIN else speller.mend(reading.words)
+        for reading, group in zip(readings, groups, strict=True)
     )
+    vectors = EncodingCache(model_dir, encoder).encode(words, progress) if encoder else None
+    return Texts(words, groups, vectors)
 
 
 def _labels(data: Sequence[Example]) -> tuple[NDArray[np.int64], tuple[str, ...]]:

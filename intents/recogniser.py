@@ -12,18 +12,19 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from bot.domain.clock import Clock
-from bot.domain.understanding import Expectation, IntentScore, Language, Recognition, Verdict
+from bot.domain.understanding import Expectation, IntentScore, Language, Recognition, Script, Verdict
 from intents.arithmetic import use_one_core
 from intents.clauses import Clause, split_clauses, what_is_kept
 from intents.context import answer_to, only_answers
-from intents.encoder import Encoder
+from intents.encoder import Encoder, knower
 from intents.features import Floats
-from intents.fusion import group_of, signs_of
+from intents.fusion import claim_of, group_of, signs_of
 from intents.kernels import ENCODER_VIEW, head_scores
 from intents.model import FULL, SURFACE_ONLY, Model
 from intents.numbers import compile_shapes
 from intents.reading import Reading, read
 from intents.shapes import Shapes
+from intents.spelling import Speller
 
 _RANKED = 5
 _MAX_BATCH = 32
@@ -55,6 +56,8 @@ class EmbeddedRecogniser:
         self._clock = clock
         self._zone = ZoneInfo(shapes.zone)
         self._shapes = compile_shapes(shapes)
+        usual = model.examples.surfaces["word"]
+        self._speller = Speller(usual.vocabulary.frequencies(usual.postings.size), knower(self._encoder))
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="understanding")
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = WeakKeyDictionary()
         use_one_core()
@@ -72,7 +75,8 @@ class EmbeddedRecogniser:
         """Understand several texts at once, on the caller's thread."""
         today = self._clock.now().astimezone(self._zone).date()
         readings = [
-            read(text, self._shapes, today, expected) for text, expected in zip(texts, expectations, strict=True)
+            self._mended(read(text, self._shapes, today, expected))
+            for text, expected in zip(texts, expectations, strict=True)
         ]
         cuts = [split_clauses(reading.words) for reading in readings]
         wanted: list[str] = []
@@ -91,6 +95,9 @@ class EmbeddedRecogniser:
             found.append(self._conclude(text, expected, reading, meant))
         return found
 
+    def _mended(self, reading: Reading) -> Reading:
+        return reading if reading.script is Script.PINYIN else replace(reading, words=self._speller.mend(reading.words))
+
     def judge(self, words: Sequence[str], groups: Sequence[str]) -> list[Judgement]:
         """Judge bare words, each with the name of its group of writing."""
         cosines = self._model.examples.cosines(words, self._encoder)
@@ -99,8 +106,8 @@ class EmbeddedRecogniser:
             for name, head in self._profile.heads.items()
         }
         log_odds = self._profile.fusion.join(scores, groups)
-        near = cosines[ENCODER_VIEW if self._encoder else "char"].max(axis=1)
-        trust = self._profile.thresholds.trust(signs_of(log_odds, near))
+        near = self._model.examples.nearest(cosines[ENCODER_VIEW if self._encoder else "char"])
+        trust = self._profile.thresholds.trust(signs_of(log_odds, near, claim_of(scores)))
         chances = self._profile.thresholds.calibrated(log_odds)
         return [Judgement(row, float(value)) for row, value in zip(chances, trust, strict=True)]
 
