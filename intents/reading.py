@@ -9,11 +9,12 @@ from datetime import date
 from bot.domain.understanding import Entity, Expectation, Language, Script, Sentiment
 from intents.entities import MASKED, find_entities
 from intents.language import detect
-from intents.normalising import Folded, fold, meaning
+from intents.normalising import Folded, fold, is_cjk, meaning
 from intents.numbers import NumberShapes
 from intents.sentiment import read_sentiment
 from intents.spelling import write_out
 
+_LAST_LATIN = "ɏ"
 _WITH_ENGLISH = frozenset({Language.EN, Language.MIXED})
 _LINK = re.compile(r"https?://\S+|www\.\S+")
 _MASKS: dict[str, tuple[str, str]] = {
@@ -43,6 +44,12 @@ class Reading:
     script: Script
     entities: tuple[Entity, ...]
     sentiment: Sentiment
+
+    @property
+    def is_foreign(self) -> bool:
+        """Tell whether it is written in letters of neither language and names nothing we look up."""
+        foreign = any(char.isalpha() and not is_cjk(char) and char > _LAST_LATIN for char in self.words)
+        return foreign and self.language is Language.OTHER and not self.entities
 
 
 def read(text: str, shapes: NumberShapes, today: date, expectation: Expectation | None = None) -> Reading:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from bot.domain.clock import Clock
-from bot.domain.understanding import Expectation, IntentScore, Language, Recognition, Script, Verdict
+from bot.domain.understanding import Expectation, IntentScore, Recognition, Script, Verdict
 from intents.arithmetic import use_one_core
-from intents.clauses import Clause, split_clauses, what_is_kept
+from intents.clauses import split_clauses, what_is_kept
 from intents.context import answer_to, only_answers
 from intents.encoder import Encoder, knower
 from intents.features import Floats
@@ -25,23 +25,11 @@ from intents.numbers import compile_shapes
 from intents.reading import Reading, read
 from intents.shapes import Shapes
 from intents.spelling import Speller
+from intents.weighing import Judgement, Weigher
 
 _RANKED = 5
 _MAX_BATCH = 32
-_SMALL_TALK = frozenset({"greet", "goodbye", "thank", "affirm", "deny", "chitchat", "repeat", "bot_challenge", "stop"})
 
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What the model makes of bare words: probabilities (intents) and the trust in the first, 0..1."""
-
-    chances: Floats
-    trust: float
-
-    @property
-    def best(self) -> int:
-        """Give the index of the likeliest intent."""
-        return int(self.chances.argmax())
 
 
 class EmbeddedRecogniser:
@@ -53,6 +41,7 @@ class EmbeddedRecogniser:
         self._encoder = encoder if model.examples.vectors is not None else None
         self.engine = FULL if self._encoder and FULL in model.profiles else SURFACE_ONLY
         self._profile = model.profiles[self.engine]
+        self._weigher = Weigher(model.intents, self._profile.thresholds)
         self._clock = clock
         self._zone = ZoneInfo(shapes.zone)
         self._shapes = compile_shapes(shapes)
@@ -91,7 +80,7 @@ class EmbeddedRecogniser:
             whole = next(judged)
             parts_judged = [(clause, next(judged)) for clause in clauses]
             kept = next(judged) if what_is_kept(clauses) else None
-            meant = self._weigh(whole, parts_judged, kept)
+            meant = self._weigher.weigh(whole, parts_judged, kept)
             found.append(self._conclude(text, expected, reading, meant))
         return found
 
@@ -140,32 +129,12 @@ class EmbeddedRecogniser:
         return tuple(IntentScore(self._model.intents[index], round(float(chances[index]), 4)) for index in order)
 
     def _verdict(self, judged: Judgement, reading: Reading) -> Verdict:
-        if reading.language is Language.OTHER and not reading.entities:
+        if reading.is_foreign:
             return Verdict.ABSTAIN
         thresholds = self._profile.thresholds
         if judged.trust >= thresholds.sure:
             return Verdict.SURE
         return Verdict.CLARIFY if judged.trust >= thresholds.clarify else Verdict.ABSTAIN
-
-    def _weigh(
-        self, whole: Judgement, parts: Sequence[tuple[Clause, Judgement]], kept: Judgement | None
-    ) -> tuple[Judgement, str]:
-        """Let the clauses take part: what is denied does not count, and a second thing asked is seen."""
-        denied = {judged.best for clause, judged in parts if clause.denied}
-        if kept is not None and whole.best in denied and self._is_business(kept) and kept.best not in denied:
-            whole = kept
-        asked = [judged for clause, judged in parts if not clause.denied and self._is_business(judged)]
-        different = {judged.best for judged in asked}
-        if asked and (self._name(whole) in _SMALL_TALK or (len(different) > 1 and whole.best not in different)):
-            whole = asked[0]
-        others = [judged for judged in asked if judged.best != whole.best]
-        return whole, self._name(max(others, key=lambda judged: judged.trust)) if others else ""
-
-    def _is_business(self, judged: Judgement) -> bool:
-        return judged.trust >= self._profile.thresholds.sure and self._name(judged) not in _SMALL_TALK
-
-    def _name(self, judged: Judgement) -> str:
-        return self._model.intents[judged.best]
 
     def close(self) -> None:
         """Let the worker thread go."""
