@@ -28,8 +28,8 @@ _CHINESE_DENIAL = (
 )
 _ENGLISH_DENIAL = (
     r"(?:no[, ]+)?(?:(?:i|we|it|this|that)(?:'m| am| was|'s| is)? )?"
-    r"(?:not (?:a|an|the|my|for|about|after|interested|to|going|(?:ask|look|try|want|return|cancel|order|delet|clos|buy|"
-    r"exchang|chang|complain)\w*)|"
+    r"(?:not (?:a|an|the|my|for|about|after|interested|to|going|(?:ask|look|try|want|return|cancel|order|delet|clos|"
+    r"buy|exchang|chang|complain)\w*)|"
     r"(?:do not|don'?t|didn'?t|did not|haven'?t|have not|never|no longer) (?:want|need|ask\w*|say|said|mean|wish|plan|"
     r"cancel|return|refund|order|exchange|bought|buy)\w*)|"
     r"instead of|rather than|no need (?:to|for)|no (?:refund|exchange|return|replacement|cancell?ation)s?\b|"

@@ -47,11 +47,15 @@ class Examples:
     """The training examples as every view sees them."""
 
     def __init__(
-        self, surfaces: Mapping[str, Surface], vectors: Vectors | None, projection: Vectors | None, taught: int
+        self,
+        surfaces: Mapping[str, Surface],
+        vectors: Vectors | None,
+        projection: Vectors | None,
+        taught: int | None = None,
     ) -> None:
         """Keep the surface views and, when there is an encoder, what it makes of the examples.
 
-        The first ``taught`` have an intent; after them come messages from outside of the trade.
+        The first ``taught`` (all, when None) have an intent; after them come messages from outside of the trade.
 
         ``projection`` (encoder's dimensions, kept ones) leaves out the directions the examples do not use, which
         halves the time of a comparison; ``vectors`` (examples, kept ones) are projected already.

@@ -31,7 +31,6 @@ _RANKED = 5
 _MAX_BATCH = 32
 
 
-
 class EmbeddedRecogniser:
     """The embedded engine; numpy only, one worker thread, what arrives together is judged together."""
 

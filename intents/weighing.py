@@ -62,7 +62,7 @@ class Weigher:
         rest = whole.chances.copy()
         rest[list(denied)] = 0
         rest /= max(float(rest.sum()), 1e-6)
-        joined = Judgement((rest + kept.chances) / 2, kept.trust)
+        joined = Judgement(np.asarray((rest + kept.chances) / 2, np.float32), kept.trust)
         if joined.best == kept.best and self._is_business(kept):
             return kept
         return replace(joined, trust=min(whole.trust, self.thresholds.clarify))
