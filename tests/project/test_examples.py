@@ -74,7 +74,7 @@ def test_every_intent_is_written_in_both_scripts_and_in_pinyin() -> None:
     for example in _EXAMPLES:
         scripts[example.intent][detect(example.text)[1]] += 1
     wanted = (Script.HANS, Script.HANT, Script.PINYIN, Script.LATIN)
-    lacking = {intent: script for intent, found in scripts.items() for script in wanted if found[script] < 2}  # noqa: PLR2004
+    lacking = {intent: script for intent, found in scripts.items() for script in wanted if found[script] < 2}
     assert not lacking
 
 
@@ -119,7 +119,7 @@ def test_no_line_of_the_test_sets_is_taught(name: str) -> None:
     taught = {_bare(example.text) for example in _EXAMPLES} | {_bare(text) for text in read_outside(ROOT / "intents")}
     with (ROOT / "bench" / "data" / name).open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
-    assert len(rows) >= 400  # noqa: PLR2004
+    assert len(rows) >= 400
     equal = [row["id"] for row in rows if _bare(row["text"]).strip("0") and _bare(row["text"]) in taught]
     assert not equal
     texts = [row["text"] for row in rows]
