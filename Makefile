@@ -9,7 +9,7 @@ SELF := $(PY) -m pip --disable-pip-version-check install -q --no-deps --no-build
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench bench-pipeline soak bench-scaled wheel rasa bench-understanding clean
+.PHONY: help run test check format bench bench-pipeline soak bench-scaled bench-webhooks wheel rasa bench-understanding clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -46,6 +46,9 @@ bench-understanding: $(VENV)/test.stamp rasa ## measure the embedded engine besi
 
 bench-scaled: $(VENV)/test.stamp ## measure turns a second over PostgreSQL, Redis and two workers
 	@PYTHONPATH=. $(PY) bench/scaled.py $(ARGS)
+
+bench-webhooks: $(VENV)/test.stamp ## measure every channel's webhook and throw 100,000 mutated payloads at them
+	@PYTHONPATH=. $(PY) bench/webhooks.py --keep $(ARGS)
 
 wheel: $(VENV)/check.stamp $(VENV)/frontend.stamp ## build the wheel into dist/
 	@$(PY) -m build --wheel --no-isolation -o dist .

@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from turn import MESSAGES, Shop, fresh_shop, together
+from turn import Shop, fresh_shop, together
 
 from bot.channels.web.adapter import shopper_topic
 from bot.domain.ids import new_id
@@ -43,7 +43,7 @@ class LeanShop(Shop):
 
     async def post(self, token: str, number: int) -> None:
         """Post the shopper's next message."""
-        body = json.dumps({"id": f"message-{number}", "text": MESSAGES[number % len(MESSAGES)]}).encode()
+        body = json.dumps({"id": f"message-{number}", "text": self.words(token, number)}).encode()
         headers = [(b"authorization", f"Bearer {token}".encode()), (b"content-type", b"application/json")]
         scope = {
             "type": "http",

@@ -14,13 +14,15 @@ import platform
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import psycopg
 import uvloop
 
-from bot.app import House, open_house, open_worker
+from bot.app import House, demo_orders, import_orders, open_house, open_worker
 from bot.channels.web.adapter import shopper_topic
 from bot.commands import preparing
 from bot.config import Config, DatabaseSection, RedisSection, Secrets, Turns
@@ -32,7 +34,7 @@ from tests.redis_server import RedisServer
 MESSAGES = (
     "退款一般多久到账",
     "where is my parcel",
-    "W1234567",
+    "{order}",
     "0001",
     "谢谢",
     "几点有人工客服",
@@ -41,6 +43,18 @@ MESSAGES = (
 ACCOUNT = "bench"
 LATE_S = 30.0
 READY_WITHIN_S = 90.0
+
+
+def order_of(shopper: int) -> str:
+    """Name a shopper's own order: proving one and the same would make them all one customer."""
+    return f"W{3_000_000 + shopper}"
+
+
+async def import_own_orders(house: House, shoppers: range) -> None:
+    """Give each shopper an order like the demo's first, whose telephone ends in 0001."""
+    like = next(order for order in demo_orders(house.clock) if order.phone_last4 == "0001")
+    orders = [replace(like, number=order_of(each)) for each in shoppers]
+    await import_orders(house.stores, orders, house.clock, lambda _: None)
 
 
 def work(config: Config, secrets: Secrets, ready: object) -> None:
@@ -60,7 +74,7 @@ async def visit(house: House, shopper: int, turns: int, waits: tuple[list[float]
     bells = house.live.subscribe([shopper_topic(ACCOUNT, sender.channel_user_id)])
     acknowledged, answered = waits
     for number in range(turns):
-        text = MESSAGES[number % len(MESSAGES)]
+        text = MESSAGES[number % len(MESSAGES)].format(order=order_of(shopper))
         message = InboundMessage(sender, f"{shopper}-{number}", MessageKind.TEXT, house.clock.now(), text)
         begin = time.perf_counter()
         await house.intake.accept([message])
@@ -71,14 +85,50 @@ async def visit(house: House, shopper: int, turns: int, waits: tuple[list[float]
         answered.append(1000 * (time.perf_counter() - begin))
 
 
-async def measure(config: Config, secrets: Secrets, options: argparse.Namespace, parts: dict[str, list[int]]) -> None:
+class Tally:
+    """What the database was asked to do so far, by all processes; asking is not counted."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = psycopg.connect(url.replace("+psycopg", ""), autocommit=True)
+        self._connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+
+    def counts(self) -> dict[str, int]:
+        """Count statements (BEGIN and COMMIT too), transactions that wrote, and syncs of the log."""
+        found = self._connection.execute(
+            """SELECT (SELECT coalesce(sum(calls), 0) FROM pg_stat_statements
+                        WHERE query NOT LIKE '%pg_stat_statements%' AND dbid = (
+                              SELECT oid FROM pg_database WHERE datname = current_database())),
+                      pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+                      (SELECT sum(fsyncs) FROM pg_stat_io WHERE object = 'wal')"""
+        ).fetchone()
+        return dict(zip(("statements", "commits", "syncs of the log"), map(int, found or ()), strict=True))
+
+    def top(self, turns: int) -> list[str]:
+        """List the statements given most often."""
+        rows = self._connection.execute(
+            """SELECT calls, regexp_replace(query, '\\s+', ' ', 'g') FROM pg_stat_statements
+                WHERE query NOT LIKE '%pg_stat_statements%' ORDER BY calls DESC LIMIT 40"""
+        )
+        return [f"{calls / turns:7.2f}  {query[:150]}" for calls, query in rows]
+
+    def forget(self) -> None:
+        """Start again from zero."""
+        self._connection.execute("SELECT pg_stat_statements_reset()")
+
+
+async def measure(
+    config: Config, secrets: Secrets, options: argparse.Namespace, parts: dict[str, list[int]], tally: Tally
+) -> None:
     """Let the shoppers talk, first to warm up; ``parts`` are processes by name."""
     async with open_house(config, secrets, SystemClock()) as house:
         await house.live.ready()  # type: ignore[attr-defined]
+        await import_own_orders(house, range(-options.shoppers, options.shoppers))
         await asyncio.gather(*(visit(house, -1 - each, 5, ([], [])) for each in range(options.shoppers)))
         waits: tuple[list[float], list[float]] = ([], [])
         turns = options.load // options.shoppers
         before = {name: cpu_s(*pids) for name, pids in parts.items()}
+        tally.forget()
+        asked = tally.counts()
         web = time.process_time()
         begin = time.perf_counter()
         await asyncio.gather(*(visit(house, each, turns, waits) for each in range(options.shoppers)))
@@ -91,6 +141,10 @@ async def measure(config: Config, secrets: Secrets, options: argparse.Namespace,
     each = ", ".join(f"{name} {cost:.1f}" for name, cost in costs.items())
     print(f"processor time a turn: {sum(costs.values()):.1f} ms ({each})")
     print(f"{'turns a second that use up two cores':46}{2000 / sum(costs.values()):9.0f}")
+    now = tally.counts()
+    print("of the database a turn: " + ", ".join(f"{(now[name] - asked[name]) / done:.1f} {name}" for name in now))
+    if options.statements:
+        print("\n".join(tally.top(done)))
 
 
 def cpu_s(*roots: int) -> float:
@@ -125,7 +179,7 @@ def run(options: argparse.Namespace) -> None:
     """Start servers and workers, measure, stop them."""
     context = get_context("spawn")
     workers: list[BaseProcess] = []
-    postgresql, redis = PostgresqlServer(durable=True, synced=True), RedisServer()
+    postgresql, redis = PostgresqlServer(durable=True, synced=True, counting=True), RedisServer()
     try:
         postgresql.start()
         redis.start()
@@ -150,7 +204,7 @@ def run(options: argparse.Namespace) -> None:
                 "PostgreSQL": [postgresql.pid],
                 "Redis": [redis.pid],
             }
-            uvloop.run(measure(config, secrets, options, parts))
+            uvloop.run(measure(config, secrets, options, parts, Tally(config.database.url)))
             for worker in workers:
                 worker.kill()
                 worker.join()
@@ -165,6 +219,7 @@ def main() -> None:
     parser.add_argument("--load", type=int, default=3000, help="turns altogether")
     parser.add_argument("--shoppers", type=int, default=32, help="how many shoppers at once")
     parser.add_argument("--workers", type=int, default=2, help="how many workers")
+    parser.add_argument("--statements", action="store_true", help="list the statements given most often")
     parser.add_argument("--data-dir", type=Path, help="where a trained model lies or is to be kept")
     run(parser.parse_args())
 

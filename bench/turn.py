@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -24,24 +25,28 @@ from fastapi import FastAPI
 
 from bot import app as house
 from bot.channels.web.adapter import shopper_topic
+from bot.channels.web.gate import Rates
 from bot.channels.web.routes import WidgetPorts, WidgetSettings, build_router
 from bot.channels.web.tokens import VisitorTokens
 from bot.commands import preparing
 from bot.config import Config, DatabaseSection, Secrets, Turns
-from bot.domain.clock import SystemClock
-from bot.domain.line_ports import TurnCommit
+from bot.domain.clock import Clock, SystemClock
+from bot.domain.line_ports import TurnCommit, TurnOutbox
+from bot.domain.orders import Order
 
 MESSAGES = (
     "退款一般多久到账",
     "where is my parcel",
-    "W1234567",
-    "0001",
+    "W{order}",
+    "{digits}",
     "谢谢",
     "几点有人工客服",
     "ship to Hong Kong?",
 )
 WARM_UP_TURNS = 30
 UNLIMITED = "1000000/second"
+FIRST_ORDER = 2_000_000
+ORDERS = 1000
 
 
 class Shop:
@@ -56,19 +61,26 @@ class Shop:
             messages_per_visitor=UNLIMITED, messages_per_address=UNLIMITED, sessions_per_address=UNLIMITED
         )
         self.account = settings.account
+        self._orders: dict[str, int] = {}
         self.tokens = VisitorTokens(opened.secrets.secret_key, settings.account, opened.clock)
         ports = WidgetPorts(opened.intake.accept, opened.stores.stream, opened.live, opened.clock)
         application = self.application = FastAPI()
-        application.include_router(build_router(settings, ports, self.tokens))
+        application.include_router(build_router(settings, ports, self.tokens, Rates(opened.shared.rates)))
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://shop")
 
-    async def _noted(self, commit: TurnCommit) -> None:
-        await self._commit(commit)
+    async def _noted(self, commit: TurnCommit) -> TurnOutbox:
+        put = await self._commit(commit)
         self.committed.set()
+        return put
+
+    def words(self, token: str, number: int) -> str:
+        """Give a visitor's next words; each asks for an order of his own."""
+        order = self._orders.setdefault(token, len(self._orders) % ORDERS)
+        return MESSAGES[number % len(MESSAGES)].format(order=FIRST_ORDER + order, digits=f"{order:04}")
 
     async def post(self, token: str, number: int) -> None:
         """Post the shopper's next message."""
-        body = {"id": f"message-{number}", "text": MESSAGES[number % len(MESSAGES)]}
+        body = {"id": f"message-{number}", "text": self.words(token, number)}
         response = await self.http.post("/widget/messages", headers={"Authorization": f"Bearer {token}"}, json=body)
         response.raise_for_status()
 
@@ -81,7 +93,14 @@ async def fresh_shop(folder: Path) -> AsyncIterator[Shop]:
     )
     prepared = await asyncio.to_thread(preparing.prepare, config, Secrets(), demo=True)
     async with house.open_house(config, prepared.secrets, SystemClock()) as opened:
+        await house.import_orders(opened.stores, _orders(opened.clock), opened.clock, lambda _: None)
         yield Shop(opened)
+
+
+def _orders(clock: Clock) -> list[Order]:
+    """Make orders like one of the demo's, so that no two visitors ask for the same."""
+    like = next(order for order in house.demo_orders(clock) if order.number == "W1234567")
+    return [replace(like, number=f"W{FIRST_ORDER + number}", phone_last4=f"{number:04}") for number in range(ORDERS)]
 
 
 async def alone(shop: Shop, turns: int) -> tuple[list[float], list[float]]:

@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from bot.commands import channels, chat, config, deadletters, evaluate, keeping, orders, people, serve, train, work
+from bot.commands import (
+    channels,
+    chat,
+    config,
+    deadletters,
+    evaluate,
+    keeping,
+    knowledge,
+    orders,
+    people,
+    serve,
+    train,
+    work,
+)
 from bot.commands.screen import trouble, words
 from bot.domain.errors import XiaoerError
 
@@ -29,6 +42,7 @@ application.command()(keeping.migrate)
 application.command()(keeping.backup)
 application.command()(keeping.restore)
 application.add_typer(orders.commands, name="orders")
+application.add_typer(knowledge.commands, name="knowledge")
 application.add_typer(people.commands, name="people")
 application.add_typer(deadletters.commands, name="deadletters")
 application.add_typer(channels.commands, name="channels")

@@ -12,11 +12,11 @@ from bot.wiring.checking import check_channel, connect_telegram
 from bot.wiring.health import make_worker_application
 from bot.wiring.house import House, make_services, make_terminal, open_house
 from bot.wiring.keeping import back_up, migrate, move, restore
+from bot.wiring.phones import Simulation, make_phone_application, simulate
 from bot.wiring.preparation import (
     data_place,
     database_url,
     intents_folder,
-    load_recogniser,
     model_folder,
     model_is_current,
     train,
@@ -32,6 +32,7 @@ from bot.wiring.stores import (
     make_renderer,
     make_stores,
     open_stores,
+    read_entries,
     read_orders,
 )
 from bot.wiring.tencent import wechat_oa_settings, wecom_kf_settings
@@ -41,7 +42,6 @@ from bot.wiring.understanding import (
     OpenEngine,
     engine_place,
     open_engine,
-    open_recogniser,
     rasa_folder,
     rasa_is_current,
     train_engine,
@@ -55,6 +55,7 @@ __all__ = [
     "House",
     "Notice",
     "OpenEngine",
+    "Simulation",
     "Stores",
     "WebApplication",
     "Worker",
@@ -69,8 +70,8 @@ __all__ = [
     "engine_place",
     "import_orders",
     "intents_folder",
-    "load_recogniser",
     "make_desk_people",
+    "make_phone_application",
     "make_renderer",
     "make_routers",
     "make_services",
@@ -85,14 +86,15 @@ __all__ = [
     "open_channels",
     "open_engine",
     "open_house",
-    "open_recogniser",
     "open_stores",
     "open_worker",
     "rasa_folder",
     "rasa_is_current",
+    "read_entries",
     "read_orders",
     "restore",
     "set_up_logs",
+    "simulate",
     "telegram_settings",
     "train",
     "train_engine",

@@ -21,6 +21,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from bot.config_channels import Channels, Section
+from bot.config_media import MediaSection
+from bot.config_service import Service, Surveys
 from bot.config_values import ClockTime, DatabaseUrl, Pattern, RedisUrl, Zone
 from bot.domain.errors import ConfigError
 
@@ -180,6 +182,9 @@ class Config(Section):
     responses: Responses = Field(Responses(), description="What the bot says.")
     turns: Turns = Field(Turns(), description="How messages become turns.")
     channels: Channels = Field(Channels(), description="The platforms we talk on.")
+    service: Service = Field(Service(), description="What shoppers who wait are promised.")
+    surveys: Surveys = Field(Surveys(), description="Asking shoppers how it was.")
+    media: MediaSection = Field(MediaSection(), description="Pictures, voice, films and files that people send.")
     console: ConsoleSection = Field(ConsoleSection(), description="The pages for agents and managers.")
 
     @model_validator(mode="after")
@@ -276,7 +281,8 @@ def _unknown_key(key: str, parent: str, known: tuple[str, ...]) -> str:
 def _siblings(location: tuple[int | str, ...]) -> tuple[str, ...]:
     section: Any = Config
     for part in location:
-        section = section.model_fields[str(part)].annotation
+        inner = typing.get_args(section)
+        section = inner[0] if isinstance(part, int) and inner else section.model_fields[str(part)].annotation
     return tuple(section.model_fields)
 
 
@@ -284,8 +290,9 @@ def _type_name(field: FieldInfo) -> str:
     if isinstance(field.annotation, type):
         return field.annotation.__name__
     if typing.get_origin(field.annotation) is tuple:
-        return "list of texts"
-    return re.sub(r"\b(?:typing|pathlib|pydantic\.networks)\.", "", str(field.annotation))
+        return "list of texts" if str in typing.get_args(field.annotation) else "list"
+    plain = re.sub(r"\b(?:typing|pathlib|pydantic\.networks)\.", "", str(field.annotation))
+    return re.sub(r"Optional\[Annotated\[(\w+), .*\]\]", r"\1 | None", plain)
 
 
 def _default(field: FieldInfo) -> str:

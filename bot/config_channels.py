@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bot.domain.windows import places
 
 QuietTime = Annotated[float | None, Field(ge=0, le=5)]
 _QUIET_TIME = "Seconds to wait for more of a burst here, instead of xiaoer.turns.quiet_time_s."
@@ -80,12 +82,36 @@ class LineChannel(Section):
     quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
 
 
+class WhatsappTemplate(Section):
+    """A message template that WhatsApp has approved, as it stands in WhatsApp Manager."""
+
+    name: str = Field(description="The template's name.", pattern=r"^[a-z0-9_]{1,512}$")
+    language: str = Field(description="Its language code, like zh_CN or en_US.", pattern=r"^[A-Za-z_]{2,10}$")
+    text: str = Field(description="Its body, with {{1}} for the first variable.", min_length=1, max_length=1024)
+    variables: tuple[str, ...] = Field((), description="What agents are asked for, one label a variable.")
+
+    @model_validator(mode="after")
+    def _count(self) -> Self:
+        wanted = set(range(1, len(self.variables) + 1))
+        if places(self.text) != wanted:
+            raise ValueError(
+                f"the text of template {self.name!r} has the places {sorted(places(self.text))}, but {len(wanted)} "
+                "variables are named; name one for each of {{1}}, {{2}}, ..."
+            )
+        return self
+
+
 class WhatsappChannel(Section):
     """WhatsApp Cloud API; needs XIAOER_WHATSAPP_TOKEN, XIAOER_META_APP_SECRET and XIAOER_META_VERIFY_TOKEN."""
 
     enabled: bool = Field(default=False, description="Receive and send over WhatsApp's Cloud API.")
     phone_number_id: str = Field("", description="The id of the business phone number (not the number itself).")
     account: str = Field("main", description="A name of your own for this number.", min_length=1)
+    templates: tuple[WhatsappTemplate, ...] = Field(
+        (),
+        description="Approved templates that agents may send when the window is closed, each with name, language, text "
+        "({{1}} for the first variable) and variables (a label for each).",
+    )
     api_base: str = Field(_GRAPH, description="Where the Graph API is reached, with its version.")
     quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
 

@@ -34,7 +34,7 @@ def entries(services: Services) -> dict[str, HandlerEntry]:
 
 async def _answer(services: Services, turn: Turn) -> Outcome:
     entry = services.knowledge.entry(turn.intent)
-    answer = entry.answers.get(turn.locale.base, "") if entry else ""
+    answer = entry.answer_in(turn.locale.base) if entry else ""
     if not answer:
         return Outcome(replies=(Reply("faq.unknown", {}, (HUMAN,)),))
     follow = _DO_IT.get(turn.intent)

@@ -34,6 +34,7 @@ _SAID_CHARS = 200
 _GOOD_SCORE = 4
 _HIGHEST = 5
 _GLAD = 0.0
+_PRESSED = "button"
 
 
 def parse_score(message: InboundMessage, recognition: Recognition) -> ParsedSlot:
@@ -164,7 +165,7 @@ def _say_slot(services: Services, form: Form | None, name: str, value: Any, loca
 async def _rate(turn: Turn) -> Outcome:
     score = turn.recognition.entity("score")
     if score:
-        return _rated(int(float(score)), turn.text)
+        return _rated(_number(score), "" if turn.recognition.engine == _PRESSED else turn.text)
     if turn.message.kind is MessageKind.BUTTON or not turn.text:
         return Outcome(start_form=RATING_FORM.name)
     # Praise or blame without a number is kept as it is said.
@@ -174,7 +175,13 @@ async def _rate(turn: Turn) -> Outcome:
 
 
 async def _rate_asked(turn: Turn) -> Outcome:
-    return _rated(int(float(str(turn.slots.get("score") or _HIGHEST))), "")
+    return _rated(_number(str(turn.slots.get("score") or _HIGHEST)), "")
+
+
+def _number(score: str) -> int:
+    """Read a score; what no button of ours holds counts as the highest."""
+    found = re.search(r"\d", score)
+    return int(found.group()) if found else _HIGHEST
 
 
 def _rated(score: int, words: str) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -37,6 +37,24 @@ class BusinessHours:
             if opening > local and opening.weekday() in self.weekdays:
                 return opening
         return local + timedelta(days=1)
+
+    def after(self, since: datetime, open_time: timedelta) -> datetime:
+        """Give the moment (UTC) by which the counter has been staffed for ``open_time`` since ``since``.
+
+        A shop that never opens counts as always open.
+        """
+        if not self.weekdays or self.closes <= self.opens:
+            return since + open_time
+        at, left = since, open_time
+        while True:
+            if not self.is_open(at):
+                at = self.next_opening(at)
+            local = at.astimezone(ZoneInfo(self.timezone))
+            closing = datetime.combine(local.date(), self.closes, local.tzinfo).astimezone(UTC)
+            if at + left <= closing:
+                return (at + left).astimezone(UTC)
+            left -= closing - at
+            at = closing
 
 
 @dataclass(frozen=True, slots=True)

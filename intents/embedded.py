@@ -13,19 +13,23 @@ from numpy.typing import NDArray
 
 from bot.domain.clock import Clock
 from bot.domain.errors import ConfigError, ModelRefused
+from bot.domain.understanding import FAQ_PREFIX
 from intents import model as models
-from intents.encoder import Encoder, knower, load_encoder
+from intents.encoder import Encoder, Vectors, knower, load_encoder
 from intents.encodings import EncodingCache
 from intents.fusion import PINYIN, group_of
 from intents.lesson import NO_INTENT, Lesson, Texts, compare, learn
 from intents.model import FULL, SURFACE_ONLY, Model
+from intents.nearness import Lesson as NearnessLesson
+from intents.nearness import Nearness, learn_nearness
 from intents.numbers import compile_shapes
 from intents.reading import read
 from intents.recogniser import EmbeddedRecogniser
+from intents.retrieval import VIEW, Rarity, Reader, TaughtTopics
 from intents.shapes import Shapes
 from intents.spelling import Speller
 from intents.training import deal_folds
-from intents.training_data import Example, hash_data, read_examples, read_outside
+from intents.training_data import Example, hash_data, read_examples, read_knowledge, read_outside
 
 Progress = Callable[[str, float], None]
 _A_DAY = date(2024, 1, 1)
@@ -60,19 +64,26 @@ def train_with(source: Path, model_dir: Path, progress: Progress, encoder: Encod
     data = read_examples(source)
     labels, intents = _labels(data)
     outside = read_outside(source)
-    texts = _read((*(example.text for example in data), *outside), model_dir, encoder, progress)
+    plain, texts = _read((*(example.text for example in data), *outside), model_dir, encoder, progress)
     examples, rows = compare(texts, len(data))
-    labels = np.append(labels, np.full(len(outside), NO_INTENT))
-    lesson = Lesson(labels, deal_folds(labels, _twins(texts.words)), texts.groups)
+    all_labels = np.append(labels, np.full(len(outside), NO_INTENT))
+    lesson = Lesson(all_labels, deal_folds(all_labels, _twins(texts.words)), texts.groups)
     profiles, coefficients, accuracy = learn(examples, rows, lesson, progress)
+    taught = TaughtTopics(intents, labels.astype(np.int32), examples)
+    reader = Reader(Rarity(examples.surfaces[VIEW].vocabulary), encoder)
+    nearness = _nearness(source, (plain, texts.vectors), taught, reader)
     progress("saving", 0.0)
-    models.save(Model(stamp, intents, examples, coefficients, profiles), model_dir)
+    model = Model(stamp, intents, examples, coefficients, profiles, labels.astype(np.int32), nearness)
+    models.save(model, model_dir)
     progress("saving", 1.0)
     engine = FULL if FULL in profiles else SURFACE_ONLY
     return TrainingReport(len(data), len(intents), time.perf_counter() - started, accuracy, engine)
 
 
-def _read(messages: Sequence[str], model_dir: Path, encoder: Encoder | None, progress: Progress) -> Texts:
+def _read(
+    messages: Sequence[str], model_dir: Path, encoder: Encoder | None, progress: Progress
+) -> tuple[tuple[str, ...], Texts]:
+    """Give the bare words of messages as they are written, and the messages as the views see them."""
     shapes = compile_shapes(Shapes())
     readings = [read(text, shapes, _A_DAY) for text in messages]
     progress("reading", 1.0)
@@ -83,7 +94,18 @@ def _read(messages: Sequence[str], model_dir: Path, encoder: Encoder | None, pro
         for reading, group in zip(readings, groups, strict=True)
     )
     vectors = EncodingCache(model_dir, encoder).encode(words, progress) if encoder else None
-    return Texts(words, groups, vectors)
+    return tuple(reading.words for reading in readings), Texts(words, groups, vectors)
+
+
+def _nearness(
+    source: Path, encoded: tuple[Sequence[str], Vectors | None], taught: TaughtTopics, reader: Reader
+) -> Nearness:
+    words, encodings = encoded
+    vectors = {} if encodings is None else dict(zip(words, encodings, strict=True))
+    strangers = [example.text for example in read_examples(source) if not example.intent.startswith(FAQ_PREFIX)]
+    strangers += read_outside(source)
+    examples = words[: len(words) - len(read_outside(source))]
+    return learn_nearness(NearnessLesson(read_knowledge(source), strangers, examples, taught, vectors), reader)
 
 
 def _labels(data: Sequence[Example]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
@@ -116,5 +138,12 @@ def is_current(source: Path, model_dir: Path) -> bool:
 
 def load(model_dir: Path, source: Path, clock: Clock, shapes: Shapes | None = None) -> EmbeddedRecogniser:
     """Load the current model; ModelRefused when it does not fit the data, the code or the encoder."""
+    return load_with(model_dir, source, (clock, shapes or Shapes()), load_encoder())
+
+
+def load_with(
+    model_dir: Path, source: Path, about: tuple[Clock, Shapes], encoder: Encoder | None
+) -> EmbeddedRecogniser:
+    """Load the current model with an encoder that is loaded already, or without one (None)."""
     model = models.load(model_dir, models.stamp_now(hash_data(source)))
-    return EmbeddedRecogniser(model, load_encoder(), clock, shapes or Shapes())
+    return EmbeddedRecogniser(model, encoder, *about)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,9 @@ _BATCH = 128
 class EncodingCache:
     """Vectors of texts by the hash of text and encoder, kept in one file."""
 
-    def __init__(self, model_dir: Path, encoder: Encoder) -> None:
+    def __init__(self, model_dir: Path, encoder: Encoder, file: str = _FILE) -> None:
         """Open the cache of ``model_dir``; an unreadable file counts as an empty one."""
-        self._path = model_dir / _FILE
+        self._path = model_dir / file
         self._encoder = encoder
         self._known = self._read()
 
@@ -48,11 +48,20 @@ class EncodingCache:
             self._write(sorted(set(keys)))
         return np.stack([self._known[key] for key in keys]).astype(np.float32)
 
+    def known(self, texts: Iterable[str]) -> dict[str, Vectors]:
+        """Give the vectors that are remembered, by text."""
+        return {text: self._known[key] for text in texts if (key := self._key(text)) in self._known}
+
+    def keep(self, vectors: Mapping[str, Vectors]) -> None:
+        """Remember exactly these vectors, by text."""
+        self._known = {self._key(text): vector for text, vector in vectors.items()}
+        self._write(sorted(self._known))
+
     def _key(self, text: str) -> str:
         return hashlib.sha256(f"{self._encoder.name}\n{text}".encode()).hexdigest()[:32]
 
     def _write(self, keys: Sequence[str]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._path.with_name(f"{_FILE}.{os.getpid()}.npz")
+        beside = self._path.with_name(f"{self._path.name}.{os.getpid()}.npz")
         np.savez(beside, keys=np.array(keys), vectors=np.stack([self._known[key] for key in keys]))
         beside.replace(self._path)

@@ -8,40 +8,37 @@ from datetime import date
 from itertools import islice
 
 from bot.domain.understanding import Entity, Expectation
+from intents.amounts import find_amounts
 from intents.categories import find_categories
 from intents.dates import find_dates
 from intents.normalising import Folded
 from intents.numbers import NumberShapes, find_numbers
-from intents.numerals import NUMBER, plain, read_number
+from intents.numerals import NUMBER, read_number
+from intents.products import find_products
 
 MASKED = ("order_number", "ticket_number", "tracking_number", "phone", "email")
 """Entities whose characters say nothing about the intent."""
 
 _EMAIL = re.compile(r"[a-zA-Z0-9._%+\-]{1,64}@[a-zA-Z0-9\-]{1,63}(?:\.[a-zA-Z0-9\-]{1,63}){0,3}\.[a-zA-Z]{2,24}")
-_BIG = r"(?:(?<!\d)\d{1,3}(?:,\d{3}){1,4}(?:\.\d{1,2})?|" + NUMBER[3:]
-_AMOUNT = re.compile(
-    rf"(?:[¥$€£]|us\$|hk\$|rmb|cny|usd)\s?(?P<first>{_BIG})|"
-    rf"(?P<second>{_BIG})\s?(?:元|块钱|块|圆|人民币|rmb|cny|usd|hkd|dollars?|bucks|yuan|kuai|euros?|刀(?!具)|"
-    rf"港币|美元)"
-    rf"(?P<dime>[一二两三四五六七八九\d](?!\d)毛?)?"
-)
 _SCORE = re.compile(
     rf"(?P<given>{NUMBER})\s?(?:/|out of|／)\s?(?P<full>10|5|100|ten|five)(?![\d/])|"
     rf"(?P<words>one|two|three|four|five|six|seven|eight|nine|ten) (?:/|out of) (?P<wordsfull>10|5|ten|five)|"
     rf"(?P<stars>[一二两三四五\d](?:\.\d)?|半|one|two|three|four|five|zero|零)[ -]?(?P<star>颗?星(?!期|座|球|"
     rf"级酒店)|stars?\b)|"
     rf"(?P<points>{NUMBER})\s?分(?!钟|期|之|店|类|开|别|享|批|销|子|成|手|付|配|两|三|几|多)|"
-    rf"(?P<full2>满分)(?!是)"
+    rf"(?P<full2>满分)(?!是)|"
+    rf"(?P<drawn>(?:⭐️?|🌟️?|★){{1,5}}(?!⭐|🌟|★))|"
+    rf"\b(?:solid|full|perfect|easy|straight|honest|firm) (?P<straight>10|[1-9])\b(?! ?(?:%|/|out of|days?|hours?))"
 )
-_POINT_WORDS = re.compile(r"打|给|评|分|rate|score|满意|服务|我(?:给|打)")
+_POINT_WORDS = re.compile(r"打|给|俾|畀|评|分|rate|score|满意|服务|我(?:给|打)")
 _BARE_SCORE = re.compile(r"\s*(10|[0-9]|[零一二两三四五六七八九十])\s*[分星颗]?\s*[!！。.~]*\s*")
-_BARE_AMOUNT = re.compile(rf"\s*({NUMBER})\s*")
 _BARE_CODE = re.compile(r"\s*#?[A-Za-z0-9][A-Za-z0-9 \-]{3,40}\s*")
 _CODE_WITHIN = re.compile(r"(?<![A-Za-z0-9])#?[A-Za-z]{0,3}\d(?:[ -]?\d){3,19}(?![A-Za-z0-9])")
 _ASKED_CODE_DIGITS = 4
 _SHORT_ANSWER_CHARS = 40
 _DATE_WORDS = re.compile(r"月|日|号|买|下单|收到|到货|\bon\b|since|order|bought|arriv|before|after|deliver")
 _HIGHEST = 5
+_DRAWN_STARS = "⭐🌟★"
 _MOST = 12
 """Entities of one kind we read in a message; more is noise."""
 
@@ -60,6 +57,11 @@ def find_entities(folded: Folded, shapes: NumberShapes, today: date, expectation
                 numbers.append((entity.start, entity.end))
                 found.append(entity)
     found.extend(_spanned(folded, "complaint_category", find_categories(folded.simplified)))
+    found.extend(
+        entity
+        for entity in _spanned(folded, "product", find_products(folded.simplified))
+        if not _overlaps(entity, numbers)
+    )
     return tuple(sorted(found, key=lambda entity: (entity.name == "complaint_category", entity.start)))
 
 
@@ -101,16 +103,7 @@ def _dates(folded: Folded, today: date) -> Iterator[Entity]:
 
 
 def _amounts(folded: Folded, asked: str) -> Iterator[Entity]:
-    for found in islice(_AMOUNT.finditer(folded.simplified), _MOST):
-        number = read_number(found["first"] or found["second"])
-        if number is not None:
-            dime = read_number(found["dime"].rstrip("毛")) if found["dime"] else None
-            value = plain(number + dime / 10 if dime else number)
-            yield Entity("amount", value, *folded.span(*found.span()))
-    bare = _BARE_AMOUNT.fullmatch(folded.simplified) if asked == "amount" else None
-    number = read_number(bare.group(1)) if bare else None
-    if bare and number is not None:
-        yield Entity("amount", plain(number), *folded.span(*bare.span(1)))
+    return _spanned(folded, "amount", find_amounts(folded.simplified, asked))
 
 
 def _scores(folded: Folded, asked: str) -> Iterator[Entity]:
@@ -130,18 +123,22 @@ def _scores(folded: Folded, asked: str) -> Iterator[Entity]:
 def _score(found: re.Match[str], text: str) -> int | None:
     if found["full2"]:
         return _HIGHEST if _POINT_WORDS.search(text) else None
+    if found["drawn"]:
+        return sum(char in _DRAWN_STARS for char in found["drawn"])
     if found["given"] and found.group().count("/") and _DATE_WORDS.search(text):
         return None
-    given = found["given"] or found["words"] or found["stars"] or found["points"]
+    given = found["given"] or found["words"] or found["stars"] or found["points"] or found["straight"]
     number = 0.5 if given == "半" else read_number(given)
-    if number is None:
-        return None
-    full = read_number(found["full"] or found["wordsfull"] or "") if not (found["stars"] or found["points"]) else None
-    if found["points"]:
-        if not _POINT_WORDS.search(text.replace(found.group(), "")):
+    return None if number is None else _on_its_scale(number, found, text)
+
+
+def _on_its_scale(number: float, found: re.Match[str], text: str) -> int | None:
+    full = read_number(found["full"] or found["wordsfull"] or "")
+    if found["points"] or found["straight"]:
+        if found["points"] and not _POINT_WORDS.search(text.replace(found.group(), "")):
             return None
         full = _HIGHEST if number <= _HIGHEST else 10 if number <= 10 else 100  # noqa: PLR2004
-    full = full or _HIGHEST
+    full = _HIGHEST if found["stars"] else full or _HIGHEST
     return None if number > full else _to_five(number, int(full))
 
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ import numpy as np
 
 from bot.domain.errors import ModelRefused
 from intents.encoder import encoder_name
-from intents.features import Floats, Postings, Vocabulary
+from intents.features import Floats, Ints, Postings, Vocabulary
 from intents.fusion import Fusion, Thresholds
 from intents.kernels import Examples, Head, Surface
+from intents.nearness import UNLEARNED, Nearness
 
-FORMAT = 2
+FORMAT = 3
 FULL = "embedded"
 SURFACE_ONLY = "embedded-surface"
 _POINTER = "current.json"
@@ -51,13 +52,20 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Everything that is learned; ``coefficients`` by head, each (examples, intents)."""
+    """Everything that is learned; ``coefficients`` by head, each (examples, intents).
+
+    ``labels`` give each example's place in ``intents``; ``nearness`` is when a knowledge entry answers; ``name`` is
+    that of the folder it was loaded from.
+    """
 
     stamp: Stamp
     intents: tuple[str, ...]
     examples: Examples
     coefficients: Mapping[str, Floats]
     profiles: Mapping[str, Profile]
+    labels: Ints = field(default_factory=lambda: np.zeros(0, np.int32))
+    nearness: Nearness = UNLEARNED
+    name: str = ""
 
 
 @lru_cache(maxsize=1)
@@ -87,6 +95,7 @@ def save(model: Model, model_dir: Path) -> Path:
         "stamp": asdict(model.stamp),
         "intents": list(model.intents),
         "profiles": {name: _profile_json(profile) for name, profile in model.profiles.items()},
+        "nearness": model.nearness.to_json(),
         "files": {name: _hash_file(folder / name) for name in (_ARRAYS, _VOCABULARY)},
     }
     (folder / _MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
@@ -108,6 +117,11 @@ def _remove_old(model_dir: Path, newest: Path) -> None:
     folders.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     for folder in folders[_KEPT_MODELS - 1 :]:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def pointer(model_dir: Path) -> Path:
+    """Name the file that says which model is the current one; it is replaced in one step."""
+    return model_dir / _POINTER
 
 
 def current_folder(model_dir: Path) -> Path:
@@ -177,7 +191,10 @@ def _read(folder: Path, manifest: Mapping[str, Any]) -> Model:
     heads = {name.removeprefix("head."): array for name, array in arrays.items() if name.startswith("head.")}
     profiles = {name: _profile(data) for name, data in manifest["profiles"].items()}
     examples = Examples(surfaces, arrays.get("vectors"), arrays.get("projection"), int(arrays["taught"]))
-    return Model(Stamp(**manifest["stamp"]), tuple(manifest["intents"]), examples, heads, profiles)
+    nearness = Nearness.from_json(manifest["nearness"])
+    intents = tuple(manifest["intents"])
+    stamp = Stamp(**manifest["stamp"])
+    return Model(stamp, intents, examples, heads, profiles, arrays["labels"], nearness, folder.name)
 
 
 def _surface(name: str, features: list[str], arrays: Mapping[str, Any]) -> Surface:
@@ -189,6 +206,7 @@ def _surface(name: str, features: list[str], arrays: Mapping[str, Any]) -> Surfa
 
 def _arrays(model: Model) -> dict[str, Any]:
     arrays: dict[str, Any] = {f"head.{name}": array for name, array in model.coefficients.items()}
+    arrays["labels"] = model.labels
     arrays["examples"] = np.array(len(next(iter(model.coefficients.values()))))
     arrays["taught"] = np.array(model.examples.taught)
     if model.examples.vectors is not None:

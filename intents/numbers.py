@@ -17,7 +17,9 @@ _ITEM = rf"(?:\d+|[零〇一二三四五六七八九幺两](?![十百千万])|\b
 _RUN = re.compile(rf"{_ITEM}(?:[ \-.·]{{0,2}}{_ITEM})*")
 _PREFIX = re.compile(r"(?<![A-Za-z0-9])(#?[ ]?[A-Za-z]{1,4})[-_]?$|(#)[ ]?$")
 _SPACED_PREFIX = re.compile(r"(?<![A-Za-z0-9])(#[ ]?[A-Z]{1,3}|[A-HJ-Z]|(?i:TK|SF|YT|JD))[ ]$")
-_MIXED_CODE = re.compile(r"(?<![A-Za-z0-9@.])(?=[A-Za-z0-9]*\d[A-Za-z0-9]*\d)[A-Za-z][A-Za-z0-9]{7,24}(?![A-Za-z0-9@])")
+_MIXED_CODE = re.compile(
+    r"(?<![A-Za-z0-9@.])(?=[A-Za-z0-9]*\d[A-Za-z0-9]*\d)(?=\d{0,2}[A-Za-z])[A-Za-z0-9]{8,25}(?![A-Za-z0-9@])"
+)
 _PHONE = re.compile(
     r"(?<![\dA-Za-z])(?:(?:\+|00)?86[ -]?)?(1[3-9]\d(?:[ -]?\d{4}){2})(?!\d)|"
     r"(?<![\dA-Za-z])(\+[1-9]\d{0,2}(?:[ -]?\(?\d{1,4}\)?){2,5})(?!\d)"
@@ -25,7 +27,7 @@ _PHONE = re.compile(
 _DATE_LIKE = re.compile(r"^(?:20\d\d[-. ]\d{1,2}[-. ]\d{1,2}|\d{1,2}[-.]\d{1,2}[-.]20\d\d)(?: \d{1,2})?$")
 _MIN_JOINED = 7
 _MAX_PIECE = 8
-_CONTEXT_CHARS = 14
+_CONTEXT_CHARS = 18
 _TRACKING_WORDS = re.compile(r"运单|快递单|物流单|快递号|物流号|面单|单号查快递|tracking|waybill|awb|consignment")
 _PHONE_WORDS = re.compile(r"电话|手机|号码是|联系方式|phone|mobile|cell|call me|whatsapp|tel\b")
 _ORDER_WORDS = re.compile(r"订单|单号|order|单子")
@@ -92,6 +94,8 @@ def _name(candidate: _Candidate, text: str, shapes: NumberShapes, asked: str) ->
     if _is_phone(value) and asked != "order_number" and not _called_an_order(before):
         return ""
     if shapes.tracking.fullmatch(value) and not (asked == "order_number" and shapes.order.fullmatch(value)):
+        return "tracking_number"
+    if not value.isdigit() and not asked and _TRACKING_WORDS.search(before):
         return "tracking_number"
     return _order_or_parcel(value, before, shapes, asked)
 

@@ -35,7 +35,10 @@ class EmbeddedRecogniser:
     """The embedded engine; numpy only, one worker thread, what arrives together is judged together."""
 
     def __init__(self, model: Model, encoder: Encoder | None, clock: Clock, shapes: Shapes) -> None:
-        """Take a model and, when there is one, the encoder it was trained with."""
+        """Take a model and, when there is one, the encoder it was trained with.
+
+        Both can be seen from outside (``model``, ``encoder``), so that what else needs them loads neither again.
+        """
         self._model = model
         self._encoder = encoder if model.examples.vectors is not None else None
         self.engine = FULL if self._encoder and FULL in model.profiles else SURFACE_ONLY
@@ -46,6 +49,7 @@ class EmbeddedRecogniser:
         self._shapes = compile_shapes(shapes)
         usual = model.examples.surfaces["word"]
         self._speller = Speller(usual.vocabulary.frequencies(usual.postings.size), knower(self._encoder))
+        self.model, self.encoder = model, self._encoder
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="understanding")
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = WeakKeyDictionary()
         use_one_core()

@@ -76,7 +76,7 @@ class SqlConversationReader:
 
     async def get(self, conversation_id: ConversationId) -> Conversation:
         """Load a conversation; NotFound when there is none."""
-        return await self._database.read(lambda connection: get(connection, conversation_id))
+        return await self._database.glance(lambda connection: get(connection, conversation_id))
 
     async def events(
         self, conversation_id: ConversationId, after_seq: int = 0
@@ -102,4 +102,4 @@ class SqlQueueBoard:
         return await self._count(_WAITING, {})
 
     async def _count(self, statement: Any, values: dict[str, Any]) -> int:
-        return await self._database.read(lambda connection: int(connection.execute(statement, values).scalar_one()))
+        return await self._database.glance(lambda connection: int(connection.execute(statement, values).scalar_one()))

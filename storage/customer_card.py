@@ -5,19 +5,48 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from bot.domain.conversation import Owner
 from bot.domain.customers import ChannelIdentity, Customer
 from bot.domain.desk_ports import CustomerFile, DeliveryState, HandoffNote, PastConversation
 from bot.domain.errors import NotFound
 from bot.domain.ids import ConversationId, CustomerId, IdentityId
+from bot.domain.receipts import ReceiptState
 from storage.database import Database
-from storage.tables import CONVERSATIONS, CUSTOMERS, IDENTITIES, OUTBOX, PROVED_ORDERS, TICKETS
+from storage.receipts import MARK_SLACK
+from storage.tables import CONVERSATIONS, CUSTOMERS, IDENTITIES, OUTBOX, PROVED_ORDERS, RECEIPT_MARKS, RECEIPTS, TICKETS
 from storage.tickets import ticket_of
 
 _KEPT = 50
 """How many orders, tickets and past conversations are shown at most."""
+
+
+_DELIVERIES = (
+    select(
+        OUTBOX.c.event_seq,
+        OUTBOX.c.state,
+        OUTBOX.c.reason,
+        OUTBOX.c.refusal,
+        OUTBOX.c.done_at,
+        RECEIPTS.c.delivered_at,
+        RECEIPTS.c.read_at,
+        RECEIPTS.c.failed_at,
+        RECEIPTS.c.reason.label("told_reason"),
+        RECEIPT_MARKS.c.delivered_up_to,
+        RECEIPT_MARKS.c.read_up_to,
+    )
+    .join(CONVERSATIONS, CONVERSATIONS.c.id == OUTBOX.c.conversation_id)
+    .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
+    .outerjoin(
+        RECEIPTS,
+        (RECEIPTS.c.channel == IDENTITIES.c.channel)
+        & (RECEIPTS.c.account == IDENTITIES.c.account)
+        & (RECEIPTS.c.platform_id == OUTBOX.c.platform_id),
+    )
+    .outerjoin(RECEIPT_MARKS, RECEIPT_MARKS.c.identity_id == IDENTITIES.c.id)
+    .where(OUTBOX.c.conversation_id == bindparam("conversation"))
+)
 
 
 class SqlCustomerFiles:
@@ -39,14 +68,25 @@ class SqlDeliveryStates:
 
     async def of_conversation(self, conversation_id: ConversationId) -> Mapping[int, DeliveryState]:
         """Map event numbers to the state of their delivery."""
-        statement = select(OUTBOX.c.event_seq, OUTBOX.c.state, OUTBOX.c.reason, OUTBOX.c.refusal).where(
-            OUTBOX.c.conversation_id == conversation_id
-        )
+        values = {"conversation": conversation_id}
         return await self._database.read(
-            lambda on: {
-                seq: DeliveryState(state, reason, kind or "") for seq, state, reason, kind in on.execute(statement)
-            }
+            lambda on: {row["event_seq"]: _delivery(row) for row in on.execute(_DELIVERIES, values).mappings()}
         )
+
+
+def _delivery(row: RowMapping) -> DeliveryState:
+    """Say how far a message has come: read counts more than delivered, whatever came later."""
+    receipt, at = "", None
+    for state in (ReceiptState.READ, ReceiptState.DELIVERED):
+        told, up_to = row[f"{state.value}_at"], row[f"{state.value}_up_to"]
+        if told is None and up_to is not None and row["done_at"] is not None and row["done_at"] <= up_to + MARK_SLACK:
+            told = up_to
+        if told is not None and row["state"] == "sent":
+            receipt, at = state.value, told
+            break
+    failed = row["failed_at"] is not None and row["state"] == "sent"
+    failure = (row["told_reason"] or ReceiptState.FAILED.value) if failed else ""
+    return DeliveryState(row["state"], row["reason"], row["refusal"] or "", receipt, at, failure)
 
 
 def _file(on: Connection, conversation_id: ConversationId) -> CustomerFile:

@@ -12,7 +12,7 @@ from storage.tables import EVENTS
 
 _APPEND = insert(EVENTS)
 _APPEND_RETURNING = _APPEND.returning(EVENTS.c.seq, sort_by_parameter_order=True)
-_LAST = select(func.max(EVENTS.c.seq))
+_LAST = select(func.coalesce(func.max(EVENTS.c.seq), 0))
 _AFTER = (
     select(EVENTS.c.seq, EVENTS.c.at, EVENTS.c.kind, EVENTS.c.data)
     .where(EVENTS.c.conversation_id == bindparam("conversation"), EVENTS.c.seq > bindparam("after"))
@@ -20,10 +20,13 @@ _AFTER = (
 )
 
 
-def append(connection: Connection, conversation_id: str, events: Sequence[ev.Event], at: datetime) -> list[int]:
+def append(
+    connection: Connection, conversation_id: str, events: Sequence[ev.Event], at: datetime, last: int | None = None
+) -> list[int]:
     """Append events in order; return their sequence numbers.
 
     The caller holds the conversation's row, so numbers of one conversation grow in the order of their commits.
+    ``last`` is the greatest number so far, where the caller knows it (SQLite).
     """
     if not events:
         return []
@@ -32,10 +35,10 @@ def append(connection: Connection, conversation_id: str, events: Sequence[ev.Eve
     ]
     if connection.dialect.name != "sqlite":
         return list(connection.execute(_APPEND_RETURNING, rows).scalars())
-    # SQLite's one writer counts without gaps; asking once is much cheaper than a row back for each.
-    connection.execute(_APPEND, rows)
-    last: int = connection.execute(_LAST).scalar_one()
-    return list(range(last - len(rows) + 1, last + 1))
+    # SQLite's one writer counts without gaps; numbering ourselves is much cheaper than a row back for each.
+    first = 1 + (connection.execute(_LAST).scalar_one() if last is None else last)
+    connection.execute(_APPEND, [{"seq": first + place, **row} for place, row in enumerate(rows)])
+    return list(range(first, first + len(rows)))
 
 
 def after(connection: Connection, conversation_id: str, seq: int) -> list[tuple[int, datetime, ev.Event]]:

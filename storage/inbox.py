@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, String, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql
 
 from bot.domain.conversation import Owner
 from bot.domain.errors import BadPayload, StorageError
 from bot.domain.ids import ConversationId, InboxId, new_id
 from bot.domain.line_ports import Accepted, Cursor
-from bot.domain.messages import InboundMessage, Sender
-from storage import cursors, windows
+from bot.domain.messages import REVISIONS, InboundMessage, Sender
+from bot.domain.windows import POLICIES
+from storage import cursors, media, revisions, windows
 from storage.database import Database
 from storage.messages import encode_inbound
 from storage.tables import CONVERSATIONS, CUSTOMERS, IDENTITIES, INBOX, Upsert
-from storage.types import clean_text
+from storage.types import Moment, clean_text
 
 _MAX_KEY_CHARS = 256
 _MAX_NAME_CHARS = 200
@@ -35,7 +37,10 @@ _FIND_OPEN = (
     .where(*_BY_SENDER, CONVERSATIONS.c.owner != Owner.RESOLVED.value)
     .with_for_update(of=CONVERSATIONS)
 )
-_FIND_IDENTITY = select(IDENTITIES.c.id, IDENTITIES.c.customer_id).where(*_BY_SENDER)
+# Held, so that no link can give the identity to another customer before its conversation is there.
+_FIND_IDENTITY = (
+    select(IDENTITIES.c.id, IDENTITIES.c.customer_id).where(*_BY_SENDER).with_for_update(read=True, key_share=True)
+)
 _FIND_MESSAGE = select(INBOX.c.conversation_id, INBOX.c.id).where(
     INBOX.c.channel == bindparam("channel"),
     INBOX.c.account == bindparam("account"),
@@ -51,6 +56,31 @@ _ADD_MESSAGE = Upsert(lambda into: into(INBOX).on_conflict_do_nothing().returnin
 _ADD_IDENTITY = Upsert(lambda into: into(IDENTITIES).on_conflict_do_nothing().returning(IDENTITIES.c.id))
 _ADD_CONVERSATION = Upsert(lambda into: into(CONVERSATIONS).on_conflict_do_nothing())
 _ADD_CUSTOMER = insert(CUSTOMERS)
+_ADD_USUAL = (
+    postgresql.insert(INBOX)
+    .from_select(
+        ["channel", "account", "dedupe_key", "conversation_id", "message", "received_at"],
+        select(
+            bindparam("channel", type_=String()),
+            bindparam("account", type_=String()),
+            bindparam("dedupe_key", type_=String()),
+            CONVERSATIONS.c.id,
+            bindparam("message", type_=INBOX.c.message.type),
+            bindparam("received_at", type_=Moment()),
+        )
+        .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
+        .where(
+            *_BY_SENDER,
+            CONVERSATIONS.c.owner != Owner.RESOLVED.value,
+            IDENTITIES.c.display_name == func.coalesce(
+                func.nullif(bindparam("name", type_=String()), ""), IDENTITIES.c.display_name
+            ),
+        )
+        .with_for_update(of=CONVERSATIONS),
+    )
+    .on_conflict_do_nothing()
+    .returning(INBOX.c.conversation_id, INBOX.c.id)
+)  # fmt: skip
 
 
 class SqlInboxStore:
@@ -67,6 +97,10 @@ class SqlInboxStore:
         _check_senders(messages)
         if not messages:
             return ()
+        if not self._database.is_sqlite and len(messages) == 1 and _is_usual(messages[0]):
+            accepted = await self._database.run_alone(lambda connection: _accept_usual(connection, messages[0], at))
+            if accepted is not None:
+                return (accepted,)
         return await self._database.run(lambda connection: _accept_all(connection, messages, at))
 
     async def accept_pulled(
@@ -100,6 +134,27 @@ def _check_sender(sender: Sender) -> None:
         )
 
 
+def _is_usual(message: InboundMessage) -> bool:
+    """Tell whether a message changes only the inbox once its conversation is open and its name known."""
+    return message.sender.channel not in POLICIES and message.kind not in REVISIONS and not message.attachments
+
+
+def _accept_usual(connection: Connection, message: InboundMessage, at: datetime) -> Accepted | None:
+    """Take a usual message in by one statement (PostgreSQL); None when it is to be taken in step by step."""
+    sender = message.sender
+    row = connection.execute(
+        _ADD_USUAL,
+        _sender_key(sender)
+        | {
+            "dedupe_key": _dedupe_key(message),
+            "message": encode_inbound(message),
+            "received_at": at,
+            "name": clean_text(sender.display_name, _MAX_NAME_CHARS),
+        },
+    ).first()
+    return None if row is None else Accepted(ConversationId(row[0]), InboxId(row[1]), duplicate=False)
+
+
 def _accept_all(connection: Connection, messages: Sequence[InboundMessage], at: datetime) -> tuple[Accepted, ...]:
     # Senders are locked in one order everywhere, so that two batches can never wait for each other.
     order = sorted(range(len(messages)), key=lambda index: tuple(_sender_key(messages[index].sender).values()))
@@ -117,6 +172,10 @@ def _accept(connection: Connection, message: InboundMessage, at: datetime) -> Ac
         "dedupe_key": _dedupe_key(message),
     }
     found: Row[Any, Any, Any, Any] | None = connection.execute(_FIND_OPEN, _sender_key(sender)).first()
+    if message.kind in REVISIONS:
+        found, message = revisions.place(connection, message, _sender_key(sender), found)
+        if found is None and message.kind in REVISIONS:
+            return Accepted(ConversationId(""), InboxId(0), duplicate=True)
     if found is None:
         # A late repeat of a message whose conversation is over must not open another.
         before = connection.execute(_FIND_MESSAGE, row).first()
@@ -133,6 +192,8 @@ def _accept(connection: Connection, message: InboundMessage, at: datetime) -> Ac
         return Accepted(ConversationId(before[0]), InboxId(before[1]), duplicate=True)
     _update_name(connection, found, sender)
     windows.open_window(connection, found[1], message, at)
+    if message.attachments:
+        media.expect(connection, ConversationId(conversation_id), message, at)
     return Accepted(ConversationId(conversation_id), InboxId(inbox_id), duplicate=False)
 
 
@@ -167,6 +228,16 @@ def open_conversation(connection: Connection, identity_id: str, customer_id: str
         },
     )
     return conversation_id
+
+
+def ensure_identity(connection: Connection, sender: Sender, at: datetime) -> str:
+    """Give the sender's identity, with a customer of its own when it is new."""
+    found = connection.execute(_FIND_IDENTITY, _sender_key(sender)).first()
+    if found is None:
+        _add_identity(connection, sender, at)
+        found = connection.execute(_FIND_IDENTITY, _sender_key(sender)).one()
+    identity_id: str = found[0]
+    return identity_id
 
 
 def _add_identity(connection: Connection, sender: Sender, at: datetime) -> None:

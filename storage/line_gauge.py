@@ -21,6 +21,9 @@ _DEAD = select(func.count()).select_from(OUTBOX).where(OUTBOX.c.state.in_(("refu
 _QUEUE = select(func.count(), func.min(CONVERSATIONS.c.waiting_since)).where(
     CONVERSATIONS.c.owner == Owner.WAITING_FOR_AGENT.value
 )
+_LATE = select(func.count()).where(
+    CONVERSATIONS.c.owner == Owner.WAITING_FOR_AGENT.value, CONVERSATIONS.c.overdue_at > CONVERSATIONS.c.waiting_since
+)
 _OVERDUE = (
     select(func.count())
     .select_from(TICKETS)
@@ -52,6 +55,7 @@ def _read(connection: Connection, at: datetime) -> LineNumbers:
         queue_waiting=queue,
         queue_age_s=_age_s(first_waiting, at),
         tickets_overdue=connection.execute(_OVERDUE, {"at": at}).scalar_one(),
+        handoffs_overdue=connection.execute(_LATE).scalar_one(),
     )
 
 

@@ -7,21 +7,21 @@ keeps the order; that nothing is done twice is the commits' own affair.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, bindparam, create_engine, func, select
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from bot.domain.clock import Clock
 from bot.domain.errors import StorageError
 from bot.domain.ids import ConversationId
-from storage.database import said_plainly
-from storage.tables import INBOX, OUTBOX
+from storage.faults import said_plainly
 
 T = TypeVar("T")
 
@@ -29,17 +29,12 @@ _CONNECT_TIMEOUT_S = 5
 # A machine that vanishes must not keep its locks: the server looks after 10 s of silence, and lets go 9 s later.
 _KEEP_ALIVE = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3"
 _SIGN = 1 << 63
-_TRY = select(func.pg_try_advisory_lock(bindparam("key")))
-_RELEASE = select(func.pg_advisory_unlock(bindparam("key")))
-_INBOX_LEFT = (
-    select(INBOX.c.id).where(INBOX.c.conversation_id == bindparam("conversation"), INBOX.c.done_at.is_(None)).limit(1)
-)
-_OUTBOX_LEFT = (
-    select(OUTBOX.c.due_at)
-    .where(OUTBOX.c.conversation_id == bindparam("conversation"), OUTBOX.c.done_at.is_(None))
-    .order_by(OUTBOX.c.id)
-    .limit(1)
-)
+_TRY = "SELECT pg_try_advisory_lock(%s)"
+_RELEASE = "SELECT pg_advisory_unlock(%s)"
+_LEFT = """
+SELECT EXISTS (SELECT FROM inbox WHERE conversation_id = %(conversation)s AND done_at IS NULL),
+       (SELECT due_at FROM outbox WHERE conversation_id = %(conversation)s AND done_at IS NULL ORDER BY id LIMIT 1)
+"""
 
 
 class PostgresqlLocks:
@@ -94,7 +89,8 @@ class PostgresqlLocks:
             raise
 
     def _take(self, key: int) -> bool:
-        taken = bool(self._execute(_TRY, {"key": key}).scalar_one())
+        with self._speaking() as driver:
+            taken = bool(driver.execute(_TRY, (key,)).fetchone()[0])
         if taken:
             self._held.add(key)
         return taken
@@ -104,20 +100,27 @@ class PostgresqlLocks:
             # The connection broke meanwhile; what is left is looked for under a new lock.
             return True
         self._held.discard(key)
-        self._execute(_RELEASE, {"key": key})
-        values = {"conversation": conversation_id}
-        if self._execute(_INBOX_LEFT, values).first() is not None:
-            return True
-        due_at = None if waiting else self._execute(_OUTBOX_LEFT, values).scalar()
-        return due_at is not None and due_at <= at
+        # One round trip, and still two statements: the second sees what was committed before the lock was free.
+        with self._speaking() as driver, driver.pipeline():
+            driver.execute(_RELEASE, (key,))
+            left = driver.execute(_LEFT, {"conversation": conversation_id})
+        unread, due_at = left.fetchone()
+        return bool(unread) or (not waiting and due_at is not None and due_at <= at)
 
     def _is_alive(self) -> bool:
-        return bool(self._execute(select(1), {}).scalar_one())
+        with self._speaking() as driver:
+            return driver.execute("SELECT 1").fetchone() is not None
 
-    def _execute(self, statement: Any, values: dict[str, Any]) -> Any:
+    @contextlib.contextmanager
+    def _speaking(self) -> Iterator[Any]:
+        """Give the driver's own connection, which can say several things at once; raises as ``said_plainly`` does."""
         if self._connection is None:
             self._connection = self._engine.connect()
-        return self._connection.execute(statement, values)
+        driver = self._connection.connection.driver_connection
+        try:
+            yield driver
+        except self._engine.dialect.loaded_dbapi.OperationalError as problem:
+            raise StorageError(f"the database cannot be used now: {problem}") from problem
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None

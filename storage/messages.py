@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from bot.domain.messages import Attachment, Button, InboundMessage, MessageKind, OutboundMessage, Sender
+from bot.domain.messages import Attachment, Button, InboundMessage, MessageKind, OutboundMessage, Sender, TemplateUse
+
+_SELDOM = ("reply_token", "platform_id", "concerns", "concerns_seq")
+"""Fields that are kept only where they say something."""
 
 
 def encode_inbound(message: InboundMessage) -> dict[str, Any]:
@@ -25,10 +28,10 @@ def encode_inbound(message: InboundMessage) -> dict[str, Any]:
         "sent_at": message.sent_at.isoformat(),
         "text": message.text,
         "payload": message.payload,
-        "attachments": [_encode_attachment(attachment) for attachment in message.attachments],
+        "attachments": [encode_attachment(attachment) for attachment in message.attachments],
         "truncated": message.truncated,
         "sequence": message.sequence,
-        **({"reply_token": message.reply_token} if message.reply_token else {}),
+        **{name: value for name in _SELDOM if (value := getattr(message, name))},
     }
 
 
@@ -44,7 +47,7 @@ def decode_inbound(data: Mapping[str, Any]) -> InboundMessage:
         attachments=tuple(_decode_attachment(attachment) for attachment in data["attachments"]),
         truncated=data["truncated"],
         sequence=data.get("sequence", 0),
-        reply_token=data.get("reply_token", ""),
+        **{name: data[name] for name in _SELDOM if name in data},
     )
 
 
@@ -53,7 +56,8 @@ def encode_outbound(message: OutboundMessage) -> dict[str, Any]:
     return {
         "text": message.text,
         "buttons": [{"label": button.label, "payload": button.payload} for button in message.buttons],
-        "attachments": [_encode_attachment(attachment) for attachment in message.attachments],
+        "attachments": [encode_attachment(attachment) for attachment in message.attachments],
+        **({"template": _encode_template(message.template)} if message.template else {}),
     }
 
 
@@ -63,10 +67,20 @@ def decode_outbound(data: Mapping[str, Any]) -> OutboundMessage:
         text=data["text"],
         buttons=tuple(Button(button["label"], button["payload"]) for button in data["buttons"]),
         attachments=tuple(_decode_attachment(attachment) for attachment in data["attachments"]),
+        template=_decode_template(data["template"]) if data.get("template") else None,
     )
 
 
-def _encode_attachment(attachment: Attachment) -> dict[str, str]:
+def _encode_template(use: TemplateUse) -> dict[str, Any]:
+    return {"name": use.name, "language": use.language, "values": list(use.values)}
+
+
+def _decode_template(data: Mapping[str, Any]) -> TemplateUse:
+    return TemplateUse(data["name"], data["language"], tuple(data["values"]))
+
+
+def encode_attachment(attachment: Attachment) -> dict[str, str]:
+    """Shape an attachment as JSON."""
     return {
         "kind": attachment.kind.value,
         "reference": attachment.reference,

@@ -29,18 +29,22 @@ class Base(DeclarativeBase):
 
 
 class CustomerRow(Base):
-    """A person, one across channels."""
+    """A person, one across channels; ``linked`` once any link was ever made, also when it was undone."""
 
     __tablename__ = "customers"
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     display_name: Mapped[str] = mapped_column(String(200), default="")
     messages_allowed: Mapped[bool] = mapped_column(default=True)
+    linked: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     created_at: Mapped[datetime] = mapped_column(Moment)
 
 
 class IdentityRow(Base):
-    """(channel, account, channel user id) -> customer."""
+    """(channel, account, channel user id) -> customer.
+
+    ``home_customer_id`` is the customer it came with, once a link has moved it; None while it was never moved.
+    """
 
     __tablename__ = "identities"
     __table_args__ = (UniqueConstraint("channel", "account", "channel_user_id"),)
@@ -51,11 +55,85 @@ class IdentityRow(Base):
     account: Mapped[str] = mapped_column(String(128))
     channel_user_id: Mapped[str] = mapped_column(String(256))
     display_name: Mapped[str] = mapped_column(String(200), default="")
+    home_customer_id: Mapped[str | None] = mapped_column(String(32))
     created_at: Mapped[datetime] = mapped_column(Moment)
 
 
+class FactRow(Base):
+    """Something an identity has shown to be true of its person; ``settled_at`` once others with it were looked for."""
+
+    __tablename__ = "facts"
+    __table_args__ = (
+        UniqueConstraint("identity_id", "kind", "value"),
+        Index("ix_facts_kind_value", "kind", "value"),
+        Index(
+            "ix_facts_unsettled",
+            "id",
+            sqlite_where=text("settled_at IS NULL"),
+            postgresql_where=text("settled_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    identity_id: Mapped[str] = mapped_column(ForeignKey("identities.id"))
+    kind: Mapped[str] = mapped_column(String(24))
+    value: Mapped[str] = mapped_column(String(256))
+    detail: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    verified_at: Mapped[datetime] = mapped_column(Moment)
+    settled_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class LinkRow(Base):
+    """Two identities of one person, with the evidence; it counts until ``undone_at``. Never deleted."""
+
+    __tablename__ = "links"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    identity_id: Mapped[str] = mapped_column(ForeignKey("identities.id"), index=True)
+    other_id: Mapped[str] = mapped_column(ForeignKey("identities.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(24))
+    evidence: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    made_by: Mapped[str] = mapped_column(String(32), default="")
+    made_by_name: Mapped[str] = mapped_column(String(100), default="")
+    made_at: Mapped[datetime] = mapped_column(Moment)
+    undone_by: Mapped[str] = mapped_column(String(32), default="")
+    undone_by_name: Mapped[str] = mapped_column(String(100), default="")
+    undone_reason: Mapped[str] = mapped_column(Text, default="")
+    undone_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class ReceiptRow(Base):
+    """What a platform said of one message after it took it; each time is the first that was told."""
+
+    __tablename__ = "receipts"
+
+    channel: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(String(128), primary_key=True)
+    platform_id: Mapped[str] = mapped_column(String(200), primary_key=True)
+    delivered_at: Mapped[datetime | None] = mapped_column(Moment)
+    read_at: Mapped[datetime | None] = mapped_column(Moment)
+    failed_at: Mapped[datetime | None] = mapped_column(Moment)
+    reason: Mapped[str] = mapped_column(String(200), default="")
+
+
+class ReceiptMarkRow(Base):
+    """Until when everything sent to an identity was delivered, and read; they only grow."""
+
+    __tablename__ = "receipt_marks"
+
+    identity_id: Mapped[str] = mapped_column(ForeignKey("identities.id"), primary_key=True)
+    delivered_up_to: Mapped[datetime | None] = mapped_column(Moment)
+    read_up_to: Mapped[datetime | None] = mapped_column(Moment)
+
+
 class ConversationRow(Base):
-    """A thread; ``tracker`` is the snapshot folded up to and with event ``tracker_seq``."""
+    """A thread; ``tracker`` is the snapshot folded up to and with event ``tracker_seq``.
+
+    ``overdue_at``: when it was raised because its promised time had passed; ``closing_at``: because its window was
+    about to close. ``snoozed_seq`` is the event that put it aside, until ``snoozed_until`` (None: until the shopper
+    writes) or until the shopper writes.
+    """
 
     __tablename__ = "conversations"
     __table_args__ = (
@@ -66,6 +144,12 @@ class ConversationRow(Base):
             unique=True,
             sqlite_where=text("owner != 'resolved'"),
             postgresql_where=text("owner != 'resolved'"),
+        ),
+        Index(
+            "ix_conversations_snoozed",
+            "snoozed_until",
+            sqlite_where=text("snoozed_seq IS NOT NULL"),
+            postgresql_where=text("snoozed_seq IS NOT NULL"),
         ),
     )
 
@@ -87,6 +171,10 @@ class ConversationRow(Base):
     opened_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)
     resolved_at: Mapped[datetime | None] = mapped_column(Moment)
+    overdue_at: Mapped[datetime | None] = mapped_column(Moment)
+    closing_at: Mapped[datetime | None] = mapped_column(Moment)
+    snoozed_until: Mapped[datetime | None] = mapped_column(Moment)
+    snoozed_seq: Mapped[int | None] = mapped_column(BigId)
 
 
 class EventRow(Base):
@@ -248,7 +336,7 @@ class AssignmentRow(Base):
 
 
 class TicketRow(Base):
-    """A complaint or request with its own life."""
+    """A complaint or request with its own life; ``overdue_at``: when it was raised because ``due_at`` had passed."""
 
     __tablename__ = "tickets"
     __table_args__ = (Index("ix_tickets_state_due_at", "state", "due_at"),)
@@ -269,6 +357,7 @@ class TicketRow(Base):
     created_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)
     due_at: Mapped[datetime] = mapped_column(Moment)
+    overdue_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class TicketNoteRow(Base):
@@ -360,12 +449,19 @@ class ParcelRow(Base):
 
 
 class KnowledgeRow(Base):
-    """A knowledge entry added by the merchant (``merchant/<name>``) beside those in ``intents/faq``."""
+    """A knowledge entry added by the merchant (``merchant/<name>``) beside those in ``intents/faq``.
+
+    ``state`` is ``on``, ``off`` or ``gone`` (its texts are empty then); ``revision`` grows with every change of any
+    entry, so that running processes read only what is new to them.
+    """
 
     __tablename__ = "knowledge"
+    __table_args__ = (Index("ix_knowledge_revision", "revision"),)
 
     topic: Mapped[str] = mapped_column(String(100), primary_key=True)
     titles: Mapped[dict[str, str]] = mapped_column(Json)
     questions: Mapped[dict[str, list[str]]] = mapped_column(Json)
     answers: Mapped[dict[str, str]] = mapped_column(Json)
     updated_at: Mapped[datetime] = mapped_column(Moment)
+    state: Mapped[str] = mapped_column(String(8), server_default="on")
+    revision: Mapped[int] = mapped_column(BigId, server_default=text("0"))

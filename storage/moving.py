@@ -17,8 +17,10 @@ from sqlalchemy import Connection, Engine, RowMapping, Table, func, insert, insp
 
 from bot.domain.errors import StorageError
 from storage import schema
-from storage.database import make_engine, said_plainly
+from storage.database import make_engine
+from storage.faults import said_plainly
 from storage.models import Base
+from storage.tables import MEDIA_PIECES
 from storage.types import dump_json
 
 _PAGE_ROWS = 2000
@@ -26,6 +28,10 @@ _NOTE = "xiaoer_move"
 
 Report = Callable[[str, int, int], None]
 """Tell how far it is: the table, how many of its rows are done, how many there are."""
+
+
+BringMedia = Callable[[Engine], object]
+"""Put the bytes of media, which lie in files here, into the target's tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +43,13 @@ class MovedTable:
     checksum: str
 
 
-def move(source_url: str, target_url: str, report: Report) -> tuple[MovedTable, ...]:
+def move(
+    source_url: str, target_url: str, report: Report, bring_media: BringMedia | None = None
+) -> tuple[MovedTable, ...]:
     """Copy everything and compare; StorageError when the target holds something else, or differs at the end.
 
-    The source is locked against writers meanwhile. The target is migrated first.
+    The source is locked against writers meanwhile. The target is migrated first; ``bring_media`` puts into it what
+    lies in files here.
     """
     schema.migrate(target_url)
     source, target = make_engine(source_url), make_engine(target_url)
@@ -48,10 +57,12 @@ def move(source_url: str, target_url: str, report: Report) -> tuple[MovedTable, 
         with said_plainly(), source.connect() as lock:
             lock.exec_driver_sql("BEGIN IMMEDIATE")
             _check_place(source, target)
-            tables = Base.metadata.sorted_tables
+            tables = _tables(source)
             for table in tables:
                 _copy(source, target, table, report)
             moved = tuple(_compare(source, target, table) for table in tables)
+            if bring_media is not None:
+                bring_media(target)
             with target.begin() as connection:
                 _set_sequences(connection, tables)
                 connection.execute(text(f"DROP TABLE {_NOTE}"))
@@ -59,6 +70,13 @@ def move(source_url: str, target_url: str, report: Report) -> tuple[MovedTable, 
     finally:
         source.dispose()
         target.dispose()
+
+
+def _tables(source: Engine) -> list[Table]:
+    """List the tables to move; pieces of media that are files here come from the files."""
+    with source.connect() as connection:
+        in_files = not _count(connection, MEDIA_PIECES)
+    return [table for table in Base.metadata.sorted_tables if table is not MEDIA_PIECES or not in_files]
 
 
 def _check_place(source: Engine, target: Engine) -> None:
@@ -148,6 +166,8 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, Decimal):
         return f"{value:.2f}"
+    if isinstance(value, bytes):
+        return hashlib.sha256(value).hexdigest()
     if isinstance(value, dict):
         return {key: _plain(value[key]) for key in sorted(value)}
     if isinstance(value, list):

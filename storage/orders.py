@@ -50,7 +50,7 @@ class SqlOrderSource:
     async def find(self, number: str) -> Order | None:
         """Find an order by its number, written in any of the usual ways."""
         canonical = canonical_number(number)
-        found = await self._database.read(lambda connection: load(connection, [canonical]))
+        found = await self._database.glance(lambda connection: load(connection, [canonical]))
         return found.get(canonical)
 
     async def cancel(self, number: str) -> Order:

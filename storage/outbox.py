@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, insert, or_, select, update
 
 from bot.domain.ids import ConversationId, OutboxId
-from bot.domain.line_ports import OutboxDraft, OutboxItem
+from bot.domain.line_ports import OutboxDraft, OutboxItem, TurnOutbox
+from bot.domain.windows import POLICIES
 from storage import events
 from storage.database import Database
 from storage.messages import decode_outbound, encode_outbound
@@ -56,6 +58,7 @@ _DROP_STALE = (
     .values(state="dropped", reason="the owner changed before it was sent", done_at=bindparam("at"))
 )
 _ADD = insert(OUTBOX)
+_ADD_RETURNING = _ADD.returning(OUTBOX.c.id, sort_by_parameter_order=True)
 _ITEM = OUTBOX.c.id == bindparam("item")
 _OPEN = OUTBOX.c.done_at.is_(None)
 FRESH = or_(OUTBOX.c.sender != BOT, OUTBOX.c.epoch == _EPOCH)
@@ -119,10 +122,64 @@ def add(
     return seqs
 
 
-def add_rows(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows made by ``draft_row``."""
-    if rows:
-        connection.execute(_ADD, rows)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a turn's words go: ``address`` is (channel, account, channel user id), ``epoch`` the one after the turn.
+
+    ``is_first``: nothing else of the conversation waits. ``is_shown``: the record is the channel's delivery.
+    ``last_id`` is the greatest row so far, where it is known (SQLite).
+    """
+
+    conversation_id: ConversationId
+    address: tuple[str, str, str]
+    epoch: int
+    is_first: bool
+    is_shown: bool
+    last_id: int | None = None
+
+
+def put(
+    connection: Connection, place: Place, drafts: Sequence[OutboxDraft], seqs: Sequence[int], at: datetime
+) -> TurnOutbox:
+    """Insert a turn's messages, whose events have the numbers ``seqs``, and tell what is to be delivered."""
+    if not drafts:
+        return told(place, (), (), at)
+    rows = [
+        draft_row(place.conversation_id, draft, seq, at, place.epoch) for draft, seq in zip(drafts, seqs, strict=True)
+    ]
+    if place.is_shown and place.is_first:
+        rows = [row | {"state": "sent", "tries": 1, "done_at": at} for row in rows]
+    if place.last_id is None:
+        ids = list(connection.execute(_ADD_RETURNING, rows).scalars())
+    else:
+        ids = list(range(place.last_id + 1, place.last_id + 1 + len(rows)))
+        connection.execute(_ADD, [{"id": number, **row} for number, row in zip(ids, rows, strict=True)])
+    return told(place, drafts, ids, at)
+
+
+def told(place: Place, drafts: Sequence[OutboxDraft], ids: Sequence[int], at: datetime) -> TurnOutbox:
+    """Tell what is to be delivered of a turn's messages, whose rows have the numbers ``ids``."""
+    if not place.is_first:
+        return TurnOutbox()
+    channel, account, channel_user_id = place.address
+    items = tuple(
+        OutboxItem(
+            id=OutboxId(number),
+            conversation_id=place.conversation_id,
+            channel=channel,
+            account=account,
+            channel_user_id=channel_user_id,
+            sender=draft.sender,
+            message=draft.message,
+            tries=0,
+            created_at=at,
+        )
+        for number, draft in zip(ids, drafts, strict=True)
+    )
+    if place.is_shown:
+        return TurnOutbox(shown=items, due=())
+    # Where messages are counted or may be answered inline, what is sent together is decided from the record.
+    return TurnOutbox() if channel in POLICIES else TurnOutbox(due=items)
 
 
 def draft_row(
@@ -149,7 +206,7 @@ class SqlOutboxStore:
     async def next_due(self, conversation_id: ConversationId, at: datetime) -> OutboxItem | None:
         """Give the conversation's first undelivered message if it is due; drops bot rows of an older epoch first."""
         values = {"conversation": conversation_id}
-        row = await self._database.read(lambda connection: connection.execute(_NEXT, values).mappings().first())
+        row = await self._database.glance(lambda connection: connection.execute(_NEXT, values).mappings().first())
         if row is not None and _is_stale(row):
             row = await self._database.run(lambda connection: _drop_stale(connection, conversation_id, at))
         if row is None or row["due_at"] > at:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, case, insert, select, update
 
 from bot.domain.conversation import ALLOWED_CHANGES, Conversation, Owner
 from bot.domain.desk_ports import Notice
 from bot.domain.errors import Conflict, NotFound, RefusedInput
 from bot.domain.events import AgentUttered, NoticeSent, OwnerChanged
+from bot.domain.handoff import HandoffReason, Priority
 from bot.domain.ids import ConversationId
 from bot.domain.line_ports import OutboxDraft
 from bot.domain.messages import OutboundMessage
@@ -20,10 +22,12 @@ from bot.domain.people import Agent, Role
 from storage import conversations, events, outbox
 from storage.database import Database
 from storage.inbox import open_conversation
+from storage.messages import encode_attachment
 from storage.tables import AGENTS, ASSIGNMENTS, CONVERSATIONS, INBOX, OUTBOX
 from storage.types import clean_text
 
 LAST_TEXT_CHARS = 200
+_GONE = HandoffReason.AGENT_GONE.value
 _MAX_CLIENT_KEY_CHARS = 64
 
 LOCK = (
@@ -41,6 +45,9 @@ LOCK = (
 )
 """Load a conversation's row and hold it until the unit commits."""
 
+Held = RowMapping | Mapping[str, Any]
+"""The columns of ``LOCK``."""
+
 SAVE = update(CONVERSATIONS).where(CONVERSATIONS.c.id == bindparam("conversation"))
 """Change the columns given as parameters of the conversation held."""
 
@@ -48,6 +55,17 @@ _END_ASSIGNMENT = (
     update(ASSIGNMENTS)
     .where(ASSIGNMENTS.c.conversation_id == bindparam("conversation"), ASSIGNMENTS.c.ended_at.is_(None))
     .values(ended_at=bindparam("at"))
+)
+_WAITS_AGAIN = (
+    update(CONVERSATIONS)
+    .where(CONVERSATIONS.c.id == bindparam("conversation"))
+    .values(
+        handoff_reason=case((CONVERSATIONS.c.handoff_reason == "", _GONE), else_=CONVERSATIONS.c.handoff_reason),
+        handoff_priority=case(
+            (CONVERSATIONS.c.handoff_priority == Priority.URGENT.value, Priority.URGENT.value),
+            else_=Priority.HIGH.value,
+        ),
+    )
 )
 _STILL_PENDING = (
     select(INBOX.c.id).where(INBOX.c.conversation_id == bindparam("conversation"), INBOX.c.done_at.is_(None)).limit(1)
@@ -68,7 +86,7 @@ class ChangeOfOwner:
     agent: Agent | None = None
 
 
-def change_owner(row: RowMapping, change: ChangeOfOwner, at: datetime) -> tuple[OwnerChanged, dict[str, Any]]:
+def change_owner(row: Held, change: ChangeOfOwner, at: datetime) -> tuple[OwnerChanged, dict[str, Any]]:
     """Work out the event and the new column values of a change; Conflict when the state does not permit it."""
     before = Owner(row["owner"])
     if change.after not in ALLOWED_CHANGES[before]:
@@ -88,13 +106,15 @@ def change_owner(row: RowMapping, change: ChangeOfOwner, at: datetime) -> tuple[
         "agent_id": held_by.id if held_by else None,
         "waiting_since": at if change.after is Owner.WAITING_FOR_AGENT else None,
         "resolved_at": at if change.after is Owner.RESOLVED else None,
+        "snoozed_until": None,
+        "snoozed_seq": None,
     }
     if change.after is Owner.WITH_BOT:
         values |= {"handoff_reason": "", "handoff_summary": "", "handoff_priority": ""}
     return event, values
 
 
-def settle_change(connection: Connection, row: RowMapping, event: OwnerChanged, at: datetime) -> None:
+def settle_change(connection: Connection, row: Held, event: OwnerChanged, at: datetime) -> None:
     """Keep assignments true, and let what a resolved conversation left unread open the next; the row is updated."""
     if event.before == Owner.WITH_AGENT:
         connection.execute(_END_ASSIGNMENT, {"conversation": row["id"], "at": at})
@@ -113,7 +133,8 @@ class SqlOwnershipStore:
     def __init__(self, database: Database, notice: Notice) -> None:
         """Keep the database and ``notice``, which words what the shopper is told (``""``: nothing).
 
-        Keys: ``notice.agent_joined``, ``notice.given_back``, ``notice.resolved``, each with ``agent_name``.
+        Keys: ``notice.agent_joined``, ``notice.given_back``, ``notice.requeued``, ``notice.resolved``; each with
+        ``agent_name``.
         """
         self._database = database
         self._notice = notice
@@ -136,6 +157,10 @@ class SqlOwnershipStore:
             lambda connection: self._leave(connection, conversation_id, change, "notice.resolved", at)
         )
 
+    async def requeue(self, conversation_id: ConversationId, agent: Agent, at: datetime) -> Conversation:
+        """Let it wait for another agent, since this one is gone; unchanged unless he holds it."""
+        return await self._database.run(lambda connection: self._requeue(connection, conversation_id, agent, at))
+
     async def reply(
         self, conversation_id: ConversationId, agent: Agent, text: str, at: datetime, client_key: str
     ) -> None:
@@ -143,10 +168,19 @@ class SqlOwnershipStore:
 
         A second call with the same ``client_key`` changes nothing.
         """
-        words = clean_text(text).strip()
-        if not words:
+        await self.send(conversation_id, agent, OutboundMessage(text), at, client_key)
+
+    async def send(
+        self, conversation_id: ConversationId, agent: Agent, message: OutboundMessage, at: datetime, client_key: str
+    ) -> None:
+        """Send a whole message of the agent's; errors and ``client_key`` as with ``reply``."""
+        words = clean_text(message.text).strip()
+        if not words and not message.attachments:
             raise RefusedInput("the reply is empty; write something before sending")
-        draft = OutboxDraft(OutboundMessage(words), "agent", AgentUttered(words, agent.id, agent.display_name))
+        used = message.template.name if message.template else ""
+        attachments = [encode_attachment(attachment) for attachment in message.attachments]
+        event = AgentUttered(words, agent.id, agent.display_name, used, attachments)
+        draft = OutboxDraft(replace(message, text=words), "agent", event)
         await self._database.run(
             lambda connection: _reply(connection, conversation_id, draft, at, _short_key(client_key))
         )
@@ -161,6 +195,15 @@ class SqlOwnershipStore:
             raise Conflict("this conversation is resolved; the shopper's next message opens another")
         change = ChangeOfOwner(Owner.WITH_AGENT, agent.id, agent)
         return self._change(connection, row, change, "notice.agent_joined", at)
+
+    def _requeue(self, connection: Connection, conversation_id: str, agent: Agent, at: datetime) -> Conversation:
+        row = locked(connection, conversation_id)
+        if row["owner"] != Owner.WITH_AGENT or row["agent_id"] != agent.id:
+            return conversations.get(connection, conversation_id)
+        # Somebody was there already: a shopper who has to wait again does not wait at the end.
+        connection.execute(_WAITS_AGAIN, {"conversation": conversation_id})
+        change = ChangeOfOwner(Owner.WAITING_FOR_AGENT, agent.id, agent)
+        return self._change(connection, row, change, "notice.requeued", at)
 
     def _leave(
         self, connection: Connection, conversation_id: str, change: ChangeOfOwner, key: str, at: datetime
@@ -207,7 +250,8 @@ def _reply(connection: Connection, conversation_id: str, draft: OutboxDraft, at:
     if not isinstance(event, AgentUttered) or row["owner"] != Owner.WITH_AGENT or row["agent_id"] != event.agent_id:
         raise Conflict(_why_not_yours(connection, row))
     outbox.add(connection, conversation_id, [draft], at, client_key=client_key or None)
-    last_word = {"last_text": event.text[:LAST_TEXT_CHARS], "last_sender": "agent", "updated_at": at}
+    shown = event.text or f"[{event.attachments[0]['kind']}]"
+    last_word = {"last_text": shown[:LAST_TEXT_CHARS], "last_sender": "agent", "updated_at": at}
     connection.execute(SAVE, last_word | {"conversation": conversation_id})
 
 

@@ -44,7 +44,7 @@ class SqlProofLedger:
     async def failures(self, customer_id: CustomerId, order_number: str, since: datetime) -> int:
         """Count wrong tries since ``since``: the larger of the customer's own and those for that order."""
         values = {"customer": customer_id, "order_number": _kept(order_number), "since": since}
-        own, for_order = await self._database.read(lambda connection: connection.execute(_FAILURES, values).one())
+        own, for_order = await self._database.glance(lambda connection: connection.execute(_FAILURES, values).one())
         return max(own, for_order)
 
 

@@ -10,7 +10,8 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, func, inspect, select
 
 from bot.domain.errors import SchemaTooNew, SchemaTooOld, StorageError
-from storage.database import Database, make_engine, said_plainly
+from storage.database import Database, make_engine
+from storage.faults import said_plainly
 
 _MIGRATION_LOCK = 0x786F_0002
 

@@ -9,7 +9,9 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, se
 
 from bot.domain import events as ev
 from bot.domain.channel_ports import StreamItem
-from bot.domain.messages import Button, Sender
+from bot.domain.ids import ConversationId
+from bot.domain.media import media_id
+from bot.domain.messages import Attachment, Button, MessageKind, Sender
 from storage.database import Database
 from storage.tables import CONVERSATIONS, EVENTS, IDENTITIES, OUTBOX
 from storage.types import clean_text
@@ -38,7 +40,7 @@ def _visible(*more: ColumnElement[bool]) -> Any:
         and_(EVENTS.c.kind.in_(list(_SENDERS)), delivered),
     )
     return (
-        select(EVENTS.c.seq, EVENTS.c.at, EVENTS.c.kind, EVENTS.c.data)
+        select(EVENTS.c.seq, EVENTS.c.at, EVENTS.c.kind, EVENTS.c.data, EVENTS.c.conversation_id)
         .where(EVENTS.c.conversation_id.in_(_OWN), shown, EVENTS.c.seq < bindparam("before"), *more)
         .limit(bindparam("most"))
     )
@@ -78,16 +80,23 @@ def _items(connection: Connection, sender: Sender, statement: Any, values: dict[
     first_pending = connection.execute(_FIRST_PENDING, own).scalar()
     limits = {"before": _NO_END if first_pending is None else first_pending}
     rows = connection.execute(statement, own | values | limits)
-    return [_item(seq, at, ev.decode(kind, data)) for seq, at, kind, data in rows]
+    return [_item(seq, at, ev.decode(kind, data), ConversationId(own_id)) for seq, at, kind, data, own_id in rows]
 
 
-def _item(seq: int, at: datetime, event: ev.Event) -> StreamItem:
+def _item(seq: int, at: datetime, event: ev.Event, conversation_id: ConversationId) -> StreamItem:
     if isinstance(event, ev.CustomerUttered):
-        return StreamItem(seq, at, "customer", event.text, client_key=event.dedupe_key)
+        ids = [media_id(conversation_id, event.dedupe_key, place) for place in range(len(event.attachments))]
+        own = tuple(_attachment(one, name) for one, name in zip(event.attachments, ids, strict=True))
+        return StreamItem(seq, at, "customer", event.text, client_key=event.dedupe_key, attachments=own)
     if isinstance(event, ev.BotUttered):
         buttons = tuple(Button(button["label"], button["payload"]) for button in event.buttons)
         return StreamItem(seq, at, "bot", event.text, buttons)
     if isinstance(event, ev.AgentUttered):
-        return StreamItem(seq, at, "agent", event.text, agent_name=event.agent_name)
+        sent = tuple(_attachment(one, one["reference"]) for one in event.attachments)
+        return StreamItem(seq, at, "agent", event.text, agent_name=event.agent_name, attachments=sent)
     text = event.text if isinstance(event, ev.NoticeSent) else ""
     return StreamItem(seq, at, "notice", text)
+
+
+def _attachment(kept: dict[str, str], media: str) -> Attachment:
+    return Attachment(MessageKind(kept["kind"]), media, kept.get("mime", ""), kept.get("name", ""))

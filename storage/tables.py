@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage import models
+from storage import due_models, media_models, models
 
 S = TypeVar("S")
 
@@ -22,6 +22,10 @@ def _table(row: type[models.Base]) -> Table:
 
 CUSTOMERS = _table(models.CustomerRow)
 IDENTITIES = _table(models.IdentityRow)
+FACTS = _table(models.FactRow)
+LINKS = _table(models.LinkRow)
+RECEIPTS = _table(models.ReceiptRow)
+RECEIPT_MARKS = _table(models.ReceiptMarkRow)
 CONVERSATIONS = _table(models.ConversationRow)
 EVENTS = _table(models.EventRow)
 INBOX = _table(models.InboxRow)
@@ -38,6 +42,11 @@ PARCELS = _table(models.ParcelRow)
 WINDOWS = _table(models.WindowRow)
 CURSORS = _table(models.CursorRow)
 EXCHANGES = _table(models.ExchangeRow)
+KNOWLEDGE = _table(models.KnowledgeRow)
+SURVEYS = _table(due_models.SurveyRow)
+LOOKS = _table(due_models.LookRow)
+MEDIA = _table(media_models.MediaRow)
+MEDIA_PIECES = _table(media_models.MediaPieceRow)
 
 
 class Upsert:

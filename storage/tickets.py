@@ -42,7 +42,7 @@ class SqlTicketBook:
 
     async def of_customer(self, customer_id: CustomerId) -> tuple[Ticket, ...]:
         """List the customer's tickets, newest first."""
-        rows = await self._database.read(
+        rows = await self._database.glance(
             lambda connection: connection.execute(_OF_CUSTOMER, {"customer": customer_id}).mappings().all()
         )
         return tuple(ticket_of(row) for row in rows)

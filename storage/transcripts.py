@@ -15,9 +15,10 @@ from bot.domain.people import Agent
 from storage import events
 from storage.database import Database
 from storage.ownership import locked
+from storage.revisions import NOT_TAKEN_BACK
 from storage.tables import AGENTS, ASSIGNMENTS, CONVERSATIONS, CUSTOMERS, EVENTS, IDENTITIES
 
-_SAID = (ev.CustomerUttered, ev.BotUttered, ev.AgentUttered, ev.NoticeSent, ev.NoteWritten)
+_SAID = (ev.CustomerUttered, ev.CustomerEdited, ev.BotUttered, ev.AgentUttered, ev.NoticeSent, ev.NoteWritten)
 _SAID_KINDS = [kind.kind for kind in _SAID]
 _TEXT = EVENTS.c.data["text"].as_string()
 _INTENT = EVENTS.c.data["intent"].as_string()
@@ -96,7 +97,7 @@ def _between(query: TranscriptQuery) -> list[ColumnElement[bool]]:
 
 
 def _said(*conditions: ColumnElement[bool]) -> Any:
-    return select(EVENTS.c.conversation_id).where(EVENTS.c.kind.in_(_SAID_KINDS), *conditions)
+    return select(EVENTS.c.conversation_id).where(EVENTS.c.kind.in_(_SAID_KINDS), NOT_TAKEN_BACK, *conditions)
 
 
 def _search(on: Connection, query: TranscriptQuery) -> TranscriptPage:
@@ -127,6 +128,7 @@ def _excerpts(on: Connection, conversation_ids: list[str], text: str) -> dict[st
             EVENTS.c.conversation_id.in_(conversation_ids),
             EVENTS.c.kind.in_(_SAID_KINDS),
             _TEXT.icontains(text, autoescape=True),
+            NOT_TAKEN_BACK,
         )
         .group_by(EVENTS.c.conversation_id)
     )

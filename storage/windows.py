@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from bot.domain.channel_ports import Deferred, Delivery, Refusal, Refused, Sent, Unclear
 from bot.domain.conversation import Owner
-from bot.domain.ids import ConversationId
+from bot.domain.ids import ConversationId, IdentityId
 from bot.domain.line_ports import OutboxItem
 from bot.domain.messages import InboundMessage, MessageKind
-from bot.domain.windows import POLICIES, Opened, Opening, Room, WindowPolicy, opening_of, room
+from bot.domain.windows import POLICIES, Elsewhere, Opened, Opening, Room, WindowPolicy, opening_of, room
 from storage.database import Database
 from storage.tables import CONVERSATIONS, EXCHANGES, IDENTITIES, WINDOWS, Upsert
 from storage.types import clean_text
 
 _MAX_TOKEN_CHARS = 256
+TEMPLATE = "template"
+"""The kind under which templates are counted; no opening of a customer's."""
+
 _BOT = "bot"
 _OPEN = Upsert(
     lambda into: (adding := into(WINDOWS)).on_conflict_do_update(
@@ -33,11 +38,37 @@ _OPEN = Upsert(
 )
 _CLOSE = delete(WINDOWS).where(WINDOWS.c.identity_id == bindparam("identity"))
 _OF_CONVERSATION = (
-    select(IDENTITIES.c.channel, CONVERSATIONS.c.owner, WINDOWS.c.kind, WINDOWS.c.opened_at, WINDOWS.c.used)
+    select(
+        CONVERSATIONS.c.identity_id,
+        IDENTITIES.c.channel,
+        CONVERSATIONS.c.owner,
+        WINDOWS.c.kind,
+        WINDOWS.c.opened_at,
+        WINDOWS.c.used,
+    )
     .select_from(CONVERSATIONS)
     .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
     .outerjoin(WINDOWS, WINDOWS.c.identity_id == IDENTITIES.c.id)
     .where(CONVERSATIONS.c.id == bindparam("conversation"))
+)
+_HERE = CONVERSATIONS.alias("here")
+_THERE = CONVERSATIONS.alias("there")
+_OTHERS = (
+    select(
+        IDENTITIES.c.id.label("identity_id"),
+        IDENTITIES.c.channel,
+        IDENTITIES.c.display_name,
+        _THERE.c.id.label("open_id"),
+        WINDOWS.c.kind,
+        WINDOWS.c.opened_at,
+        WINDOWS.c.used,
+    )
+    .select_from(_HERE)
+    .join(IDENTITIES, (IDENTITIES.c.customer_id == _HERE.c.customer_id) & (IDENTITIES.c.id != _HERE.c.identity_id))
+    .outerjoin(_THERE, (_THERE.c.identity_id == IDENTITIES.c.id) & (_THERE.c.owner != Owner.RESOLVED.value))
+    .outerjoin(WINDOWS, WINDOWS.c.identity_id == IDENTITIES.c.id)
+    .where(_HERE.c.id == bindparam("conversation"))
+    .order_by(IDENTITIES.c.created_at, IDENTITIES.c.id)
 )
 _IDENTITY = select(CONVERSATIONS.c.identity_id).where(CONVERSATIONS.c.id == bindparam("conversation")).scalar_subquery()
 _TOKEN = select(WINDOWS.c.token, WINDOWS.c.opened_at).where(
@@ -87,14 +118,18 @@ class SqlWindowLedger:
 
     async def of_conversation(self, conversation_id: ConversationId, at: datetime) -> Room | None:
         """Give the room of the conversation's identity; None when its channel has no windows."""
-        rows = await self._database.read(lambda connection: _rows(connection, conversation_id))
-        policy = POLICIES.get(rows[0]["channel"]) if rows else None
-        return room(policy, _opened(rows), at) if policy else None
+        rows = await self._database.glance(lambda connection: _rows(connection, conversation_id))
+        return _room(rows, at) if rows else None
+
+    async def elsewhere(self, conversation_id: ConversationId, at: datetime) -> tuple[Elsewhere, ...]:
+        """List the customer's other channels, those that may be written to first."""
+        found = await self._database.glance(lambda connection: tuple(_elsewhere(connection, conversation_id, at)))
+        return tuple(sorted(found, key=lambda other: not other.is_open))
 
     async def token(self, conversation_id: ConversationId, kind: Opening, at: datetime) -> str:
         """Give the code of the last such action; empty when there is none, it was used, or its time is over."""
         values = {"conversation": conversation_id, "token_kind": kind.value}
-        found = await self._database.read(lambda connection: connection.execute(_TOKEN, values).first())
+        found = await self._database.glance(lambda connection: connection.execute(_TOKEN, values).first())
         if found is None:
             return ""
         lasts = max(policy.windows[kind].lasts for policy in POLICIES.values() if kind in policy.windows)
@@ -116,12 +151,16 @@ class SqlSendingGate:
         policy = POLICIES.get(item.channel)
         if policy is None:
             return None
-        return await self._database.read(lambda connection: _ask(connection, policy, item, at))
+        return await self._database.glance(lambda connection: _ask(connection, policy, item, at))
 
     async def count(self, item: OutboxItem, delivery: Delivery, at: datetime) -> None:
         """Count what was sent, or may have been, in the windows that are open."""
         policy = POLICIES.get(item.channel)
-        if policy is None or not policy.counted or not isinstance(delivery, Sent | Unclear):
+        if policy is None or not isinstance(delivery, Sent | Unclear):
+            return
+        if item.message.template is not None and policy.templates:
+            await self._database.run(lambda connection: _count_template(connection, item.conversation_id, at))
+        if not policy.counted:
             return
         messages = delivery.messages if isinstance(delivery, Sent) else 1
         await self._database.run(lambda connection: _spend(connection, policy, item.conversation_id, messages, at))
@@ -134,8 +173,10 @@ def _ask(connection: Connection, policy: WindowPolicy, item: OutboxItem, at: dat
             return Deferred((until - at).total_seconds(), "the platform's call may still be answered in its response")
     rows = _rows(connection, item.conversation_id)
     left = room(policy, _opened(rows), at)
-    if not left.is_open:
+    if not left.lets(item):
         return _closed(left)
+    if not left.is_open:
+        return None
     keeps_last = item.sender == _BOT and rows[0]["owner"] == Owner.WITH_BOT and _holds(policy, left, at, rows)
     if keeps_last:
         return Refused("one message is left in this window; it is kept for a human's word", Refusal.QUOTA)
@@ -168,6 +209,46 @@ def _spend(connection: Connection, policy: WindowPolicy, conversation_id: str, m
             since: datetime = at - window.lasts
             values = {"conversation": conversation_id, "window_kind": kind.value, "since": since, "messages": messages}
             connection.execute(_SPEND, values)
+
+
+def _count_template(connection: Connection, conversation_id: str, at: datetime) -> None:
+    """Count a template; the count begins anew when the customer writes."""
+    rows = _rows(connection, conversation_id)
+    values = {
+        "identity_id": rows[0]["identity_id"],
+        "kind": TEMPLATE,
+        "opened_at": at,
+        "used": _templates_sent(rows) + 1,
+        "token": "",
+    }
+    connection.execute(_OPEN.on(connection), values)
+
+
+def _templates_sent(rows: Iterable[Any]) -> int:
+    at = {row["kind"]: (row["opened_at"], row["used"]) for row in rows}
+    sent, wrote = at.get(TEMPLATE), at.get(Opening.MESSAGE.value)
+    return int(sent[1]) if sent and (wrote is None or sent[0] >= wrote[0]) else 0
+
+
+def _room(rows: Sequence[Any], at: datetime) -> Room | None:
+    policy = POLICIES.get(rows[0]["channel"])
+    if policy is None:
+        return None
+    return replace(room(policy, _opened(rows), at), templates_sent=_templates_sent(rows))
+
+
+def _elsewhere(connection: Connection, conversation_id: str, at: datetime) -> Iterator[Elsewhere]:
+    found = connection.execute(_OTHERS, {"conversation": conversation_id}).mappings()
+    for _, rows in groupby(found, key=lambda row: row["identity_id"]):
+        identity = list(rows)
+        first = identity[0]
+        yield Elsewhere(
+            IdentityId(first["identity_id"]),
+            first["channel"],
+            first["display_name"],
+            ConversationId(first["open_id"]) if first["open_id"] else None,
+            _room(identity, at),
+        )
 
 
 def _rows(connection: Connection, conversation_id: str) -> list[Any]:

@@ -24,6 +24,7 @@ _PORT_TRIES = 3
 _SMALL = ("max_connections=60", "shared_buffers=32MB")
 _UNSYNCED = ("fsync=off", "full_page_writes=off")
 _FORGETFUL = ("synchronous_commit=off",)
+_COUNTING = ("shared_preload_libraries=pg_stat_statements",)
 
 
 class PostgresqlMissing(Exception):
@@ -37,13 +38,14 @@ class PostgresqlServer:
     folder is changed (the wheel's own starter adds a system user and opens up folders).
     """
 
-    def __init__(self, *, durable: bool = False, synced: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, synced: bool = False, counting: bool = False) -> None:
         """Lay out the data folder; raises PostgresqlMissing when the programs are not there or do not work.
 
         A ``durable`` server has every commit when it was killed, a ``synced`` one also after a power failure; the
-        others are faster.
+        others are faster. A ``counting`` one can tell how many statements it was given (``pg_stat_statements``).
         """
         self._settings = (*_SMALL, *(() if synced else _UNSYNCED), *(() if durable else _FORGETFUL))
+        self._settings += _COUNTING if counting else ()
         self._home = Path(tempfile.mkdtemp(prefix="xiaoer-pg-"))
         self._as_user: dict[str, Any] = {}
         self._process: subprocess.Popen[bytes] | None = None

@@ -25,6 +25,9 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Instead of xiaoer.server.host.")] = None,
     port: Annotated[int | None, typer.Option(help="Instead of xiaoer.server.port.", min=1, max=65535)] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Load the demo shop's orders and make demo logins.")] = False,
+    phones: Annotated[
+        bool, typer.Option("--phones", help="Simulate every chat app on one page, over a database made anew.")
+    ] = False,
 ) -> None:
     """Serve the widget, the webhooks and the console."""
     loaded = configuration.load(config)
@@ -33,10 +36,22 @@ def serve(
     house.set_up_logs(loaded.log.format, loaded.log.level)
     secrets = configuration.Secrets.from_environment()
     check_port(server.host, server.port)
+    simulation = house.simulate(loaded) if phones else None
+    if simulation:
+        loaded, secrets = simulation.config, simulation.secrets
     prepared = preparing.prepare(loaded, secrets, demo=demo)
-    application = house.make_web_application(loaded, prepared.secrets)
+    if simulation:
+        application = house.make_phone_application(simulation, prepared.secrets)
+    else:
+        application = house.make_web_application(loaded, prepared.secrets)
     address = f"http://{'127.0.0.1' if server.host == '0.0.0.0' else server.host}:{server.port}"  # noqa: S104 - to show
-    run(application, loaded, lambda: welcome(address, loaded, prepared))
+
+    def ready() -> None:
+        welcome(address, loaded, prepared, phones=phones)
+        for remark in application.state.house.remarks():
+            words.print(f"  [bold]note[/bold]  {remark}", soft_wrap=True)
+
+    run(application, loaded, ready)
 
 
 def check_port(host: str, port: int) -> None:
@@ -86,11 +101,13 @@ def run(application: house.WebApplication, config: configuration.Config, ready: 
     words.print("  stopped; nothing was left half-done")
 
 
-def welcome(address: str, config: configuration.Config, prepared: preparing.Prepared) -> None:
+def welcome(address: str, config: configuration.Config, prepared: preparing.Prepared, *, phones: bool = False) -> None:
     """Tell where everything is."""
     words.print(f"\n[bold]{config.shop.name_zh} · {config.shop.name_en}[/bold] is open.\n")
     if config.channels.web.enabled:
         words.print(f"  shop page with the chat widget   {address}/shop")
+    if phones:
+        words.print(f"  phones, all simulated            {address}/phones")
     words.print(f"  console                          {address}/console")
     for login, password in prepared.logins.items():
         words.print(f"    login [bold]{login}[/bold]  password [bold]{password}[/bold]", soft_wrap=True)
@@ -99,4 +116,8 @@ def welcome(address: str, config: configuration.Config, prepared: preparing.Prep
     elif not prepared.people:
         words.print("    nobody can sign in yet: run `xiaoer people add LOGIN --role admin`")
     words.print(f"  data                             {prepared.data}", soft_wrap=True)
+    if phones:
+        words.print("    (of this simulation alone; the next one starts with nothing)")
+    else:
+        words.print('  every chat app, simulated        xiaoer serve --demo --phones, or make run ARGS="--phones"')
     words.print("\n  Ctrl-C stops.")

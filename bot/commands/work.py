@@ -51,6 +51,8 @@ async def _work(config: configuration.Config, secrets: configuration.Secrets, he
     async with house.open_worker(config, secrets, SystemClock()) as worker:
         server = None if health_port is None else _health_server(worker, config.server.host, health_port)
         telling = asyncio.create_task(server.serve()) if server is not None else None
+        for remark in worker.understanding.remarks():
+            words.print(f"  [bold]note[/bold]  {remark}", soft_wrap=True)
         words.print("  at work; Ctrl-C stops")
         await stopped.wait()
         if server is not None and telling is not None:

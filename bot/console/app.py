@@ -13,7 +13,22 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from bot.console import conversation, dead_letters, inbox, live, people, settings, sign_in, tickets, transcripts
+from bot.console import (
+    conversation,
+    dead_letters,
+    inbox,
+    knowledge,
+    live,
+    media,
+    people,
+    person,
+    settings,
+    sign_in,
+    snoozes,
+    tickets,
+    transcripts,
+    ways,
+)
 from bot.console.door import Routes
 from bot.console.headers import SecurityHeaders
 from bot.console.pages import STATIC, Pages
@@ -69,6 +84,17 @@ def _for_agents(routes: Routes) -> None:
     routes.post("/conversations/{conversation_id}/resolve", role, conversation.resolve)
     routes.post("/conversations/{conversation_id}/reply", role, conversation.reply)
     routes.post("/conversations/{conversation_id}/note", role, conversation.note)
+    routes.upload("/conversations/{conversation_id}/file", role, conversation.send_file)
+    routes.get("/media/{media_id}", role, media.show)
+    routes.post("/media/{media_id}/retry", role, media.retry)
+    routes.get("/conversations/{conversation_id}/templates", role, ways.templates)
+    routes.post("/conversations/{conversation_id}/templates", role, ways.send_template)
+    routes.post("/conversations/{conversation_id}/elsewhere", role, ways.write_elsewhere)
+    routes.post("/conversations/{conversation_id}/snooze", role, snoozes.snooze)
+    routes.post("/conversations/{conversation_id}/wake", role, snoozes.wake)
+    routes.get("/conversations/{conversation_id}/person", role, person.show)
+    routes.post("/conversations/{conversation_id}/person/link", role, person.link)
+    routes.post("/conversations/{conversation_id}/person/undo", role, person.undo)
     routes.get("/tickets", role, tickets.show_list)
     routes.get("/tickets/{number}", role, tickets.show)
     routes.post("/tickets/{number}/owner", role, tickets.own)
@@ -81,6 +107,13 @@ def _for_agents(routes: Routes) -> None:
 
 def _for_managers(routes: Routes) -> None:
     role = Role.MANAGER
+    routes.get("/knowledge", role, knowledge.show)
+    routes.post("/knowledge", role, knowledge.add)
+    routes.get("/knowledge/new", role, knowledge.show_new)
+    routes.get("/knowledge/{name}", role, knowledge.show_entry)
+    routes.post("/knowledge/{name}", role, knowledge.change)
+    routes.post("/knowledge/{name}/active", role, knowledge.switch)
+    routes.post("/knowledge/{name}/delete", role, knowledge.delete)
     routes.get("/deadletters", role, dead_letters.show)
     routes.post("/deadletters/{letter_id}/retry", role, dead_letters.retry)
     routes.post("/deadletters/{letter_id}/drop", role, dead_letters.drop)

@@ -9,10 +9,12 @@ from typing import Any
 
 from starlette.responses import Response
 
+from bot.console import media
 from bot.console.inbox import lists
 from bot.console.problems import Problem
 from bot.console.visits import Visit
 from bot.desk.permits import permits
+from bot.desk.snoozes import SNOOZES
 from bot.desk.transcripts import TranscriptLine, transcribe
 from bot.domain.conversation import Conversation, Owner
 from bot.domain.desk_ports import DeliveryState
@@ -40,7 +42,7 @@ async def show(visit: Visit) -> Response:
     values = await lists(visit) | {"selected": conversation.id}
     values |= await _thread(visit, conversation) | await _state(visit, conversation)
     values["card"] = await visit.desk.customers.card(conversation.id)
-    return visit.show("conversation", **values, send_key=new_id())
+    return visit.show("conversation", **values, card_of=conversation.id, send_key=new_id())
 
 
 async def thread(visit: Visit) -> Response:
@@ -52,7 +54,7 @@ async def thread(visit: Visit) -> Response:
 async def card(visit: Visit) -> Response:
     """Show the customer alone."""
     found = await visit.desk.customers.card(_id(visit))
-    return visit.show("card", card=found, view=visit.query("view") or "all")
+    return visit.show("card", card=found, card_of=_id(visit), view=visit.query("view") or "all")
 
 
 async def take(visit: Visit) -> Response:
@@ -75,6 +77,15 @@ async def reply(visit: Visit) -> Response:
 
     async def send(conversation_id: ConversationId, agent: Agent) -> None:
         await visit.desk.actions.reply(conversation_id, agent, visit.form.get("text", ""), visit.form.get("key", ""))
+
+    return await _do(visit, send)
+
+
+async def send_file(visit: Visit) -> Response:
+    """Send a file to the shopper."""
+
+    async def send(conversation_id: ConversationId, agent: Agent) -> None:
+        await media.take_and_send(visit, conversation_id, agent)
 
     return await _do(visit, send)
 
@@ -115,12 +126,18 @@ async def _holder_name(visit: Visit, conversation: Conversation) -> str:
 
 
 async def _state(visit: Visit, conversation: Conversation) -> dict[str, Any]:
+    room = await _room(visit, conversation)
+    closed = room is not None and not room.is_open
     return {
         "conversation": conversation,
         "permits": permits(conversation, visit.me),
         "holder": await _holder_name(visit, conversation),
         "is_mine": conversation.agent_id == visit.me.id,
-        "room": await _room(visit, conversation),
+        "snooze": await visit.desk.snoozes.of(conversation),
+        "snoozes": SNOOZES,
+        "room": room,
+        "sendable": visit.desk.media.sendable(conversation.channel) if visit.desk.media else "",
+        "ways": await visit.desk.ways.of_conversation(conversation) if closed else None,
     }
 
 
@@ -141,7 +158,13 @@ async def _thread(visit: Visit, conversation: Conversation) -> dict[str, Any]:
         ThreadLine(item.line, item.day, delivery if (delivery := deliveries.get(item.line.seq)) else None)
         for item in shown
     ]
-    return {"lines": marked, "hidden": max(len(lines) - _SHOWN_LINES, 0), "last_seq": lines[-1].seq if lines else 0}
+    files = await media.of_conversation(visit, conversation.id)
+    return {
+        "media": files,
+        "lines": marked,
+        "hidden": max(len(lines) - _SHOWN_LINES, 0),
+        "last_seq": lines[-1].seq if lines else 0,
+    }
 
 
 def thread_lines(visit: Visit, lines: tuple[TranscriptLine, ...]) -> list[ThreadLine]:

@@ -22,9 +22,10 @@ _log = structlog.get_logger(__name__)
 class Door:
     """Guards one page; ``role`` None lets anybody in (only the sign-in and the sign-out)."""
 
-    def __init__(self, console: Console, page: Page, role: Role | None) -> None:
+    def __init__(self, console: Console, page: Page, role: Role | None, *, takes_bytes: bool = False) -> None:
         self._console = console
         self._page = page
+        self._takes_bytes = takes_bytes
         self.role = role
 
     async def answer(self, request: Request) -> Response:
@@ -62,7 +63,8 @@ class Door:
     async def _take_form(self, visit: Visit) -> None:
         if not comes_from_here(visit.request):
             raise Problem(403, "error.foreign_form")
-        visit.form = await read_form(visit.request)
+        # Bytes are read by the page itself, as a stream; their token can only come in the header.
+        visit.form = {} if self._takes_bytes else await read_form(visit.request)
         token = visit.request.headers.get(CSRF_HEADER) or visit.form.get(CSRF_FIELD, "")
         if not self._console.desk.sessions.token_is_right(visit.session, token):
             raise Problem(403, "error.stale_form")
@@ -82,6 +84,11 @@ class Routes:
     def post(self, path: str, role: Role | None, page: Page) -> None:
         """Add a form that is sent."""
         self._add(path, role, page, "POST")
+
+    def upload(self, path: str, role: Role | None, page: Page) -> None:
+        """Add a page that takes a file's bytes."""
+        door = Door(self._console, page, role, takes_bytes=True)
+        self.doors.append(Route(path, door.answer, methods=["POST"]))
 
     def _add(self, path: str, role: Role | None, page: Page, method: str) -> None:
         self.doors.append(Route(path, Door(self._console, page, role).answer, methods=[method]))

@@ -37,7 +37,12 @@ async def lists(visit: Visit) -> dict[str, Any]:
     page = visit.page_number()
     queue = visit.desk.stores.queue
     counts = await queue.counts(visit.me.id)
-    total = {QueueView.WAITING: counts.waiting, QueueView.MINE: counts.mine, QueueView.ALL: counts.all}[view]
+    total = {
+        QueueView.WAITING: counts.waiting,
+        QueueView.MINE: counts.mine,
+        QueueView.SNOOZED: counts.snoozed,
+        QueueView.ALL: counts.all,
+    }[view]
     return {
         "view": view,
         "rows": await queue.rows(view, visit.me.id, page),

@@ -9,11 +9,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from bot.console.attachments import attached, look
 from bot.console.words import LOCALES, Words, load_words
 from bot.desk.transcripts import mark_words
 
 STATIC = "static"
-_ASSETS = ("console.css", "console.js", "icon.svg", "vendor/htmx.min.js", "vendor/sse.js")
+_ASSETS = ("console.css", "console.js", "files.js", "icon.svg", "vendor/htmx.min.js", "vendor/sse.js")
 _HTMX_CONFIG = {
     "includeIndicatorStyles": False,
     "allowEval": False,
@@ -43,7 +44,12 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.environment.globals |= {"htmx_config": json.dumps(_HTMX_CONFIG), "mark_words": mark_words}
+        self.environment.globals |= {
+            "htmx_config": json.dumps(_HTMX_CONFIG),
+            "mark_words": mark_words,
+            "attached": attached,
+            "look": look,
+        }
 
     def render(self, template: str, values: dict[str, Any]) -> str:
         """Fill ``templates/<template>.html``."""

@@ -42,7 +42,7 @@ async def set_role(visit: Visit) -> Response:
 
 
 async def set_active(visit: Visit) -> Response:
-    """Let in or shut out; what a person who is shut out held goes back to the bot."""
+    """Let in or shut out; what a person who is shut out held waits for another agent."""
     active = visit.form.get("active") == "yes"
     try:
         agent = await visit.desk.people.set_active(_id(visit), active)
@@ -61,7 +61,7 @@ async def reset_password(visit: Visit) -> Response:
 
 async def _release(visit: Visit, agent: Agent) -> None:
     for conversation_id in await visit.desk.stores.queue.held_by(agent.id):
-        await visit.desk.actions.give_back(conversation_id, agent)
+        await visit.desk.actions.requeue(conversation_id, agent)
 
 
 async def _show(visit: Visit, agent: Agent | None = None, password: str = "") -> Response:

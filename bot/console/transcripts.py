@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from bot.console.conversation import thread_lines
+from bot.console.media import of_conversation
 from bot.console.moments import end_of_day, start_of_day
 from bot.console.visits import Visit
 from bot.desk.transcripts import TranscriptLine, as_json, as_text, transcribe
@@ -40,7 +41,12 @@ async def show(visit: Visit) -> Response:
     conversation, lines = await _load(visit)
     file = await visit.desk.stores.customers.of_conversation(conversation.id)
     return visit.show(
-        "transcript", conversation=conversation, lines=thread_lines(visit, lines), customer=file.customer, file=file
+        "transcript",
+        conversation=conversation,
+        lines=thread_lines(visit, lines),
+        media=await of_conversation(visit, conversation.id),
+        customer=file.customer,
+        file=file,
     )
 
 

@@ -9,7 +9,7 @@ from bot.domain.conversation import Conversation
 from bot.domain.desk_ports import Notebook
 from bot.domain.ids import ConversationId
 from bot.domain.line_ports import OwnershipStore
-from bot.domain.messages import MAX_TEXT_CHARS
+from bot.domain.messages import MAX_TEXT_CHARS, Attachment, OutboundMessage
 from bot.domain.people import Agent
 
 _MAX_KEY_CHARS = 64
@@ -36,6 +36,12 @@ class DeskActions:
         await self._bells.deliver(conversation_id)
         return returned
 
+    async def requeue(self, conversation_id: ConversationId, agent: Agent) -> Conversation:
+        """Let it wait for another agent, since this one is gone; unchanged unless he holds it."""
+        waiting = await self._ownership.requeue(conversation_id, agent, self._clock.now())
+        await self._bells.deliver(conversation_id)
+        return waiting
+
     async def resolve(self, conversation_id: ConversationId, agent: Agent) -> Conversation:
         """End it; Conflict unless the agent holds it."""
         ended = await self._ownership.resolve(conversation_id, agent, self._clock.now())
@@ -48,6 +54,16 @@ class DeskActions:
             raise Refusal("reload", f"a reply needs a key of 1 to {_MAX_KEY_CHARS} characters; reload the page")
         words = checked_words(text)
         await self._ownership.reply(conversation_id, agent, words, self._clock.now(), client_key)
+        await self._bells.deliver(conversation_id)
+
+    async def send_file(
+        self, conversation_id: ConversationId, agent: Agent, attachment: Attachment, client_key: str
+    ) -> None:
+        """Send an attachment that is kept; errors and ``client_key`` as with ``reply``."""
+        if not client_key or len(client_key) > _MAX_KEY_CHARS:
+            raise Refusal("reload", f"a file needs a key of 1 to {_MAX_KEY_CHARS} characters; reload the page")
+        message = OutboundMessage("", attachments=(attachment,))
+        await self._ownership.send(conversation_id, agent, message, self._clock.now(), client_key)
         await self._bells.deliver(conversation_id)
 
     async def note(self, conversation_id: ConversationId, agent: Agent, text: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from argon2 import PasswordHasher
 from limits.aio.storage import MemoryStorage, Storage
@@ -11,13 +12,18 @@ from bot.desk.actions import DeskActions
 from bot.desk.bells import Bells
 from bot.desk.customers import DeskCustomers
 from bot.desk.dead_letters import DeskDeadLetters
+from bot.desk.links import DeskLinks
+from bot.desk.knowledge import DeskKnowledge
 from bot.desk.login import Login
+from bot.desk.media import DeskMedia, MediaRoom
 from bot.desk.passwords import Passwords
 from bot.desk.people import DeskPeople
 from bot.desk.presence import MemoryFirstMark, Presence
 from bot.desk.sessions import Sessions
+from bot.desk.snoozes import DeskSnoozes
 from bot.desk.throttle import LoginThrottle
 from bot.desk.tickets import DeskTickets
+from bot.desk.ways import DeskWays
 from bot.domain.clock import Clock
 from bot.domain.dead_letters import DeadLetters
 from bot.domain.desk_ports import (
@@ -29,15 +35,18 @@ from bot.domain.desk_ports import (
     TicketBoard,
     TranscriptSearch,
 )
+from bot.domain.due import SnoozeStore
+from bot.domain.knowledge import MerchantKnowledge
 from bot.domain.line_ports import OwnershipStore
+from bot.domain.links import LinkBook
 from bot.domain.ports import ConversationReader, Dispatcher, LiveFeed, OrderSource
 from bot.domain.shared_ports import FirstMark
-from bot.domain.windows import WindowLedger
+from bot.domain.windows import MessageTemplate, Threads, WindowLedger
 
 
 @dataclass(frozen=True, slots=True)
 class DeskStores:
-    """Everything the desk remembers with."""
+    """Everything the desk remembers with; ``templates`` are the approved ones of each channel."""
 
     people: People
     queue: QueueLists
@@ -51,6 +60,12 @@ class DeskStores:
     transcripts: TranscriptSearch
     dead_letters: DeadLetters
     windows: WindowLedger | None = None
+    media: MediaRoom | None = None
+    snoozes: SnoozeStore | None = None
+    threads: Threads | None = None
+    links: LinkBook | None = None
+    knowledge: MerchantKnowledge | None = None
+    templates: Mapping[str, tuple[MessageTemplate, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +87,17 @@ class Desk:
     sessions: Sessions
     presence: Presence
     actions: DeskActions
+    snoozes: DeskSnoozes
     tickets: DeskTickets
     people: DeskPeople
     customers: DeskCustomers
     dead_letters: DeskDeadLetters
+    ways: DeskWays
+    links: DeskLinks
     live: LiveFeed
     clock: Clock
+    media: DeskMedia | None = None
+    knowledge: DeskKnowledge | None = None
 
 
 def make_desk(stores: DeskStores, security: DeskSecurity, dispatcher: Dispatcher, live: LiveFeed, clock: Clock) -> Desk:
@@ -87,14 +107,19 @@ def make_desk(stores: DeskStores, security: DeskSecurity, dispatcher: Dispatcher
     bells = Bells(dispatcher, live)
     return Desk(
         stores=stores,
+        knowledge=DeskKnowledge(stores.knowledge, clock) if stores.knowledge else None,
         login=Login(stores.people, passwords, LoginThrottle(security.limits or MemoryStorage())),
         sessions=sessions,
         presence=Presence(stores.people, clock, security.marks or MemoryFirstMark(clock)),
         actions=DeskActions(stores.ownership, stores.notebook, bells, clock),
+        snoozes=DeskSnoozes(stores.snoozes, bells, clock),
         tickets=DeskTickets(stores.tickets, bells, clock),
         people=DeskPeople(stores.people, passwords, sessions, clock),
         customers=DeskCustomers(stores.customers, stores.orders),
         dead_letters=DeskDeadLetters(stores.dead_letters, bells, clock),
+        ways=DeskWays(stores, bells, clock),
+        links=DeskLinks(stores.links, bells, clock),
         live=live,
         clock=clock,
+        media=DeskMedia(stores.media, bells, clock) if stores.media else None,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import Any, Protocol
@@ -25,7 +25,11 @@ class Speaker(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TranscriptLine:
-    """One line: who, when (aware UTC), what. A mark has its kind in ``mark`` and its values in ``data``."""
+    """One line: who, when (aware UTC), what. A mark has its kind in ``mark`` and its values in ``data``.
+
+    ``former`` are the words an edit has replaced, oldest first; ``taken_back`` tells that the shopper recalled it, and
+    then nothing of it is here. ``dedupe_key`` names the shopper's own message, and with it its attachments.
+    """
 
     seq: int
     at: datetime
@@ -37,6 +41,10 @@ class TranscriptLine:
     intent: str = ""
     buttons: tuple[str, ...] = ()
     attachments: tuple[Mapping[str, str], ...] = ()
+    dedupe_key: str = ""
+    former: tuple[str, ...] = ()
+    taken_back: bool = False
+    reactions: tuple[str, ...] = ()
 
 
 class Word(Protocol):
@@ -49,12 +57,31 @@ class Word(Protocol):
 
 def transcribe(events: Iterable[tuple[int, datetime, ev.Event]]) -> tuple[TranscriptLine, ...]:
     """Make the lines of a conversation; events that are only the bot's memory have none."""
-    lines = []
+    lines: dict[int, TranscriptLine] = {}
+    seqs: dict[str, int] = {}
     for seq, at, event in events:
+        if isinstance(event, ev.CustomerEdited | ev.CustomerRecalled | ev.CustomerReacted):
+            _revise(lines, event.seq or seqs.get(event.concerns, 0), event)
+            continue
         shape = _SHAPES.get(type(event))
         if shape is not None:
-            lines.append(TranscriptLine(seq, at, **shape(event)))
-    return tuple(lines)
+            lines[seq] = TranscriptLine(seq, at, **shape(event))
+        if isinstance(event, ev.CustomerUttered) and event.platform_id:
+            seqs[event.platform_id] = seq
+    return tuple(lines.values())
+
+
+def _revise(lines: dict[int, TranscriptLine], seq: int, event: ev.Event) -> None:
+    """Let a line read as it does now; what is about a line we do not have changes nothing."""
+    line = lines.get(seq)
+    if line is None or (line.taken_back and not isinstance(event, ev.CustomerReacted)):
+        return
+    if isinstance(event, ev.CustomerEdited):
+        lines[seq] = replace(line, text=event.text, former=(*line.former, line.text))
+    elif isinstance(event, ev.CustomerRecalled):
+        lines[seq] = TranscriptLine(line.seq, line.at, line.speaker, taken_back=True)
+    elif isinstance(event, ev.CustomerReacted):
+        lines[seq] = replace(line, reactions=(event.emoji,) if event.emoji else ())
 
 
 def as_json(conversation: Conversation, lines: Iterable[TranscriptLine]) -> dict[str, Any]:
@@ -85,18 +112,27 @@ def mark_words(line: TranscriptLine, word: Word) -> str:
     return word(f"mark.{line.mark}", **data)
 
 
-_WORDED = {"reason": "reason", "ticket_kind": "ticket_kind", "before": "ticket_state", "after": "ticket_state"}
+_WORDED = {
+    "reason": "reason",
+    "channel": "channel",
+    "evidence": "evidence_mark",
+    "priority": "priority",
+    "ticket_kind": "ticket_kind",
+    "before": "ticket_state",
+    "after": "ticket_state",
+}
 
 
 def _json_line(line: TranscriptLine) -> dict[str, Any]:
     shaped: dict[str, Any] = {"seq": line.seq, "at": line.at.isoformat(), "speaker": line.speaker.value}
-    for name in ("text", "name", "mark", "intent"):
+    for name in ("text", "name", "mark", "intent", "taken_back"):
         if getattr(line, name):
             shaped[name] = getattr(line, name)
     if line.data:
         shaped["data"] = dict(line.data)
-    if line.buttons:
-        shaped["buttons"] = list(line.buttons)
+    for name in ("buttons", "former", "reactions"):
+        if getattr(line, name):
+            shaped[name] = list(getattr(line, name))
     if line.attachments:
         shaped["attachments"] = [dict(attachment) for attachment in line.attachments]
     return shaped
@@ -109,6 +145,9 @@ def _text_line(line: TranscriptLine, word: Word, zone: tzinfo) -> str:
     parts = [line.text.replace("\n", "\n    ")]
     parts += [_attachment_text(item, word) for item in line.attachments]
     parts += [f"[{label}]" for label in line.buttons]
+    parts += [f"[{word('said.taken_back')}]"] if line.taken_back else []
+    parts += [f"[{word('said.edited')}: {' → '.join(line.former)}]"] if line.former else []
+    parts += [f"({emoji})" for emoji in line.reactions]
     who = word(f"speaker.{line.speaker}")
     return f"{moment} {f'{who} {line.name}' if line.name else who}: {' '.join(filter(None, parts))}"
 
@@ -124,6 +163,7 @@ def _customer(event: ev.CustomerUttered) -> dict[str, Any]:
         "text": event.text,
         "intent": str(event.recognition.get("intent", "")),
         "attachments": tuple(event.attachments),
+        "dedupe_key": event.dedupe_key,
     }
 
 
@@ -133,7 +173,14 @@ def _bot(event: ev.BotUttered) -> dict[str, Any]:
 
 
 def _agent(event: ev.AgentUttered) -> dict[str, Any]:
-    return {"speaker": Speaker.AGENT, "text": event.text, "name": event.agent_name}
+    data = {"template": event.template} if event.template else {}
+    return {
+        "speaker": Speaker.AGENT,
+        "text": event.text,
+        "name": event.agent_name,
+        "data": data,
+        "attachments": tuple(event.attachments),
+    }
 
 
 def _notice(event: ev.NoticeSent) -> dict[str, Any]:
@@ -168,12 +215,37 @@ def _order_proved(event: ev.OrderProved) -> dict[str, Any]:
     return _mark("order_proved", number=event.order_number)
 
 
+def _linked(event: ev.IdentityLinked) -> dict[str, Any]:
+    return _mark("identity_linked", channel=event.channel, name=event.name, value=event.value, evidence=event.evidence)
+
+
+def _unlinked(event: ev.IdentityUnlinked) -> dict[str, Any]:
+    return _mark("identity_unlinked", channel=event.channel, name=event.name, by=event.by_name, why=event.reason)
+
+
 def _rated(event: ev.Rated) -> dict[str, Any]:
     return _mark("rated", score=event.score, words=event.words)
 
 
 def _contact_policy(event: ev.ContactPolicySet) -> dict[str, Any]:
     return _mark("messages_allowed" if event.messages_allowed else "messages_forbidden")
+
+
+def _raised(event: ev.PriorityRaised) -> dict[str, Any]:
+    kind = "ticket_overdue" if event.number else event.reason
+    return _mark(kind, number=event.number, priority=event.after)
+
+
+def _snoozed(event: ev.Snoozed) -> dict[str, Any]:
+    return _mark("snoozed", name=event.agent_name, until=event.until)
+
+
+def _snooze_ended(event: ev.SnoozeEnded) -> dict[str, Any]:
+    return _mark(f"snooze_ended_{event.reason}")
+
+
+def _survey_asked(event: ev.SurveyAsked) -> dict[str, Any]:
+    return _mark("survey_asked", about=event.about)
 
 
 _SHAPES: dict[type[ev.Event], Callable[[Any], dict[str, Any]]] = {
@@ -187,6 +259,12 @@ _SHAPES: dict[type[ev.Event], Callable[[Any], dict[str, Any]]] = {
     ev.HandoffRequested: _handoff,
     ev.OwnerChanged: _owner,
     ev.OrderProved: _order_proved,
+    ev.IdentityLinked: _linked,
+    ev.IdentityUnlinked: _unlinked,
     ev.Rated: _rated,
     ev.ContactPolicySet: _contact_policy,
+    ev.PriorityRaised: _raised,
+    ev.Snoozed: _snoozed,
+    ev.SnoozeEnded: _snooze_ended,
+    ev.SurveyAsked: _survey_asked,
 }

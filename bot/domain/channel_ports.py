@@ -10,7 +10,7 @@ from typing import Protocol
 
 from bot.domain.ids import ConversationId, OutboxId
 from bot.domain.line_ports import Accepted, Cursor
-from bot.domain.messages import Button, InboundMessage, OutboundMessage, Sender
+from bot.domain.messages import Attachment, Button, InboundMessage, OutboundMessage, Sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +84,16 @@ class SendPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a channel can show: limits in ``text_unit`` (``chars``, ``utf16`` or ``bytes``)."""
+    """What a channel can show: limits in ``text_unit`` (``chars``, ``utf16`` or ``bytes``).
+
+    ``images``: it takes pictures from us; ``files``: other files too.
+    """
 
     max_text: int
     text_unit: str = "chars"
     max_buttons: int = 0
     images: bool = False
+    files: bool = False
     sending: SendPolicy = SendPolicy()
 
 
@@ -127,7 +131,7 @@ class StreamItem:
     """One message as the shopper may see it; ``sender`` is ``customer``, ``bot``, ``agent`` or ``notice``.
 
     ``seq`` is the event's number: it only grows within an identity, so it serves as Last-Event-ID.
-    ``client_key`` is the dedupe key of the shopper's own message, else empty.
+    ``client_key`` is the dedupe key of the shopper's own message, else empty. Attachments refer to our media ids.
     """
 
     seq: int
@@ -137,6 +141,7 @@ class StreamItem:
     buttons: tuple[Button, ...] = ()
     agent_name: str = ""
     client_key: str = ""
+    attachments: tuple[Attachment, ...] = ()
 
 
 class ShopperStream(Protocol):

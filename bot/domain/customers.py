@@ -7,6 +7,9 @@ from datetime import datetime
 
 from bot.domain.ids import CustomerId, IdentityId
 
+SIMULATED = "sim-"
+"""Begins the account of every simulated channel; nobody behind it is real."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelIdentity:
@@ -18,6 +21,11 @@ class ChannelIdentity:
     account: str
     channel_user_id: str
     display_name: str
+
+    @property
+    def is_simulated(self) -> bool:
+        """Tell whether he came over a simulated channel."""
+        return self.account.startswith(SIMULATED)
 
 
 @dataclass(frozen=True, slots=True)

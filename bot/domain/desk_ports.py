@@ -99,10 +99,11 @@ class People(Protocol):
 
 
 class QueueView(StrEnum):
-    """Which conversations an inbox list shows; ``ALL`` are those not resolved."""
+    """Which conversations an inbox list shows; ``SNOOZED`` are one's own put aside, ``ALL`` those not resolved."""
 
     WAITING = "waiting"
     MINE = "mine"
+    SNOOZED = "snoozed"
     ALL = "all"
 
 
@@ -110,7 +111,8 @@ class QueueView(StrEnum):
 class QueueRow:
     """A conversation in an inbox list; ``last_sender`` is ``customer``, ``bot``, ``agent`` or ``notice``.
 
-    ``last_text`` is what was said last by anybody, ``customer_words`` what the customer said last.
+    ``last_text`` is what was said last by anybody, ``customer_words`` what the customer said last. ``overdue``: the
+    promised time has passed, ``closing``: the platform's window closes soon, ``simulated``: nobody real is behind it.
     """
 
     conversation_id: ConversationId
@@ -126,6 +128,11 @@ class QueueRow:
     handoff_priority: str
     waiting_since: datetime | None
     updated_at: datetime
+    overdue: bool = False
+    closing: bool = False
+    snoozed: bool = False
+    simulated: bool = False
+    snoozed_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +142,7 @@ class QueueCounts:
     waiting: int
     mine: int
     all: int
+    snoozed: int = 0
 
 
 class QueueLists(Protocol):
@@ -191,11 +199,18 @@ class CustomerFile:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryState:
-    """Where a message to the shopper is, and why: the states of an outbox row, ``refusal`` as ``Refusal`` or ``""``."""
+    """Where a message to the shopper is, and why: the states of an outbox row, ``refusal`` as ``Refusal`` or ``""``.
+
+    ``receipt`` is what the platform said of it later: ``delivered`` or ``read``; ``""``: nothing. ``failure`` is what
+    it said when it reported a failure all the same.
+    """
 
     state: str
     reason: str = ""
     refusal: str = ""
+    receipt: str = ""
+    receipt_at: datetime | None = None
+    failure: str = ""
 
 
 class CustomerFiles(Protocol):

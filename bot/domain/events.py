@@ -31,6 +31,36 @@ class CustomerUttered(Event):
     payload: str = ""
     attachments: list[dict[str, str]] = field(default_factory=list)
     recognition: dict[str, Any] = field(default_factory=dict)
+    platform_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerEdited(Event):
+    """The shopper changed a message to ``text``; it is named by the platform's id and, once on record, by ``seq``."""
+
+    kind: ClassVar[str] = "customer_edited"
+    concerns: str
+    text: str
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerRecalled(Event):
+    """The shopper took a message back; its words stay on record and are not shown any more."""
+
+    kind: ClassVar[str] = "customer_recalled"
+    concerns: str
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerReacted(Event):
+    """The shopper put an emoji on a message, his own or ours (``""``: took it away)."""
+
+    kind: ClassVar[str] = "customer_reacted"
+    concerns: str
+    emoji: str = ""
+    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +75,14 @@ class BotUttered(Event):
 
 @dataclass(frozen=True, slots=True)
 class AgentUttered(Event):
-    """An agent wrote to the shopper."""
+    """An agent wrote to the shopper; ``template`` names the platform's template, ``agent_id`` is empty elsewhere."""
 
     kind: ClassVar[str] = "agent_uttered"
     text: str
     agent_id: str
     agent_name: str
+    template: str = ""
+    attachments: list[dict[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,10 +248,76 @@ class ContactPolicySet(Event):
     messages_allowed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class IdentityLinked(Event):
+    """Another identity was found to be the same person's; ``evidence`` is the kind, ``value`` what fitted."""
+
+    kind: ClassVar[str] = "identity_linked"
+    link_id: str
+    channel: str
+    name: str
+    evidence: str
+    value: str = ""
+    by_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityUnlinked(Event):
+    """A link was undone: the other identity is its own person again."""
+
+    kind: ClassVar[str] = "identity_unlinked"
+    link_id: str
+    channel: str
+    name: str
+    by_name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityRaised(Event):
+    """Somebody waits too long: ``reason`` is ``overdue`` or ``window_closing``; ``number`` of a ticket, else ``""``."""
+
+    kind: ClassVar[str] = "priority_raised"
+    reason: str
+    before: str
+    after: str
+    number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Snoozed(Event):
+    """An agent put the conversation aside until ``until`` (ISO 8601, ``""``: no time) or until the shopper writes."""
+
+    kind: ClassVar[str] = "snoozed"
+    agent_id: str
+    agent_name: str
+    until: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SnoozeEnded(Event):
+    """The conversation is back with its agent; ``reason`` is ``time``, ``customer`` or ``agent``."""
+
+    kind: ClassVar[str] = "snooze_ended"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyAsked(Event):
+    """The shopper is asked how the conversation ``about`` was, served by ``agent`` or ``bot``."""
+
+    kind: ClassVar[str] = "survey_asked"
+    about: str
+    served_by: str
+
+
 EVENT_KINDS: dict[str, type[Event]] = {
     kind.kind: kind
     for kind in (
         CustomerUttered,
+        CustomerEdited,
+        CustomerRecalled,
+        CustomerReacted,
         BotUttered,
         AgentUttered,
         NoticeSent,
@@ -240,6 +338,12 @@ EVENT_KINDS: dict[str, type[Event]] = {
         OwnerChanged,
         Rated,
         ContactPolicySet,
+        IdentityLinked,
+        IdentityUnlinked,
+        PriorityRaised,
+        Snoozed,
+        SnoozeEnded,
+        SurveyAsked,
     )
 }
 

@@ -16,6 +16,7 @@ class HandoffReason(StrEnum):
     PROOF_LOCKED = "proof_locked"
     FAILED = "failed"
     POLICY = "policy"
+    AGENT_GONE = "agent_gone"
 
 
 class Priority(StrEnum):

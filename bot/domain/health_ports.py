@@ -22,6 +22,12 @@ class LineNumbers:
     queue_waiting: int
     queue_age_s: float
     tickets_overdue: int
+    handoffs_overdue: int = 0
+
+    @property
+    def sla_due(self) -> int:
+        """Count everything past its promised time: tickets, and hand-offs nobody has taken."""
+        return self.tickets_overdue + self.handoffs_overdue
 
 
 class LineGauge(Protocol):

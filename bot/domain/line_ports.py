@@ -20,7 +20,10 @@ from bot.domain.turns import ProofAttempt, TicketMove
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A message is in the inbox; ``duplicate`` when it had been before."""
+    """A message is in the inbox; ``duplicate`` when it had been before.
+
+    Without a conversation (``""``) it was about a message of somebody who never wrote to us, and is not kept.
+    """
 
     conversation_id: ConversationId
     inbox_id: InboxId
@@ -89,6 +92,38 @@ class Cursor:
     before: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class OutboxItem:
+    """A message to deliver now; ``tries`` counts attempts before this one.
+
+    ``interrupted``: an attempt was begun and its outcome was never recorded, so it may have arrived.
+    """
+
+    id: OutboxId
+    conversation_id: ConversationId
+    channel: str
+    account: str
+    channel_user_id: str
+    sender: str
+    message: OutboundMessage
+    tries: int
+    created_at: datetime
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOutbox:
+    """What a turn's commit put in the outbox, so that it is delivered without being read again.
+
+    ``shown``: on a channel whose record is its delivery the messages were committed as sent; the shopper's page is
+    still to be told. ``due``: nothing else of the conversation waits, and these are to be sent, in order; None: read
+    the outbox, something older may go first.
+    """
+
+    shown: tuple[OutboxItem, ...] = ()
+    due: tuple[OutboxItem, ...] | None = None
+
+
 class InboxStore(Protocol):
     """Takes messages in; what it returned is never lost."""
 
@@ -122,28 +157,9 @@ class TurnStore(Protocol):
         """Load what a turn starts from; None when nothing is pending."""
         ...
 
-    async def commit_turn(self, commit: TurnCommit) -> None:
-        """Commit a turn at once; Conflict when the epoch is no longer the expected one."""
+    async def commit_turn(self, commit: TurnCommit) -> TurnOutbox:
+        """Commit a turn at once and tell what is to be delivered; Conflict when the epoch is not the expected one."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxItem:
-    """A message to deliver now; ``tries`` counts attempts before this one.
-
-    ``interrupted``: an attempt was begun and its outcome was never recorded, so it may have arrived.
-    """
-
-    id: OutboxId
-    conversation_id: ConversationId
-    channel: str
-    account: str
-    channel_user_id: str
-    sender: str
-    message: OutboundMessage
-    tries: int
-    created_at: datetime
-    interrupted: bool = False
 
 
 class OutboxStore(Protocol):
@@ -196,8 +212,18 @@ class OwnershipStore(Protocol):
         """End it; a later message opens another conversation."""
         ...
 
+    async def requeue(self, conversation_id: ConversationId, agent: Agent, at: datetime) -> Conversation:
+        """Let it wait for another agent, since this one is gone; unchanged unless he holds it."""
+        ...
+
     async def reply(
         self, conversation_id: ConversationId, agent: Agent, text: str, at: datetime, client_key: str
     ) -> None:
         """Send the agent's words; Conflict unless the agent holds it. ``client_key`` makes a repeat harmless."""
+        ...
+
+    async def send(
+        self, conversation_id: ConversationId, agent: Agent, message: OutboundMessage, at: datetime, client_key: str
+    ) -> None:
+        """Send a whole message of the agent's, as ``reply`` does with words."""
         ...

@@ -23,7 +23,14 @@ class MessageKind(StrEnum):
     STICKER = "sticker"
     FOLLOW = "follow"
     UNFOLLOW = "unfollow"
+    EDIT = "edit"
+    RECALL = "recall"
+    REACTION = "reaction"
     UNKNOWN = "unknown"
+
+
+REVISIONS = frozenset({MessageKind.EDIT, MessageKind.RECALL, MessageKind.REACTION})
+"""Kinds that say nothing new but concern a message that was sent before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +60,12 @@ class InboundMessage:
 
     ``dedupe_key`` is unique per (channel, account) and the same when the platform delivers again.
     ``payload`` is a pressed button's payload; ``sent_at`` is the platform's own time, aware UTC.
-    ``reply_token`` is the short-lived code by which some platforms let one answer go out. ``sequence`` grows with every
-    message of a conversation where the platform numbers them (0: it does not), so that a shuffled burst is read in the
-    order it was written.
+    ``reply_token`` is the short-lived code by which some platforms let one answer go out. ``sequence`` grows with
+    every message of a conversation where the platform numbers them or tells their times (0: neither), so that a
+    shuffled burst is read in the order it was written. ``platform_id`` is the platform's own id of the message, by
+    which others refer to it;
+    ``concerns`` is that id of the message an edit, recall or reaction is about, ``concerns_seq`` its event once known.
+    A reaction's text is its emoji, empty when it was taken back.
     """
 
     sender: Sender
@@ -68,18 +78,36 @@ class InboundMessage:
     truncated: bool = False
     reply_token: str = field(default="", repr=False)
     sequence: int = 0
+    platform_id: str = ""
+    concerns: str = ""
+    concerns_seq: int = 0
+
+
+def sequence_of(sent_at: datetime) -> int:
+    """Number a message by its platform's own time, in milliseconds; equal ones keep the order of their arrival."""
+    return int(sent_at.timestamp() * 1000)
 
 
 @dataclass(frozen=True, slots=True)
 class Button:
     """A choice offered to the shopper; ``payload`` comes back in an InboundMessage of kind BUTTON.
 
-    Payloads: ``/intent_name`` runs that intent, ``=value`` answers the open question,
+    Payloads: ``/intent_name`` runs that intent, ``/intent_name=entity:value`` as if its words held that entity,
+    ``=value`` answers the open question,
     ``/affirm`` and ``/deny`` answer yes or no. At most 64 bytes (Telegram's limit).
     """
 
     label: str
     payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateUse:
+    """A template the platform has approved, filled with ``values``; the message's text is what the shopper reads."""
+
+    name: str
+    language: str
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +117,4 @@ class OutboundMessage:
     text: str
     buttons: tuple[Button, ...] = ()
     attachments: tuple[Attachment, ...] = field(default=())
+    template: TemplateUse | None = None

@@ -7,16 +7,19 @@ windows do not add up.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
 from bot.domain.channel_ports import Deferred, Delivery, Refused
-from bot.domain.ids import ConversationId
+from bot.domain.ids import ConversationId, IdentityId
 from bot.domain.line_ports import OutboxItem
-from bot.domain.messages import InboundMessage, MessageKind
+from bot.domain.messages import REVISIONS, InboundMessage, MessageKind
+
+AGENT = "agent"
 
 
 class Opening(StrEnum):
@@ -50,7 +53,8 @@ class WindowPolicy:
     """A channel's windows; ``offers`` when none is open.
 
     ``presses`` and ``follows`` say which opening a pressed button and a follow event are. ``inline``: an answer may
-    also go out in the response of the webhook, which holds back what is sent by itself.
+    also go out in the response of the webhook, which holds back what is sent by itself. ``humans_last``: how long after
+    the customer's last message a person may still write. ``templates``: approved ones go out at any time.
     """
 
     windows: Mapping[Opening, Window]
@@ -58,6 +62,8 @@ class WindowPolicy:
     follows: Opening | None = None
     offers: tuple[Offer, ...] = (Offer.WAIT, Offer.OTHER_CHANNEL)
     inline: bool = False
+    humans_last: timedelta | None = None
+    templates: bool = False
 
     @property
     def counted(self) -> bool:
@@ -68,7 +74,12 @@ class WindowPolicy:
 _TWO_DAYS = timedelta(hours=48)
 _ONE_DAY = timedelta(hours=24)
 _MENU = Window(timedelta(minutes=1), 3)
-_META = WindowPolicy({Opening.MESSAGE: Window(_ONE_DAY)}, offers=(Offer.HUMAN_TAG, Offer.WAIT, Offer.OTHER_CHANNEL))
+_META = WindowPolicy(
+    {Opening.MESSAGE: Window(_ONE_DAY)},
+    follows=Opening.MESSAGE,
+    offers=(Offer.HUMAN_TAG, Offer.WAIT, Offer.OTHER_CHANNEL),
+    humans_last=timedelta(days=7),
+)
 
 POLICIES: Mapping[str, WindowPolicy] = {
     # Source: https://developers.weixin.qq.com/doc/offiaccount/Message_Management/Service_Center_messages.html
@@ -87,10 +98,12 @@ POLICIES: Mapping[str, WindowPolicy] = {
     ),
     # Source: https://developers.facebook.com/docs/whatsapp/conversation-types (24 hours, then only a template).
     "whatsapp": WindowPolicy(
-        {Opening.MESSAGE: Window(_ONE_DAY)}, offers=(Offer.TEMPLATE, Offer.WAIT, Offer.OTHER_CHANNEL)
+        {Opening.MESSAGE: Window(_ONE_DAY)},
+        offers=(Offer.TEMPLATE, Offer.WAIT, Offer.OTHER_CHANNEL),
+        templates=True,
     ),
-    # Source: https://developers.facebook.com/docs/messenger-platform/policy/policy-overview (24 hours; the tag
-    # HUMAN_AGENT for 7 days, for humans only).
+    # Source: https://developers.facebook.com/docs/messenger-platform/policy/policy-overview (24 hours, opened
+    # by "get started" and by links to the chat as by a message; the tag HUMAN_AGENT for 7 days, for humans only).
     "messenger": _META,
     "instagram": _META,
 }
@@ -110,32 +123,90 @@ class Opened:
 class Room:
     """What may still be sent: ``left`` messages (None: not counted) until ``until``; closed when ``until`` is None.
 
-    ``used_up`` tells a closed window whose time is not over but whose messages are.
+    ``used_up`` tells a closed window whose time is not over but whose messages are. Through a closed window a person's
+    words pass until ``humans_until`` (None: they do not), an approved template where ``templates`` says so;
+    ``templates_sent`` counts those since the customer's last message.
     """
 
     until: datetime | None
     left: int | None = None
     used_up: bool = False
     offers: tuple[Offer, ...] = ()
+    humans_until: datetime | None = None
+    templates: bool = False
+    templates_sent: int = 0
 
     @property
     def is_open(self) -> bool:
-        """Tell whether a message may go out."""
+        """Tell whether any message may go out."""
         return self.until is not None
+
+    def lets(self, item: OutboxItem) -> bool:
+        """Tell whether this one may go out: a closed window still lets a person or a template through."""
+        if self.is_open:
+            return True
+        return (item.sender == AGENT and self.humans_until is not None) or (
+            item.message.template is not None and self.templates
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Another channel of the same customer; ``room`` None: always open, ``conversation_id`` None: none is open."""
+
+    identity_id: IdentityId
+    channel: str
+    name: str
+    conversation_id: ConversationId | None
+    room: Room | None
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether a message may go out there."""
+        return self.room is None or self.room.is_open
+
+
+@dataclass(frozen=True, slots=True)
+class MessageTemplate:
+    """An approved template as the shop has set it up: ``{{1}}`` in ``text`` is the first of ``variables`` (labels)."""
+
+    name: str
+    language: str
+    text: str
+    variables: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Name the template in one language."""
+        return f"{self.name}/{self.language}"
+
+    def fill(self, values: tuple[str, ...]) -> str:
+        """Give the text as the shopper will read it; a value that is missing or empty stays a numbered place."""
+        given = {str(number): value for number, value in enumerate(values, start=1) if value}
+        return _PLACE.sub(lambda place: given.get(place[1], place[0]), self.text)
+
+
+_PLACE = re.compile(r"\{\{(\d+)\}\}")
+
+
+def places(text: str) -> set[int]:
+    """List the numbered places of a template's text."""
+    return {int(number) for number in _PLACE.findall(text)}
 
 
 def opening_of(message: InboundMessage) -> Opening | None:
     """Tell what a message from the customer opens; None when nothing, or when the channel has no windows."""
     policy = POLICIES.get(message.sender.channel)
-    if policy is None or message.kind is MessageKind.UNFOLLOW:
+    if policy is None or message.kind is MessageKind.UNFOLLOW or message.kind in REVISIONS:
         return None
     if message.kind is MessageKind.FOLLOW:
         return policy.follows
     return policy.presses if message.kind is MessageKind.BUTTON else Opening.MESSAGE
 
 
-def room(policy: WindowPolicy, opened: Iterable[Opened], at: datetime) -> Room:
+def room(policy: WindowPolicy, found: Iterable[Opened], at: datetime) -> Room:
     """Work out what may be sent at ``at``: of the windows still open, the one that holds most, then lasts longest."""
+    opened = tuple(found)
     running = [
         (one, policy.windows[one.kind])
         for one in opened
@@ -145,13 +216,23 @@ def room(policy: WindowPolicy, opened: Iterable[Opened], at: datetime) -> Room:
         (window.messages - one.used if window.messages is not None else None, one.at + window.lasts)
         for one, window in running
     ]
+    closed = _closed(policy, opened, at)
     best = max(rooms, key=lambda each: (float("inf") if each[0] is None else each[0], each[1]), default=None)
     if best is None:
-        return Room(None, offers=policy.offers)
+        return closed
     left, until = best
     if left is not None and left <= 0:
-        return Room(None, left=0, used_up=True, offers=policy.offers)
-    return Room(until, left)
+        return replace(closed, left=0, used_up=True)
+    return Room(until, left, templates=policy.templates)
+
+
+def _closed(policy: WindowPolicy, opened: Iterable[Opened], at: datetime) -> Room:
+    """Work out what a closed window still lets through."""
+    wrote = max((one.at for one in opened if one.kind is Opening.MESSAGE), default=None)
+    until = wrote + policy.humans_last if wrote is not None and policy.humans_last is not None else None
+    humans_until = until if until is not None and at <= until else None
+    offers = tuple(offer for offer in policy.offers if offer is not Offer.HUMAN_TAG or humans_until)
+    return Room(None, offers=offers, humans_until=humans_until, templates=policy.templates)
 
 
 class WindowLedger(Protocol):
@@ -159,6 +240,18 @@ class WindowLedger(Protocol):
 
     async def of_conversation(self, conversation_id: ConversationId, at: datetime) -> Room | None:
         """Give the room of the conversation's identity; None when its channel has no windows."""
+        ...
+
+    async def elsewhere(self, conversation_id: ConversationId, at: datetime) -> tuple[Elsewhere, ...]:
+        """List the customer's other channels, those that may be written to first."""
+        ...
+
+
+class Threads(Protocol):
+    """Conversations that the shop begins."""
+
+    async def open(self, identity_id: IdentityId, at: datetime) -> ConversationId:
+        """Give the identity's open conversation, opening one if there is none; NotFound for an unknown identity."""
         ...
 
 

@@ -14,7 +14,16 @@ from typing import Protocol
 
 from bot.domain.channel_ports import Addressee, ChannelAdapter, Delivery
 from bot.domain.ids import ConversationId, OutboxId
-from bot.domain.line_ports import Accepted, InboxStore, OutboxItem, OutboxStore, PendingTurn, TurnCommit, TurnStore
+from bot.domain.line_ports import (
+    Accepted,
+    InboxStore,
+    OutboxItem,
+    OutboxStore,
+    PendingTurn,
+    TurnCommit,
+    TurnOutbox,
+    TurnStore,
+)
 from bot.domain.messages import InboundMessage, OutboundMessage
 
 
@@ -22,7 +31,9 @@ class Boundary(StrEnum):
     """A moment of the message line, in the order a message meets them.
 
     SENDING is the commit that precedes a call to a platform which would show a repeat twice; MARK is the commit of what
-    became of the call.
+    became of the call. Where the record itself is the delivery (web, terminal) what a turn says is committed as sent
+    within TURN_COMMIT, and SEND only rings the shopper's page, which reads the record again when it connects or at its
+    next look: killed in between, the ring is lost and the message is not.
     """
 
     BEFORE_INBOX_COMMIT = "before_inbox_commit"
@@ -97,11 +108,12 @@ class WatchedTurns:
             self._watch(Boundary.AFTER_LOAD)
         return pending
 
-    async def commit_turn(self, commit: TurnCommit) -> None:
+    async def commit_turn(self, commit: TurnCommit) -> TurnOutbox:
         """Commit a turn."""
         self._watch(Boundary.BEFORE_TURN_COMMIT)
-        await self._turns.commit_turn(commit)
+        put = await self._turns.commit_turn(commit)
         self._watch(Boundary.AFTER_TURN_COMMIT)
+        return put
 
 
 class WatchedOutbox:

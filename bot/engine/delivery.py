@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -23,7 +23,7 @@ from bot.domain.channel_ports import (
 )
 from bot.domain.clock import Clock
 from bot.domain.ids import ConversationId
-from bot.domain.line_ports import OutboxItem, OutboxStore
+from bot.domain.line_ports import OutboxItem, OutboxStore, TurnOutbox
 from bot.domain.ports import LiveEvent, LiveFeed
 from bot.domain.windows import SendingGate
 from bot.engine import live
@@ -93,16 +93,38 @@ class Deliverer:
         self.limiter: SendLimiter = MemorySendLimiter(clock)
         self.gate: SendingGate = OpenGate()
 
-    async def deliver(self, conversation_id: ConversationId) -> float | None:
+    async def deliver(self, conversation_id: ConversationId, put: TurnOutbox | None = None) -> float | None:
         """Send what is due, in order; return the seconds to wait before the next try, None when nothing waits.
 
-        The first message that has to wait holds back those behind it, so that their order is kept.
+        ``put`` is what the turn that was just committed has put in the outbox; None: there was none. The first message
+        that has to wait holds back those behind it, so that their order is kept.
         """
+        if put is not None:
+            for shown in put.shown:
+                await self._show(shown)
+            if put.due is not None:
+                self._held.pop(conversation_id, None)
+                return await self._deliver_all(put.due)
         while (item := await self._outbox.next_due(conversation_id, self._clock.now())) is not None:
             wait_s = await self._deliver_one(item)
             if wait_s is not None:
                 return wait_s
         return self._left_s(conversation_id)
+
+    async def _deliver_all(self, items: Sequence[OutboxItem]) -> float | None:
+        """Send what a turn has just put in; what is added to the outbox meanwhile has a bell of its own."""
+        for item in items:
+            wait_s = await self._deliver_one(item)
+            if wait_s is not None:
+                return wait_s
+        return None
+
+    async def _show(self, item: OutboxItem) -> None:
+        """Tell the page of a message that is on record as sent already; the channel's answer changes nothing."""
+        channel = self._channels.get(item.channel)
+        if channel is not None:
+            await self._send(channel, item, _addressee(item))
+        await self._tell_shopper(item)
 
     def _left_s(self, conversation_id: ConversationId) -> float | None:
         """Give the seconds a message of this conversation still has to wait as far as this process knows."""
@@ -123,7 +145,7 @@ class Deliverer:
             if isinstance(verdict, Deferred):
                 return max(verdict.after_s, _MIN_WAIT_S)
             return await self._record(item, verdict)
-        to = Addressee(item.account, item.channel_user_id, item.conversation_id)
+        to = _addressee(item)
         wait_s = await self.limiter.wait_s(item.channel, to, policy)
         if wait_s > 0:
             return max(wait_s, _MIN_WAIT_S)
@@ -203,3 +225,7 @@ class Deliverer:
         topic = live.shopper_topic(item.channel, item.account, item.channel_user_id)
         data = {"conversation_id": item.conversation_id, "sender": item.sender}
         await self._feed.publish(LiveEvent(topic, "message", data))
+
+
+def _addressee(item: OutboxItem) -> Addressee:
+    return Addressee(item.account, item.channel_user_id, item.conversation_id, item.sender)

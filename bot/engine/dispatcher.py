@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.domain.ids import ConversationId
+from bot.domain.line_ports import TurnOutbox
 from bot.engine.faults import describe
 from bot.engine.timers import Timers
 
@@ -19,16 +20,16 @@ _MAX_WAIT_S = 60.0
 class RunTurn(Protocol):
     """Runs one turn of a conversation."""
 
-    async def run(self, conversation_id: ConversationId) -> bool:
-        """Handle what is pending; False when nothing was."""
+    async def run(self, conversation_id: ConversationId) -> TurnOutbox | None:
+        """Handle what is pending and tell what is to be delivered of it; None when nothing was pending."""
         ...
 
 
 class Deliver(Protocol):
     """Delivers a conversation's outbox."""
 
-    async def deliver(self, conversation_id: ConversationId) -> float | None:
-        """Send what is due; return the seconds until the next try, None when nothing waits."""
+    async def deliver(self, conversation_id: ConversationId, put: TurnOutbox | None = None) -> float | None:
+        """Send what is due (``put``: by the turn before it); return the seconds until the next try, None: no need."""
         ...
 
 
@@ -221,9 +222,8 @@ class EmbeddedDispatcher:
         return 0.0 if left else wait_s
 
     async def _drain_once(self, conversation_id: ConversationId) -> float | None:
-        if not self._stopping.is_set():
-            await self._turns.run(conversation_id)
-        return await self._delivery.deliver(conversation_id)
+        put = None if self._stopping.is_set() else await self._turns.run(conversation_id)
+        return await self._delivery.deliver(conversation_id, put)
 
     def _failed(self, conversation_id: ConversationId) -> float:
         failures = self._failures.get(conversation_id, 0) + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from bot.domain.messages import InboundMessage
 from bot.domain.replies import Choice, Locale, Reply
 from bot.domain.tickets import TicketDraft
 from bot.domain.turns import Outcome, ProofAttempt, TicketMove
+from bot.engine import revisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,18 +126,27 @@ class TurnDraft:
             return Owner.WAITING_FOR_AGENT
         return Owner.RESOLVED if self.resolves else None
 
-    def _uttered(self) -> tuple[CustomerUttered, ...]:
-        return tuple(
-            CustomerUttered(
-                text=message.text,
-                message_kind=message.kind.value,
-                dedupe_key=message.dedupe_key,
-                payload=message.payload,
-                attachments=[
-                    {"kind": one.kind.value, "reference": one.reference, "mime": one.mime, "name": one.name}
-                    for one in message.attachments
-                ],
-                recognition=self._summaries.get(message.dedupe_key, {}),
-            )
-            for _, message in self.pending.inbox
+    def _uttered(self) -> tuple[Event, ...]:
+        messages = [message for _, message in self.pending.inbox]
+        # The words of a message that was taken back before anybody read it are not kept.
+        gone = revisions.taken_back(messages)
+        kept = [_emptied(one) if one.dedupe_key in gone else one for one in messages]
+        return tuple(revisions.as_event(one) or self._utterance(one) for one in kept)
+
+    def _utterance(self, message: InboundMessage) -> CustomerUttered:
+        return CustomerUttered(
+            text=message.text,
+            message_kind=message.kind.value,
+            dedupe_key=message.dedupe_key,
+            payload=message.payload,
+            attachments=[
+                {"kind": one.kind.value, "reference": one.reference, "mime": one.mime, "name": one.name}
+                for one in message.attachments
+            ],
+            recognition=self._summaries.get(message.dedupe_key, {}),
+            platform_id=message.platform_id,
         )
+
+
+def _emptied(message: InboundMessage) -> InboundMessage:
+    return replace(message, text="", payload="", attachments=())

@@ -51,6 +51,8 @@ class Intake:
         # A repeat rings too: the bell of the first delivery may have been lost.
         channels = {one.conversation_id: each.sender.channel for one, each in zip(accepted, messages, strict=True)}
         for conversation_id, channel in channels.items():
+            if not conversation_id:
+                continue
             for bell in live.changed(conversation_id):
                 await self._feed.publish(bell)
             await self._dispatcher.ring(conversation_id, self._quiet_s.get(channel))

@@ -10,6 +10,7 @@ from bot.engine import words
 
 _LATIN_WORD = re.compile(r"[A-Za-z]+")
 _CODE = re.compile(r"\S*\d\S*|\S+@\S+|https?://\S+")
+_COMMAND = re.compile(r"/[a-z_]+")
 _TELLING_LETTERS = 4
 _TRADITIONAL_HINTS = ("hant", "tw", "hk", "mo")
 
@@ -26,9 +27,11 @@ def choose_locale(text: str, recognition: Recognition, kept: Locale, *, firm: bo
     """Answer in the message's language; keep ``kept`` when the message does not tell.
 
     Digits, emoji, order numbers and other languages do not tell, nor does a single short Latin word ("ok") once a
-    conversation has its language (``firm``), nor a single one that nobody understands ("asdfgh"). Mixed text is
-    answered in the conversation's language.
+    conversation has its language (``firm``), nor a single one that nobody understands ("asdfgh"), nor a command that
+    the platform's own button wrote ("/start"). Mixed text is answered in the conversation's language.
     """
+    if _COMMAND.fullmatch(text):
+        return kept
     if recognition.language is Language.EN and _is_telling(text, recognition, firm=firm):
         return Locale.EN
     if recognition.language is Language.ZH:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bot.domain.conversation import Owner
@@ -12,13 +12,17 @@ from bot.domain.forms import CONFIRM_SLOT, Form
 from bot.domain.handoff import HandoffReason
 from bot.domain.messages import MessageKind
 from bot.domain.tracker import Tracker
-from bot.domain.understanding import FAQ_PREFIX, Urgency, Verdict
+from bot.domain.understanding import FAQ_PREFIX, IntentScore, Urgency, Verdict
 from bot.engine import forms, words
 from bot.engine.forms import Result, Step
 from bot.engine.reading import Reading
 
 NEAREST = 2
 """How many intents are offered when the bot does not know."""
+MOST_CHOICES = 3
+"""How many are offered at most when it is unsure which is meant."""
+LEAST_CHANCE = 0.05
+"""A third intent that is less likely than a wrong answer may be is not worth its button."""
 MISSES_TO_OFFER_HUMAN = 1
 MISSES_TO_HAND_OVER = 2
 QUEUE_WORD_EVERY = 3
@@ -248,7 +252,7 @@ def _bare_number(situation: Situation) -> Decision | None:
 def _unsure_between_two(situation: Situation) -> Decision | None:
     if situation.reading.recognition.verdict is not Verdict.CLARIFY:
         return None
-    near = _nearest(situation)
+    near = close_choices(situation.reading.recognition.intents, situation.can_do)
     # The same choice a second time would go round in circles.
     if not near or set(near) == set(situation.tracker.clarify_intents):
         return None
@@ -328,6 +332,13 @@ def _outweighs(situation: Situation, aside: str, step: Step) -> bool:
 def is_worth_doing(intent: str) -> bool:
     """Tell whether an intent is an errand (and not a pleasantry, a yes or a no), so worth offering."""
     return intent not in _NEVER_OFFERED
+
+
+def close_choices(ranked: Sequence[IntentScore], can_do: Callable[[str], bool]) -> tuple[str, ...]:
+    """Choose what to offer between close intents, best first: two, and a third when it is likely enough."""
+    worth = [one for one in ranked if is_worth_doing(one.name) and can_do(one.name)]
+    likely = [one for place, one in enumerate(worth) if place < NEAREST or one.confidence >= LEAST_CHANCE]
+    return tuple(one.name for one in likely[:MOST_CHOICES])
 
 
 def _nearest(situation: Situation) -> tuple[str, ...]:

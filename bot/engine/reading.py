@@ -10,7 +10,7 @@ from bot.domain.forms import CONFIRM_SLOT, Form
 from bot.domain.messages import InboundMessage, MessageKind
 from bot.domain.ports import Recogniser
 from bot.domain.tracker import Tracker
-from bot.domain.understanding import Expectation, IntentScore, Recognition, Sentiment, Urgency, Verdict
+from bot.domain.understanding import Entity, Expectation, IntentScore, Recognition, Sentiment, Urgency, Verdict
 from bot.engine import words
 from bot.engine.faults import describe
 
@@ -177,8 +177,13 @@ def _most_urgent(whole: Recognition, each: list[Recognition]) -> Recognition:
     return replace(whole, sentiment=Sentiment(whole.sentiment.score, urgent))
 
 
-def _told(intent: str) -> Recognition:
-    return Recognition(intents=(IntentScore(intent, 1.0),), verdict=Verdict.SURE, engine="button")
+def _told(payload: str) -> Recognition:
+    """Read ``intent`` or ``intent=entity:value``."""
+    intent, _, given = payload.partition("=")
+    name, _, value = given.partition(":")
+    # A payload comes from outside: nothing but a plain word is taken for a value.
+    entities = (Entity(name, value),) if name and value.isalnum() else ()
+    return Recognition(intents=(IntentScore(intent, 1.0),), verdict=Verdict.SURE, entities=entities, engine="button")
 
 
 def _joined(group: Sequence[InboundMessage]) -> InboundMessage:

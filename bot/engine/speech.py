@@ -78,7 +78,7 @@ class Speech:
 
     def _title(self, intent: str, locale: Locale) -> str:
         entry = self._knowledge.entry(intent) if "/" in intent else None
-        return entry.titles.get(locale.base, "") if entry else ""
+        return entry.title_in(locale.base) if entry else ""
 
     def _everywhere(self, key: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(text for locale in Locale if (text := self._text(key, locale))))

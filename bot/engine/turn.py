@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.domain.clock import Clock
 from bot.domain.conversation import Owner
 from bot.domain.errors import ConfigError, Conflict, StorageError, XiaoerError
 from bot.domain.ids import ConversationId, InboxId
-from bot.domain.line_ports import PendingTurn, TurnCommit, TurnStore
+from bot.domain.knowledge import Library
+from bot.domain.line_ports import PendingTurn, TurnCommit, TurnOutbox, TurnStore
 from bot.domain.messages import InboundMessage
 from bot.domain.ports import HandlerEntry, Knowledge, LiveFeed, QueueBoard, Recogniser, Renderer
 from bot.domain.replies import Locale
-from bot.engine import live, policy
+from bot.engine import live, policy, revisions
 from bot.engine.acts import Acts
+from bot.engine.consulting import Consulting, NoLibrary
 from bot.engine.draft import Said, TurnDraft
 from bot.engine.faults import describe
 from bot.engine.locales import choose_locale, parse_locale
@@ -40,6 +42,7 @@ class TurnParts:
     feed: LiveFeed
     clock: Clock
     default_locale: Locale = Locale.ZH
+    library: Library = field(default_factory=NoLibrary)
 
 
 class TurnRunner:
@@ -52,46 +55,48 @@ class TurnRunner:
         self._parts = parts
         self._speech = Speech(parts.renderer, parts.knowledge)
         self._acts = Acts(parts.handlers, parts.recogniser, self._speech, parts.queue)
+        self._consulting = Consulting(parts.library)
         self._faults: dict[ConversationId, tuple[InboxId, int]] = {}
 
-    async def run(self, conversation_id: ConversationId) -> bool:
-        """Handle the pending messages as one turn, committed at once; False when nothing was pending.
+    async def run(self, conversation_id: ConversationId) -> TurnOutbox | None:
+        """Handle the pending messages as one turn, committed at once; None when nothing was pending.
+
+        What the turn put in the outbox is returned, to be delivered.
 
         Raises what the store raises when it cannot be used; the messages stay pending. A turn that cannot be
         committed three times over is recorded with an apology instead, so that it never blocks the line.
         """
         pending = await self._parts.store.load_turn(conversation_id)
         if pending is None:
-            return False
+            return None
         if pending.conversation.owner is Owner.WITH_BOT:
             await self._parts.feed.publish(live.typing(pending.conversation))
         try:
-            await self._attempt(pending)
+            put = await self._attempt(pending)
         except Exception as problem:  # noqa: BLE001 - see _settle_fault, which raises again what may pass by itself
-            await self._settle_fault(conversation_id, problem)
+            put = await self._settle_fault(conversation_id, problem)
         self._faults.pop(conversation_id, None)
         for bell in live.changed(conversation_id):
             await self._parts.feed.publish(bell)
-        return True
+        return put
 
-    async def _attempt(self, pending: PendingTurn | None) -> None:
+    async def _attempt(self, pending: PendingTurn | None) -> TurnOutbox:
         """Decide and commit; when somebody else was first, load and decide again."""
         for tries_left in reversed(range(_MAX_CONFLICTS)):
             if pending is None:
-                return
+                break
             try:
-                await self._parts.store.commit_turn(await self._decided(pending))
+                return await self._parts.store.commit_turn(await self._decided(pending))
             except Conflict:
                 if not tries_left:
                     raise
                 pending = await self._parts.store.load_turn(pending.conversation.id)
-            else:
-                return
+        return TurnOutbox()
 
-    async def _settle_fault(self, conversation_id: ConversationId, problem: Exception) -> None:
+    async def _settle_fault(self, conversation_id: ConversationId, problem: Exception) -> TurnOutbox:
         pending = await self._parts.store.load_turn(conversation_id)
         if pending is None:
-            return
+            return TurnOutbox()
         head = pending.inbox[0][0]
         seen_head, count = self._faults.get(conversation_id, (head, 0))
         count = count + 1 if seen_head == head else 1
@@ -101,7 +106,7 @@ class TurnRunner:
         _LOG.error("turn of conversation %s failed (try %s): %s", conversation_id, count, describe(problem))
         if not lasting and count < _MAX_FAULTS:
             raise problem
-        await self._parts.store.commit_turn(self._apology(pending))
+        return await self._parts.store.commit_turn(self._apology(pending))
 
     def _apology(self, pending: PendingTurn) -> TurnCommit:
         draft = self._draft(pending)
@@ -111,12 +116,15 @@ class TurnRunner:
 
     async def _decided(self, pending: PendingTurn) -> TurnCommit:
         draft = self._draft(pending)
+        heard = revisions.as_they_read(message for _, message in pending.inbox)
+        if not heard:
+            return self._rendered(draft)
         if pending.conversation.owner is not Owner.WITH_BOT:
-            last = [message for _, message in pending.inbox]
+            last = heard
             unread = Reading(last[-1])
             await self._acts.perform(policy.decide(self._situation(draft, unread)), draft, unread, last)
             return self._rendered(draft)
-        for group in segments([message for _, message in pending.inbox]):
+        for group in segments(heard):
             reading = await self._hear(draft, group)
             if draft.is_over:
                 return self._rendered(draft)
@@ -127,7 +135,8 @@ class TurnRunner:
     async def _hear(self, draft: TurnDraft, group: Sequence[InboundMessage]) -> Reading:
         """Understand one segment, decide and act."""
         form = self._acts.open_form(draft.tracker.form)
-        reading = await read(group, draft.tracker, form, self._parts.recogniser)
+        heard = await read(group, draft.tracker, form, self._parts.recogniser)
+        reading = await self._consulting.consult(heard)
         draft.summarise(group[-1], reading.recognition.summary() if reading.recognition.engine else {})
         if reading.text and not reading.pressed:
             firm = bool(draft.said or draft.pending.conversation.locale)

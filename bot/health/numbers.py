@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from bot.domain.health_ports import LineNumbers
 
@@ -69,7 +73,13 @@ class Numbers:
             "queue_waiting": _gauge("queue_waiting", "Conversations waiting for an agent.", registry),
             "queue_age_s": _gauge("queue_age_seconds", "How long the first of them has waited.", registry),
             "tickets_overdue": _gauge("tickets_overdue", "Open tickets past their promised time.", registry),
+            "handoffs_overdue": _gauge("handoffs_overdue", "Conversations waiting longer than promised.", registry),
+            "sla_due": _gauge("sla_due", "Tickets and hand-offs past their promised time.", registry),
         }
+
+    def follow(self, name: str, meaning: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+        """Tell at every request what ``read`` has counted since the start, one number a value of ``label``."""
+        self._registry.register(_Followed(name, meaning, label, read))
 
     def note(self, line: LineNumbers) -> None:
         """Set the gauges."""
@@ -79,6 +89,21 @@ class Numbers:
     def text(self) -> bytes:
         """Write everything in Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+class _Followed(Collector):
+    """Counts that somebody else keeps."""
+
+    def __init__(self, name: str, meaning: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+        self._about = (f"xiaoer_{name}", meaning)
+        self._label = label
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(*self._about, labels=[self._label])
+        for value, count in self._read().items():
+            family.add_metric([value], count)
+        yield family
 
 
 def _gauge(name: str, meaning: str, registry: CollectorRegistry) -> Gauge:

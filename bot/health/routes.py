@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -22,7 +23,8 @@ Probe = Callable[[], Awaitable[bool]]
 class Health:
     """What the probes look at.
 
-    ``needed`` must all hold for the process to be ready; ``wanted`` are told, but their absence is lived with.
+    ``needed`` must all hold for the process to be ready; ``wanted`` are told, but their absence is lived with; what
+    ``told`` gives is shown under its name.
     """
 
     numbers: Numbers
@@ -31,6 +33,7 @@ class Health:
     needed: Mapping[str, Probe]
     wanted: Mapping[str, Probe]
     metrics_token: str = ""
+    told: Mapping[str, Callable[[], Mapping[str, Any]]] = field(default_factory=dict)
 
 
 def build_router(health: Health) -> APIRouter:
@@ -46,7 +49,7 @@ def build_router(health: Health) -> APIRouter:
         is_ready = all(needed.values())
         parts = {name: "ok" if holds else "away" for name, holds in (needed | wanted).items()}
         return JSONResponse(
-            {"ready": is_ready, "parts": parts},
+            {"ready": is_ready, "parts": parts} | {name: dict(tell()) for name, tell in health.told.items()},
             status_code=200 if is_ready else 503,
             headers={"Cache-Control": "no-store"},
         )

@@ -11,7 +11,7 @@ import structlog
 
 from bot.domain.channel_ports import Addressee, ChannelAdapter, Delivery, Refused
 from bot.domain.ids import ConversationId, OutboxId
-from bot.domain.line_ports import Accepted
+from bot.domain.line_ports import Accepted, TurnOutbox
 from bot.domain.messages import InboundMessage, OutboundMessage
 from bot.domain.ports import Recogniser
 from bot.domain.understanding import Expectation, Recognition
@@ -25,8 +25,8 @@ Accept = Callable[[Sequence[InboundMessage]], Awaitable[tuple[Accepted, ...]]]
 class Turns(Protocol):
     """Runs turns."""
 
-    async def run(self, conversation_id: ConversationId) -> bool:
-        """Handle what is pending; False when nothing was."""
+    async def run(self, conversation_id: ConversationId) -> TurnOutbox | None:
+        """Handle what is pending and tell what is to be delivered of it; None when nothing was pending."""
         ...
 
 
@@ -37,21 +37,21 @@ class WatchedTurns:
         self._turns = turns
         self._numbers = numbers
 
-    async def run(self, conversation_id: ConversationId) -> bool:
+    async def run(self, conversation_id: ConversationId) -> TurnOutbox | None:
         """Run the turn; log it when there was one."""
         begin = time.perf_counter()
         with structlog.contextvars.bound_contextvars(conversation=conversation_id):
             try:
-                worked = await self._turns.run(conversation_id)
+                put = await self._turns.run(conversation_id)
             except Exception:
                 self._numbers.turns.labels("failed").inc()
                 raise
-            if worked:
+            if put is not None:
                 seconds = time.perf_counter() - begin
                 self._numbers.turns.labels("done").inc()
                 self._numbers.turn_seconds.observe(seconds)
                 _LOG.info("turn", extra={"ms": round(1000 * seconds, 1)})
-        return worked
+        return put
 
 
 class WatchedRecogniser:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
-from bot.channels.telegram.send import TelegramAdapter, TelegramSettings
 from bot.channels.terminal.adapter import TerminalAdapter
 from bot.channels.web.adapter import WebAdapter
 from bot.config import Config, Secrets
@@ -15,6 +15,9 @@ from bot.domain.clock import Clock
 from bot.domain.shared_ports import FirstMark, TokenShelf
 from bot.wiring.platforms import make_adapters
 from bot.wiring.tencent import make_wechat_oa
+
+if TYPE_CHECKING:
+    from bot.channels.telegram.send import TelegramSettings
 
 
 @asynccontextmanager
@@ -31,6 +34,8 @@ async def open_channels(
         if config.channels.web.enabled:
             channels["web"] = WebAdapter()
         if config.channels.telegram.enabled:
+            from bot.channels.telegram.send import TelegramAdapter  # noqa: PLC0415 - loaded only when configured
+
             telegram = TelegramAdapter(telegram_settings(config, secrets))
             stack.push_async_callback(telegram.close)
             channels["telegram"] = telegram
@@ -46,6 +51,8 @@ async def open_channels(
 
 def telegram_settings(config: Config, secrets: Secrets) -> TelegramSettings:
     """Give what the Telegram channel is set up with; ConfigError names the secrets that are missing."""
+    from bot.channels.telegram.send import TelegramSettings  # noqa: PLC0415 - as above
+
     secrets.require("telegram", "telegram_token", "telegram_secret")
     channel = config.channels.telegram
     return TelegramSettings(secrets.telegram_token, channel.username, channel.account, channel.api_base)

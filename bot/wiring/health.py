@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastapi import FastAPI
 from sqlalchemy import text
 
@@ -9,6 +11,7 @@ from bot.domain.clock import Clock
 from bot.health.numbers import Numbers
 from bot.health.routes import Health, build_router
 from bot.wiring.house import House
+from bot.wiring.knowing import Understanding
 from bot.wiring.shared import Shared
 from bot.wiring.stores import Stores
 from bot.wiring.worker import Worker
@@ -18,7 +21,8 @@ from storage.line_gauge import SqlLineGauge
 
 def make_health(opened: House) -> Health:
     """Make what the probes of a web process look at."""
-    return _health((opened.stores, opened.shared), opened.numbers, opened.clock, opened.secrets.metrics_token)
+    health = _health((opened.stores, opened.shared), opened.numbers, opened.clock, opened.secrets.metrics_token)
+    return _understanding(health, opened.understanding)
 
 
 def make_worker_application(worker: Worker) -> FastAPI:
@@ -26,7 +30,7 @@ def make_worker_application(worker: Worker) -> FastAPI:
     opened = worker.opened
     application = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     health = _health((opened.stores, opened.shared), opened.numbers, opened.clock, opened.secrets.metrics_token)
-    application.include_router(build_router(health))
+    application.include_router(build_router(_understanding(health, worker.understanding)))
     return application
 
 
@@ -41,6 +45,12 @@ def _health(parts: tuple[Stores, Shared], numbers: Numbers, clock: Clock, token:
         wanted={} if shared.redis is None else {"redis": shared.redis.answers},
         metrics_token=token,
     )
+
+
+def _understanding(health: Health, understanding: Understanding | None) -> Health:
+    if understanding is None:
+        return health
+    return replace(health, told={"understanding": understanding.told})
 
 
 async def _answers(database: Database) -> bool:

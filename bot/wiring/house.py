@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import time
 from random import Random
 from typing import TYPE_CHECKING
 
 from bot.channels.terminal.chat import TerminalChat, TerminalPorts
 from bot.config import Config, Secrets
-from bot.desk.counter import Desk, DeskSecurity, make_desk
+from bot.desk.counter import Desk, DeskSecurity, DeskStores, make_desk
 from bot.domain.channel_ports import ChannelAdapter
 from bot.domain.clock import Clock
-from bot.domain.ports import Dispatcher, LiveFeed, Recogniser
+from bot.domain.ports import Dispatcher, Knowledge, LiveFeed, Recogniser
+from bot.domain.windows import MessageTemplate
 from bot.engine.boundaries import Line, Watch, watched
 from bot.engine.delivery import Deliverer
+from bot.engine.desk_boundaries import WatchedOwnership
 from bot.engine.dispatcher import EmbeddedDispatcher, Pace
 from bot.engine.intake import Intake
 from bot.engine.turn import TurnParts, TurnRunner
@@ -24,14 +25,17 @@ from bot.health.numbers import Numbers
 from bot.health.watched import WatchedChannel, WatchedRecogniser, WatchedTurns
 from bot.wiring.bells import open_bell
 from bot.wiring.channels import open_channels
-from bot.wiring.preparation import intents_folder
+from bot.wiring.knowing import Understanding, given_understanding, open_understanding, watch_understanding
+from bot.wiring.leading import leading
+from bot.wiring.media import collecting, make_room
+from bot.wiring.preparation import model_folder
+from bot.wiring.rehearsal import EngineRehearsal
 from bot.wiring.shared import Shared, open_shared
 from bot.wiring.stores import Stores, make_renderer, open_stores
 from bot.wiring.tencent import make_puller, make_wecom_kf, pulling
-from bot.wiring.understanding import open_recogniser
+from bot.wiring.timers import make_hours, make_timers
 from handlers import build_handlers
-from handlers.services import BusinessHours, Services, ShopFacts
-from intents.knowledge import FileKnowledge
+from handlers.services import Services, ShopFacts
 from responses.renderer import TemplateRenderer
 from storage.merging import MergingOutbox
 from storage.windows import SqlSendingGate
@@ -56,21 +60,26 @@ class House:
     shared: Shared
     numbers: Numbers
     puller: KfPuller | None = None
+    understanding: Understanding | None = None
+
+    def remarks(self) -> tuple[str, ...]:
+        """List what whoever starts the house should know."""
+        return self.understanding.remarks() if self.understanding else ()
 
 
-def make_services(config: Config, stores: Stores, renderer: TemplateRenderer, clock: Clock) -> Services:
+def make_services(
+    config: Config, stores: Stores, renderer: TemplateRenderer, clock: Clock, knowledge: Knowledge
+) -> Services:
     """Make what the handlers may ask."""
-    shop = config.shop
-    hours = BusinessHours(time.fromisoformat(shop.opens), time.fromisoformat(shop.closes), timezone=shop.timezone)
     return Services(
         orders=stores.desk.orders,
         proofs=stores.proofs,
         tickets=stores.ticket_book,
         queue=stores.queue,
-        knowledge=FileKnowledge.read(intents_folder()),
+        knowledge=knowledge,
         renderer=renderer,
         clock=clock,
-        shop=ShopFacts(hours),
+        shop=ShopFacts(make_hours(config)),
     )
 
 
@@ -82,16 +91,17 @@ class Engine:
     delivery: Deliverer
 
 
-def make_engine(opened: Opened, recogniser: Recogniser) -> Engine:
+def make_engine(opened: Opened, understanding: Understanding) -> Engine:
     """Make the engine of a process that drains conversations."""
     config, stores, clock, line = opened.config, opened.stores, opened.clock, opened.line
     turns = TurnRunner(
         TurnParts(
             store=line.turns,
-            recogniser=WatchedRecogniser(recogniser, opened.numbers),
-            knowledge=FileKnowledge.read(intents_folder()),
+            recogniser=WatchedRecogniser(understanding.recogniser, opened.numbers),
+            knowledge=understanding.knowledge,
+            library=understanding.library,
             renderer=opened.renderer,
-            handlers=build_handlers(make_services(config, stores, opened.renderer, clock)),
+            handlers=build_handlers(make_services(config, stores, opened.renderer, clock, understanding.knowledge)),
             queue=stores.queue,
             feed=opened.shared.live,
             clock=clock,
@@ -127,6 +137,9 @@ async def open_parts(
     renderer = make_renderer(config, clock)
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(open_stores(config, secrets, clock, renderer))
+        if watch is not None:
+            acts = WatchedOwnership(stores.desk.ownership, watch)
+            stores = replace(stores, desk=replace(stores.desk, ownership=acts))
         shared = await stack.enter_async_context(open_shared(config, secrets, clock, hears=hears))
         channels = await stack.enter_async_context(open_channels(config, secrets, clock, shared.tokens, shared.marks))
         if config.channels.wecom_kf.enabled:
@@ -148,6 +161,19 @@ async def open_parts(
 
 
 @asynccontextmanager
+async def open_knowing(opened: Opened, recogniser: Recogniser | None) -> AsyncIterator[Understanding]:
+    """Open what the process understands with, or put ``recogniser`` in the place of the trained engine."""
+    shelf = opened.stores.merchant_knowledge
+    if recogniser is not None:
+        async with given_understanding(recogniser, shelf, model_folder(opened.config)) as given:
+            yield given
+        return
+    async with open_understanding(opened.config, opened.secrets, opened.clock, shelf) as understanding:
+        watch_understanding(opened.numbers, understanding)
+        yield understanding
+
+
+@asynccontextmanager
 async def open_house(
     config: Config,
     secrets: Secrets,
@@ -164,29 +190,45 @@ async def open_house(
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(open_parts(config, secrets, clock, watch, hears=True))
         redis = opened.shared.redis
+        understanding: Understanding | None = None
         dispatcher: Dispatcher
         if redis is not None:
             dispatcher = await open_bell(config, redis)
         else:
-            understanding = recogniser
-            if understanding is None:
-                understanding = await stack.enter_async_context(open_recogniser(config, secrets, clock))
+            understanding = await stack.enter_async_context(open_knowing(opened, recogniser))
             engine = make_engine(opened, understanding)
             pace = Pace(quiet_s=config.turns.quiet_time_s, longest_wait_s=config.turns.longest_wait_s)
             embedded = EmbeddedDispatcher(opened.line.turns, engine.turns, engine.delivery, pace)
+            embedded.timers = make_timers(config, opened.stores.database, clock, opened.renderer, opened.shared.live)
             await embedded.start()
             stack.push_async_callback(embedded.stop)
             dispatcher = embedded
+            await stack.enter_async_context(
+                collecting(config, opened.stores.database, clock, opened.channels, opened.shared.live)
+            )
         house = make_house(opened, dispatcher)
-        puller = make_puller(house)
+        if understanding is not None and house.desk.knowledge is not None:
+            house.desk.knowledge.rehearsal = EngineRehearsal(understanding)
+        leads = await stack.enter_async_context(leading(config, secrets, clock, "wecom_kf"))
+        puller = make_puller(house, leads)
         await stack.enter_async_context(pulling(puller))
-        yield replace(house, puller=puller)
+        yield replace(house, puller=puller, understanding=understanding)
+
+
+def desk_stores(opened: Opened) -> DeskStores:
+    """Give the desk's stores with what the configuration tells the desk."""
+    templates = tuple(
+        MessageTemplate(each.name, each.language, each.text, each.variables)
+        for each in opened.config.channels.whatsapp.templates
+    )
+    return replace(opened.stores.desk, templates={"whatsapp": templates})
 
 
 def make_house(opened: Opened, dispatcher: Dispatcher) -> House:
     """Put the house together around its dispatcher."""
     clock, shared = opened.clock, opened.shared
     security = DeskSecurity(opened.secrets.secret_key, limits=shared.rates, marks=shared.marks)
+    room = make_room(opened.config, opened.stores.database, clock, opened.channels)
     return House(
         config=opened.config,
         secrets=opened.secrets,
@@ -195,7 +237,7 @@ def make_house(opened: Opened, dispatcher: Dispatcher) -> House:
         intake=Intake(opened.line.inbox, dispatcher, shared.live, clock, opened.config.channels.quiet_times_s()),
         dispatcher=dispatcher,
         live=shared.live,
-        desk=make_desk(opened.stores.desk, security, dispatcher, shared.live, clock),
+        desk=make_desk(replace(desk_stores(opened), media=room), security, dispatcher, shared.live, clock),
         channels=opened.channels,
         shared=shared,
         numbers=opened.numbers,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from fastapi import APIRouter
@@ -10,7 +10,9 @@ from fastapi import APIRouter
 from bot.config import Config, Secrets
 from bot.domain.channel_ports import ChannelAdapter, OnMessages
 from bot.domain.clock import Clock
+from bot.domain.receipts import Receipt
 from bot.domain.shared_ports import FirstMark
+from bot.domain.staff import StaffWords, ThreadMove
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +30,22 @@ class Closing(ChannelAdapter, Protocol):
 
     async def close(self) -> None:
         """Close the connections."""
+        ...
+
+
+class Told(Protocol):
+    """Takes what platforms tell after a message."""
+
+    async def on_receipts(self, receipts: Sequence[Receipt]) -> None:
+        """Keep receipts."""
+        ...
+
+    async def on_staff(self, words: StaffWords) -> None:
+        """Keep what the shop's people wrote in another app."""
+        ...
+
+    async def on_move(self, move: ThreadMove) -> None:
+        """Follow a thread that changed hands at its platform."""
         ...
 
 
@@ -51,7 +69,11 @@ def make_adapters(config: Config, secrets: Secrets, clock: Clock, marks: FirstMa
 
 
 def make_platform_routers(
-    config: Config, secrets: Secrets, channels: Mapping[str, ChannelAdapter], accept: OnMessages
+    config: Config,
+    secrets: Secrets,
+    channels: Mapping[str, ChannelAdapter],
+    accept: OnMessages,
+    after: Told,
 ) -> Iterator[APIRouter]:
     """Make the webhooks of the platforms that are switched on."""
     if config.channels.line.enabled:
@@ -61,16 +83,17 @@ def make_platform_routers(
         yield build_router(line.settings, line.tokens, accept)
     wanted = [name for name in META if getattr(config.channels, name).enabled]
     if wanted:
-        yield from _meta_routers(config, secrets, wanted, accept)
+        yield from _meta_routers(config, secrets, wanted, accept, after)
 
 
-def _meta_routers(config: Config, secrets: Secrets, names: list[MetaName], accept: OnMessages) -> Iterator[APIRouter]:
+def _meta_routers(
+    config: Config, secrets: Secrets, names: list[MetaName], accept: OnMessages, after: Told
+) -> Iterator[APIRouter]:
     from bot.channels._meta.webhook import MetaPorts  # noqa: PLC0415 - as above
     from bot.channels.messenger.webhook import build_router as build_messenger_router  # noqa: PLC0415 - as above
-    from bot.channels.receipts import ReceiptBook  # noqa: PLC0415 - as above
     from bot.channels.whatsapp.webhook import build_router as build_whatsapp_router  # noqa: PLC0415 - as above
 
-    ports = MetaPorts(accept, ReceiptBook().record)
+    ports = MetaPorts(accept, after.on_receipts, after.on_staff, after.on_move)
     for name in names:
         build = build_whatsapp_router if name == "whatsapp" else build_messenger_router
         yield build(meta_settings(config, secrets, name), ports)

@@ -9,8 +9,6 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 from bot.config import Config, Secrets
-from bot.domain.clock import Clock
-from bot.domain.ports import Recogniser
 from intents import embedded
 from intents.shapes import Shapes
 
@@ -51,7 +49,6 @@ def train(config: Config, progress: Callable[[str, float], None]) -> embedded.Tr
     return embedded.train(intents_folder(), model_folder(config), progress)
 
 
-def load_recogniser(config: Config, clock: Clock) -> Recogniser:
-    """Load the trained model; ModelRefused when it must be trained again."""
-    shapes = Shapes(order_number=config.shop.order_number_shapes, zone=config.shop.timezone)
-    return embedded.load(model_folder(config), intents_folder(), clock, shapes)
+def model_shapes(config: Config) -> Shapes:
+    """Give what numbers of this shop look like, and its time zone."""
+    return Shapes(order_number=config.shop.order_number_shapes, zone=config.shop.timezone)

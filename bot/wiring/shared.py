@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from limits.aio.storage import MemoryStorage
 from limits.aio.storage import Storage as Rates
 
 from bot.channels.vault import MemoryTokenShelf
@@ -21,6 +20,7 @@ from bot.domain.ports import LiveFeed
 from bot.domain.shared_ports import FirstMark, TokenShelf
 from bot.engine.limits import MemorySendLimiter
 from bot.engine.live import MemoryLiveFeed
+from bot.wiring.rates import MemoryRates
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -70,7 +70,7 @@ async def open_shared(config: Config, secrets: Secrets, clock: Clock, *, hears: 
     """Open the shared parts; ``hears``: this process has readers of live events."""
     alone = Shared(
         live=MemoryLiveFeed(),
-        rates=MemoryStorage(),
+        rates=MemoryRates(),
         marks=MemoryFirstMark(clock),
         tokens=MemoryTokenShelf(),
         sending=MemorySendLimiter(clock),

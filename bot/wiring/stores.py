@@ -11,22 +11,27 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from bot.channels.terminal.adapter import TerminalAdapter
+from bot.channels.web.adapter import WebAdapter
 from bot.config import Config, Secrets
 from bot.desk.counter import DeskStores
 from bot.desk.passwords import Passwords
 from bot.desk.people import DeskPeople
 from bot.desk.sessions import Sessions
 from bot.domain.clock import Clock, SystemClock
+from bot.domain.knowledge import KnowledgeEntry
 from bot.domain.orders import Order
 from bot.domain.replies import Locale
 from bot.wiring.preparation import database_url
 from responses.renderer import Names, TemplateRenderer
-from storage import order_import, schema
+from storage import knowledge_files, order_import, schema
 from storage.conversations import SqlConversationReader, SqlQueueBoard
 from storage.customer_card import SqlCustomerFiles, SqlDeliveryStates
 from storage.database import Database
 from storage.dead_letters import SqlDeadLetters
 from storage.inbox import SqlInboxStore
+from storage.knowledge import SqlMerchantKnowledge
+from storage.link_book import SqlLinkBook
 from storage.models import OrderRow
 from storage.order_import import ImportReport
 from storage.orders import SqlOrderSource
@@ -35,12 +40,17 @@ from storage.ownership import SqlOwnershipStore
 from storage.people import SqlPeople
 from storage.proofs import SqlProofLedger
 from storage.queue import SqlQueueLists
+from storage.snoozes import SqlSnoozes
 from storage.stream import SqlShopperStream
+from storage.threads import SqlThreads
 from storage.ticket_desk import SqlTicketBoard
 from storage.tickets import SqlTicketBook
 from storage.transcripts import SqlNotebook, SqlTranscriptSearch
 from storage.turns import SqlTurnStore
 from storage.windows import SqlWindowLedger
+
+_SHOWN = frozenset({WebAdapter.name, TerminalAdapter.name})
+"""The channels whose record is their delivery."""
 
 Notice = Callable[[str, Mapping[str, Any], str], str]
 
@@ -58,6 +68,7 @@ class Stores:
     ticket_book: SqlTicketBook
     queue: SqlQueueBoard
     desk: DeskStores
+    merchant_knowledge: SqlMerchantKnowledge
 
 
 def make_renderer(config: Config, clock: Clock) -> TemplateRenderer:
@@ -72,12 +83,13 @@ def make_stores(database: Database, notice: Notice, clock: Clock) -> Stores:
     return Stores(
         database=database,
         inbox=SqlInboxStore(database),
-        turns=SqlTurnStore(database),
+        turns=SqlTurnStore(database, _SHOWN),
         outbox=SqlOutboxStore(database),
         stream=SqlShopperStream(database),
         proofs=SqlProofLedger(database),
         ticket_book=SqlTicketBook(database),
         queue=SqlQueueBoard(database, clock),
+        merchant_knowledge=SqlMerchantKnowledge(database),
         desk=DeskStores(
             people=SqlPeople(database),
             queue=SqlQueueLists(database),
@@ -91,6 +103,10 @@ def make_stores(database: Database, notice: Notice, clock: Clock) -> Stores:
             transcripts=SqlTranscriptSearch(database),
             dead_letters=SqlDeadLetters(database),
             windows=SqlWindowLedger(database),
+            snoozes=SqlSnoozes(database, clock),
+            threads=SqlThreads(database),
+            links=SqlLinkBook(database),
+            knowledge=SqlMerchantKnowledge(database),
         ),
     )
 
@@ -125,6 +141,11 @@ def demo_orders(clock: Clock) -> list[Order]:
 def read_orders(file: Path, clock: Clock, encoding: str = "utf-8") -> list[Order]:
     """Read a file of orders; ImportRefused lists every row that is wrong."""
     return order_import.read_orders(file, clock.now(), encoding)
+
+
+def read_entries(file: Path, encoding: str = "utf-8") -> list[KnowledgeEntry]:
+    """Read a file of knowledge entries; ImportRefused lists every row that is wrong."""
+    return knowledge_files.read_entries(file, encoding)
 
 
 async def import_orders(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol, cast
@@ -16,10 +17,13 @@ from bot.domain.ids import ConversationId
 from bot.domain.messages import Sender
 from bot.domain.ports import Dispatcher, LiveFeed
 from bot.domain.shared_ports import TokenShelf
+from bot.domain.staff import StaffWords
 from bot.engine import live
 from bot.engine.intake import Intake, PulledIntake
+from bot.wiring.leading import Leads
 from storage.exchanges import SqlExchanges
 from storage.platform_moves import SqlPlatformMoves
+from storage.platform_sessions import SqlPlatformSessions
 from storage.windows import SqlWindowLedger
 
 if TYPE_CHECKING:
@@ -164,17 +168,22 @@ async def pulling(puller: KfPuller | None) -> AsyncIterator[None]:
         yield
         return
     await puller.start()
+    following = asyncio.create_task(puller.follower.run(), name="follow-sessions") if puller.follower else None
     try:
         yield
     finally:
+        if following is not None:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
         await puller.stop()
 
 
-def make_puller(opened: Rooms) -> KfPuller | None:
-    """Make what pulls customer service's messages, where it is switched on."""
+def make_puller(opened: Rooms, leads: Leads) -> KfPuller | None:
+    """Make what pulls customer service's messages, where it is switched on; ``leads``: this process polls."""
     adapter = cast("WecomKfAdapter | None", opened.channels.get(KF))
     if adapter is None:
         return None
+    from bot.channels.wecom_kf.following import SessionFollower  # noqa: PLC0415 - as above
     from bot.channels.wecom_kf.pull import KfPuller, PullPorts  # noqa: PLC0415 - as above
 
     moves, outbox, clock = SqlPlatformMoves(opened.stores.database), opened.stores.outbox, opened.clock
@@ -190,7 +199,14 @@ def make_puller(opened: Rooms) -> KfPuller | None:
         for bell in live.changed(moved) if moved else ():
             await opened.live.publish(bell)
 
+    async def said(words: StaffWords) -> None:
+        conversation = await moves.said(words, clock.now())
+        for bell in live.changed(conversation) if conversation else ():
+            await opened.live.publish(bell)
+
     pulled = PulledIntake(opened.intake, opened.stores.inbox, clock)
-    ports = PullPorts(pulled, opened.intake.accept, failed, changed)
+    ports = PullPorts(pulled, opened.intake.accept, failed, changed, leads, said)
     settings = wecom_kf_settings(opened.config, opened.secrets)
-    return KfPuller(settings, adapter.client, ports, clock, opened.config.channels.wecom_kf.poll_s)
+    puller = KfPuller(settings, adapter.client, ports, clock, opened.config.channels.wecom_kf.poll_s)
+    puller.follower = SessionFollower(adapter, SqlPlatformSessions(opened.stores.database), clock)
+    return puller

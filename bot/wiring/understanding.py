@@ -13,14 +13,13 @@ from bot.domain.clock import Clock
 from bot.domain.errors import ModelRefused, XiaoerError
 from bot.domain.ports import Recogniser
 from bot.domain.understanding import Expectation, Recognition
-from bot.wiring.preparation import intents_folder, load_recogniser, model_folder
+from bot.wiring.preparation import intents_folder, model_folder, model_shapes
 from intents import embedded
 from intents.evaluation.measuring import resident_mb
 from intents.rasa import project as rasa_project
 from intents.rasa import training as rasa_training
 from intents.rasa.engine import RasaSettings, open_rasa
 from intents.rasa.environment import find_python
-from intents.shapes import Shapes
 
 EngineName = Literal["embedded", "rasa"]
 Progress = Callable[[str, float], None]
@@ -75,11 +74,8 @@ def train_engine(
     return rasa_training.train(place.source, place.folder, keys, python, progress)
 
 
-def _shapes(config: Config) -> Shapes:
-    return Shapes(order_number=config.shop.order_number_shapes, zone=config.shop.timezone)
-
-
-def _rasa_settings(config: Config, secrets: Secrets) -> RasaSettings:
+def rasa_settings(config: Config, secrets: Secrets) -> RasaSettings:
+    """Tell how Rasa is reached."""
     settings = config.understanding.rasa
     return RasaSettings(
         work=rasa_folder(config),
@@ -95,25 +91,14 @@ def _rasa_settings(config: Config, secrets: Secrets) -> RasaSettings:
 
 
 @asynccontextmanager
-async def open_recogniser(config: Config, secrets: Secrets, clock: Clock) -> AsyncIterator[Recogniser]:
-    """Open the engine the configuration names; the embedded one stands behind Rasa."""
-    standing_by = load_recogniser(config, clock)
-    if config.understanding.engine == "embedded":
-        yield standing_by
-        return
-    async with open_rasa(_rasa_settings(config, secrets), standing_by, clock, _shapes(config)) as opened:
-        yield opened.recogniser
-
-
-@asynccontextmanager
 async def open_engine(config: Config, secrets: Secrets, clock: Clock, place: EnginePlace) -> AsyncIterator[OpenEngine]:
     """Open one engine to be measured: no other stands behind it, and it has all the time it needs."""
     if place.engine == "embedded":
-        yield OpenEngine(embedded.load(place.folder, place.source, clock, _shapes(config)), resident_mb)
+        yield OpenEngine(embedded.load(place.folder, place.source, clock, model_shapes(config)), resident_mb)
         return
-    chosen = _rasa_settings(config, secrets)
+    chosen = rasa_settings(config, secrets)
     settings = replace(chosen, work=place.folder, source=place.source, timeout_s=_EVALUATION_TIMEOUT_S)
-    async with open_rasa(settings, NobodyElse(), clock, _shapes(config)) as opened:
+    async with open_rasa(settings, NobodyElse(), clock, model_shapes(config)) as opened:
         server = opened.server
         if server is not None:
             await server.wait_ready(_RASA_READY_WITHIN_S)

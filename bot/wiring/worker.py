@@ -12,10 +12,12 @@ from bot.domain.errors import ConfigError
 from bot.domain.ports import Recogniser
 from bot.engine.boundaries import Watch
 from bot.engine.dispatcher import EmbeddedDispatcher, Pace
-from bot.wiring.house import Opened, make_engine, open_parts
+from bot.wiring.house import Opened, make_engine, open_knowing, open_parts
+from bot.wiring.knowing import Understanding
+from bot.wiring.media import collecting
 from bot.wiring.preparation import database_url
 from bot.wiring.shared import OverRedis
-from bot.wiring.understanding import open_recogniser
+from bot.wiring.timers import make_timers
 from storage.locks import PostgresqlLocks
 from storage.sweep import SqlSweep
 
@@ -29,6 +31,7 @@ class Worker:
 
     opened: Opened
     dispatcher: EmbeddedDispatcher
+    understanding: Understanding
 
 
 @asynccontextmanager
@@ -48,21 +51,23 @@ async def open_worker(
                 "xiaoer.redis.url is not set, so `xiaoer serve` does all the work itself; "
                 "set it (and a PostgreSQL database.url) to have workers"
             )
-        understanding = recogniser
-        if understanding is None:
-            understanding = await stack.enter_async_context(open_recogniser(config, secrets, clock))
+        understanding = await stack.enter_async_context(open_knowing(opened, recogniser))
         locks = PostgresqlLocks(database_url(config, secrets), clock)
         stack.push_async_callback(locks.close)
         dispatcher = _make_dispatcher(opened, understanding, locks)
+        dispatcher.timers = make_timers(config, opened.stores.database, clock, opened.renderer, opened.shared.live)
         await dispatcher.start()
         stack.push_async_callback(dispatcher.stop)
         await _answer_bells(opened, redis, dispatcher, (locks, stack))
-        yield Worker(opened, dispatcher)
+        await stack.enter_async_context(
+            collecting(config, opened.stores.database, clock, opened.channels, opened.shared.live)
+        )
+        yield Worker(opened, dispatcher, understanding)
 
 
-def _make_dispatcher(opened: Opened, recogniser: Recogniser, locks: PostgresqlLocks) -> EmbeddedDispatcher:
+def _make_dispatcher(opened: Opened, understanding: Understanding, locks: PostgresqlLocks) -> EmbeddedDispatcher:
     worker = opened.config.worker
-    engine = make_engine(opened, recogniser)
+    engine = make_engine(opened, understanding)
     # Its own sweep is what keeps the line going while Redis is away.
     sweep = SqlSweep(opened.stores.database, opened.clock, worker.sweep_s)
     pace = Pace(quiet_s=0, sweep_s=worker.sweep_s, at_once=worker.at_once)

@@ -37,10 +37,11 @@ class RasaSettings:
 
 @dataclass(frozen=True, slots=True)
 class OpenRasa:
-    """The engine, and the server when it is our own."""
+    """The engine, its model by name, and the server when it is our own."""
 
     recogniser: RasaRecogniser
     server: RasaServer | None
+    model: str = ""
 
 
 @asynccontextmanager
@@ -69,7 +70,8 @@ async def open_rasa(
     parser = RasaParser(lambda: server.url, settings.timeout_s, server.token)
     server.start()
     try:
-        yield OpenRasa(RasaRecogniser(parser, fallback, gate, clock, shapes, server.is_ready), server)
+        recogniser = RasaRecogniser(parser, fallback, gate, clock, shapes, server.is_ready)
+        yield OpenRasa(recogniser, server, trained.model.name)
     finally:
         await parser.close()
         await server.stop()

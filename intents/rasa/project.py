@@ -130,6 +130,11 @@ def keep(trained: Trained, work: Path) -> None:
             old.unlink(missing_ok=True)
 
 
+def pointer(work: Path) -> Path:
+    """Name the file that says which model is the current one; it is replaced in one step."""
+    return work / _RECORD
+
+
 def current(work: Path) -> Trained:
     """Read which model is the current one; ModelRefused when there is none."""
     try:

@@ -49,6 +49,7 @@ class RasaRecogniser:
         self._ready = ready
         self._circuit = Circuit(clock)
         self._counts: Counter[str] = Counter()
+        self._is_told = False
 
     @property
     def is_answering(self) -> bool:
@@ -97,16 +98,21 @@ class RasaRecogniser:
         except BaseException:
             self._circuit.abandoned()
             raise
-        if self._circuit.succeeded():
+        self._circuit.succeeded()
+        if self._is_told:
+            self._is_told = False
             _LOG.info("Rasa answers again")
         self._counts["answered"] += 1
         return ranking
 
     def _note(self, problem: RasaDown) -> None:
         self._counts[f"fallback_{problem.reason}"] += 1
-        opens = self._circuit.failed()
-        doing = "it is left alone for a while" if opens else "the embedded engine answers this message"
-        _LOG.warning("Rasa gave no usable answer (%s: %s); %s", problem.reason, problem, doing)
+        self._circuit.failed()
+        if not self._is_told:
+            # Once an outage: the metric counts the rest.
+            self._is_told = True
+            doing = "the embedded engine answers until it does"
+            _LOG.warning("Rasa gave no usable answer (%s: %s); %s", problem.reason, problem, doing)
 
     def _conclude(
         self, text: str, expected: Expectation, reading: Reading, ranking: tuple[IntentScore, ...]

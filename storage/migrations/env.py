@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from alembic import context
 
-from storage.models import Base
+from storage.media_models import MediaRow
 
 connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
-    target_metadata=Base.metadata,
+    target_metadata=MediaRow.metadata,
     render_as_batch=connection.dialect.name == "sqlite",
     transactional_ddl=True,
 )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
-from taskiq import AckableMessage, BrokerMessage, TaskiqScheduler
-from taskiq.acks import AcknowledgeType
+from redis.asyncio import Redis
+from taskiq import BrokerMessage, TaskiqScheduler
 from taskiq.api import run_scheduler_task
 from taskiq.kicker import AsyncKicker
 from taskiq.receiver import Receiver
@@ -37,7 +36,8 @@ class BellBroker(RedisStreamBroker):
     """A stream of bells that survives the server's absence.
 
     Sending never raises: a bell that cannot be rung is found by the sweep. Listening waits until the server is back
-    and makes the consumer group again when it was lost.
+    and makes the consumer group again when it was lost. A bell counts as answered once it was heard: the sweep repeats
+    those whose worker died, so none is acknowledged, and none is looked for that another worker has left.
     """
 
     def __init__(self, url: str, prefix: str) -> None:
@@ -49,13 +49,14 @@ class BellBroker(RedisStreamBroker):
             maxlen=_KEPT_BELLS,
             xread_block=_BLOCK_MS,
             xread_count=_READ_AT_ONCE,
-            unacknowledged_lock_timeout=10,
             max_connection_pool_size=20,
             timeout=1,
             socket_timeout=_LISTEN_TIMEOUT_S,
             socket_connect_timeout=1,
         )
         self.availability = Availability()
+        # One for all: making a client costs more than what it is asked.
+        self._client: Redis = Redis(connection_pool=self.connection_pool)
 
     async def startup(self) -> None:
         """Make the consumer group when the server is there; listening makes it otherwise."""
@@ -68,34 +69,38 @@ class BellBroker(RedisStreamBroker):
         """Ring, unless the server is away."""
         if self.availability.is_away:
             return
+        bell: dict[Any, Any] = {b"data": message.message}
         try:
-            await super().kick(message)
+            await self._client.xadd(self.queue_name, bell, maxlen=self.maxlen, approximate=True)
         except GONE as problem:
             self.availability.failed(problem)
         else:
             self.availability.worked()
 
-    async def listen(self) -> AsyncGenerator[AckableMessage, None]:
+    async def listen(self) -> AsyncGenerator[bytes, None]:  # type: ignore[override]
         """Give bells as they ring, for ever."""
         while True:
             try:
                 await self._declare_consumer_group()
                 self.availability.worked()
-                async with aclosing(super().listen()) as bells:
-                    async for bell in bells:
+                while True:
+                    for bell in await self._heard():
                         yield bell
             except GONE as problem:
                 self.availability.failed(problem)
                 await asyncio.sleep(_RECONNECT_S)
 
-    def _ack_generator(self, id: str, queue_name: str) -> Callable[[], Awaitable[None]]:  # noqa: A002 - taskiq's name
-        acknowledge = super()._ack_generator(id, queue_name)
-
-        async def _acknowledge() -> None:
-            with contextlib.suppress(*GONE):
-                await acknowledge()
-
-        return _acknowledge
+    async def _heard(self) -> list[bytes]:
+        """Wait for bells for a while, and take them off the stream."""
+        heard: Any = await self._client.xreadgroup(
+            self.consumer_group_name,
+            self.consumer_name,
+            {self.queue_name: ">"},
+            block=self.block,
+            count=self.count,
+            noack=True,
+        )
+        return [fields[b"data"] for _, bells in heard or () for _, fields in bells]
 
 
 class RedisBell:
@@ -179,8 +184,6 @@ class BellListener:
             self._thread,
             run_startup=False,
             max_async_tasks=_AT_ONCE,
-            # The sweep is what repeats a bell whose worker died, so none is kept until it was answered.
-            ack_type=AcknowledgeType.WHEN_RECEIVED,
         )
         self._tasks = [
             asyncio.create_task(receiver.listen(self._finish), name="bells"),

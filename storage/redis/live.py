@@ -77,10 +77,7 @@ class RedisLiveFeed:
     async def _sent(self, events: Sequence[LiveEvent]) -> bool:
         """Send to all processes; False when the readers of this one would not hear of it."""
         try:
-            async with self._client.pipeline(transaction=False) as pipe:
-                for event in events:
-                    pipe.publish(self._channel, _encode(event))
-                await pipe.execute()
+            await self._client.publish(self._channel, _encode(events))
         except GONE as problem:
             self._availability.failed(problem)
             return False
@@ -129,10 +126,10 @@ class RedisLiveFeed:
             self._ready.set()
             await self._local.tell_lost()
             return
-        topic, kind, data = bytes(message["data"]).decode().split("\n", 2)
-        if self._local.is_followed(topic):
-            await self._local.publish(LiveEvent(topic, kind, json.loads(data)))
+        for topic, kind, data in json.loads(message["data"]):
+            if self._local.is_followed(topic):
+                await self._local.publish(LiveEvent(topic, kind, data))
 
 
-def _encode(event: LiveEvent) -> str:
-    return f"{event.topic}\n{event.kind}\n{json.dumps(dict(event.data), separators=(',', ':'))}"
+def _encode(events: Sequence[LiveEvent]) -> str:
+    return json.dumps([(event.topic, event.kind, dict(event.data)) for event in events], separators=(",", ":"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import httpx
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
@@ -104,6 +105,11 @@ def test_manager_finds_the_transcript_by_its_words(shop: Shop, shopper: BrowserC
     hit.click()
     expect(console.get_by_role("main")).to_contain_text("青花盖碗")
     assert re.search(r"/console/transcripts/\w+", console.url)
+
+
+def test_phones_are_not_there_unless_asked_for(shop: Shop) -> None:
+    """A shop that was started without the word has no simulated phones."""
+    assert httpx.get(f"{shop.address}/phones").status_code == 404
 
 
 def test_agent_may_not_open_the_managers_pages(shop: Shop, staff: BrowserContext) -> None:

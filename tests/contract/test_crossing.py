@@ -13,11 +13,14 @@ from sqlalchemy import Connection, text
 
 from bot.domain.conversation import Owner
 from bot.domain.errors import Conflict
+from bot.domain.line_ports import TurnOutbox
 from bot.domain.people import Agent
-from storage import inbox
+from storage import inbox, outbox, ownership
 from storage.database import Database
 from storage.ownership import ChangeOfOwner
-from tests.contract.line import NOW, Line, message
+from storage.tables import OUTBOX
+from storage.turns import SqlTurnStore
+from tests.contract.line import NOW, Line, commit_of, message, says
 
 _WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 
@@ -116,3 +119,21 @@ async def test_repeat_that_crosses_its_first_delivery_is_told(line: Line):
         accepting = asyncio.ensure_future(line.inbox.accept([message("k1")], NOW))
         await _until_it_waits(line.database, accepting)
     assert [each.duplicate for each in await accepting] == [True]
+
+
+async def test_commit_turn_shows_nothing_before_what_it_waited_for(line: Line):
+    """A notice is put in while the turn waits for the row: it goes first, so the outbox is to be read."""
+    turns = SqlTurnStore(line.database, frozenset({"web"}))
+    conversation_id = await line.accept("k1")
+    turn = await line.pending(conversation_id)
+
+    def notify(on: Connection) -> None:
+        ownership.locked(on, conversation_id)
+        outbox.add(on, conversation_id, [says("店铺通知", "notice")], NOW)
+        on.execute(ownership.SAVE, {"conversation": conversation_id, "last_sender": "notice"})
+
+    async with _paused(line.database, notify):
+        commit = asyncio.ensure_future(turns.commit_turn(commit_of(turn, "您好")))
+        await _until_it_waits(line.database, commit)
+    assert await commit == TurnOutbox()
+    assert [row["state"] for row in await line.rows(OUTBOX)] == ["pending", "pending"]

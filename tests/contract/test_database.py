@@ -226,7 +226,8 @@ async def test_a_locked_database_tells_every_waiter_and_recovers(sqlite_url: str
 async def test_a_turn_costs_few_statements(line: Line):
     """Accepting, loading, committing, delivering: the statements are counted, and stay the same at the 60th turn."""
     statements: list[str] = []
-    event.listen(line.database.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
+    for engine in {line.database.engine, line.database.instant}:
+        event.listen(engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
     counts = []
     for number in range(60):
         statements.clear()

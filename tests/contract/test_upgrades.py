@@ -10,7 +10,20 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import JSON, Boolean, Column, DateTime, Engine, Integer, MetaData, Numeric, Table, insert, select
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Table,
+    insert,
+    select,
+)
 
 from storage.database import make_engine
 from storage.schema import downgrade, head_revision, migrate, revisions
@@ -86,6 +99,7 @@ def value(column: Column[Any], at: int, number: int, keys: dict[str, list[dict[s
         (JSON, {"text": WORDS, "n": at, "list": [1, None, True]}),
         (DateTime, NOW if getattr(column.type, "timezone", False) else NOW.replace(tzinfo=None)),
         (Boolean, at % 2 == 0),
+        (LargeBinary, bytes([0, 255, at])),
         (Integer, number),
         (Numeric, Decimal("12.30")),
     )

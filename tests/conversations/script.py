@@ -34,6 +34,8 @@ _STEPS = {
     "wait_minutes": {"wait_minutes"},
     "restart": {"restart"},
     "order": {"order", "state"},
+    "knowledge": {"knowledge"},
+    "knowledge_off": {"knowledge_off"},
 }
 
 

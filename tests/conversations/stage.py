@@ -14,6 +14,7 @@ from bot.domain import events as ev
 from bot.domain.clock import ManualClock
 from bot.domain.desk_ports import NewPerson
 from bot.domain.ids import ConversationId
+from bot.domain.knowledge import KnowledgeEntry
 from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender
 from bot.domain.people import Agent, Role
 from bot.domain.ports import Recogniser
@@ -197,6 +198,16 @@ class Stage:
         assert order is not None
         assert order.state.value == step["state"], f"the order is {order.state.value}"
 
+    # ------------------------------------------------------------ the merchant
+
+    async def _play_knowledge(self, step: Mapping[str, Any]) -> None:
+        entries = [entry_of(one) for one in step["knowledge"]]
+        await self.house.stores.merchant_knowledge.save(entries, self._clock.now())
+
+    async def _play_knowledge_off(self, step: Mapping[str, Any]) -> None:
+        topic = f"merchant/{step['knowledge_off']}"
+        await self.house.stores.merchant_knowledge.switch(topic, active=False, at=self._clock.now())
+
     # ------------------------------------------------------------ the agent, the clock, the machine
 
     async def _play_agent(self, step: Mapping[str, Any]) -> None:
@@ -241,6 +252,12 @@ class Stage:
             elif isinstance(event, ev.AgentUttered):
                 lines.append(f"  agent: {event.text}")
         return "\n".join(lines)
+
+
+def entry_of(written: Mapping[str, Any]) -> KnowledgeEntry:
+    """Make an entry of ``{name, title: {zh, en}, questions: {zh: [...]}, answer: {zh, en}}``."""
+    questions = {language: tuple(asked) for language, asked in written.get("questions", {}).items()}
+    return KnowledgeEntry(f"merchant/{written['name']}", written["title"], questions, written["answer"])
 
 
 def _plain(ticket: Ticket, name: str) -> Any:

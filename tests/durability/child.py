@@ -7,16 +7,20 @@ import multiprocessing
 import os
 import signal
 import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from multiprocessing.context import ForkServerContext
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
 
-from bot.app import make_routers, open_house
+from bot.app import House, make_routers, open_house
 from bot.config import Config, Secrets, parse
 from bot.domain.clock import SystemClock
-from bot.engine.boundaries import Boundary
+from bot.domain.ids import ConversationId
 from tests.durability.script import ScriptedRecogniser
 
 SECRETS = Secrets(
@@ -30,7 +34,7 @@ SECRETS = Secrets(
 class Arming:
     """Where to die: at the ``crossing``-th crossing of the boundary; None: never."""
 
-    boundary: Boundary | None = None
+    boundary: StrEnum | None = None
     crossing: int = 1
 
 
@@ -56,7 +60,7 @@ class _Killer:
     arming: Arming
     crossed: int = field(default=0)
 
-    def __call__(self, boundary: Boundary) -> None:
+    def __call__(self, boundary: StrEnum) -> None:
         """Count, and die when it is time."""
         if boundary is not self.arming.boundary:
             return
@@ -75,8 +79,26 @@ async def _serve(place: Place, arming: Arming) -> None:
         application = FastAPI()
         for router in make_routers(opened):
             application.include_router(router)
+        application.add_route("/act", _acting(opened), methods=["POST"])
         settings = uvicorn.Config(application, port=place.port, log_level="error", lifespan="off")
         await uvicorn.Server(settings).serve()
+
+
+def _acting(opened: House) -> Callable[[Request], Awaitable[Response]]:
+    """Let an agent act without signing in: ``{"what", "conversation", "login", "text", "key"}``."""
+
+    async def act(request: Request) -> Response:
+        said = await request.json()
+        person = await opened.stores.desk.people.by_login(said["login"])
+        assert person is not None
+        conversation_id, actions = ConversationId(said["conversation"]), opened.desk.actions
+        if said["what"] == "reply":
+            await actions.reply(conversation_id, person.agent, said["text"], said["key"])
+        else:
+            await getattr(actions, said["what"])(conversation_id, person.agent)
+        return Response(status_code=204)
+
+    return act
 
 
 def nursery() -> ForkServerContext:

@@ -23,7 +23,8 @@ from bot.domain.people import Agent, Role
 from bot.engine.boundaries import Boundary, Line, WatchedOutbox, WatchedTurns
 from bot.engine.delivery import Deliverer
 from bot.engine.turn import TurnRunner
-from bot.wiring.house import Engine, make_engine, open_parts
+from bot.wiring.house import Engine, Opened, make_engine, open_knowing, open_parts
+from bot.wiring.timers import make_timers
 from storage.tables import CONVERSATIONS, IDENTITIES, OUTBOX
 from tests.durability.script import ScriptedRecogniser
 from tests.durability.workshop import CHANNEL, SECRETS, FaultyPlatform, configuration
@@ -45,6 +46,13 @@ class _WitnessedPlatform(FaultyPlatform):
         return await super().send(to, message, outbox_id)
 
 
+class _NoBell:
+    """A dispatcher that forgets; the next look at the tables finds everything."""
+
+    async def ring(self, conversation_id: ConversationId, quiet_s: float | None = None) -> None:
+        """Forget."""
+
+
 class World:
     """The shop; ``interruption`` happens at the next boundary of that name, once."""
 
@@ -58,6 +66,7 @@ class World:
         self._platform = _WitnessedPlatform(screen)
         self._platform.world = self
         self._engine: Engine
+        self._opened: Opened
         self._turns: TurnRunner
         self._delivery: Deliverer
         self.run(self._open(url))
@@ -75,13 +84,15 @@ class World:
         opening = open_parts(configuration(url), SECRETS, self.clock, None, hears=True)
         opened = await self._stack.enter_async_context(opening)
         self.stores = opened.stores
+        self._opened = opened
         line = Line(
             opened.line.inbox,
             _InterruptedTurns(opened.line.turns, self),
             _InterruptedOutbox(opened.line.outbox, self),
             {CHANNEL: self._platform},
         )
-        self._engine = make_engine(replace(opened, line=line), ScriptedRecogniser())
+        knowing = await self._stack.enter_async_context(open_knowing(opened, ScriptedRecogniser()))
+        self._engine = make_engine(replace(opened, line=line), knowing)
         self.restart()
         for login in ("mei", "chen"):
             person = NewPerson(login, login.title(), Role.AGENT, password_hash="none")
@@ -92,6 +103,14 @@ class World:
         before = self._engine.delivery
         self._turns = TurnRunner(self._engine.turns._turns._parts)  # type: ignore[attr-defined]
         self._delivery = Deliverer(before._outbox, before._channels, before._feed, self.clock, before._chance)
+
+        opened = self._opened
+        database = self.stores.database
+        self._timers = make_timers(opened.config, database, self.clock, opened.renderer, opened.shared.live)
+
+    async def look_for_due_dates(self) -> None:
+        """Do what is due by the clock."""
+        await self._timers.sweep(_NoBell())
 
     async def turn(self, conversation_id: ConversationId) -> None:
         """Let the bot take its turn."""

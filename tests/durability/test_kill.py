@@ -26,7 +26,14 @@ _MAYBE_SENT = frozenset(
     {Boundary.AFTER_SENDING_COMMIT, Boundary.BEFORE_SEND, Boundary.AFTER_SEND, Boundary.BEFORE_MARK_COMMIT}
 )
 _SURELY_SENT = frozenset({Boundary.AFTER_SEND, Boundary.BEFORE_MARK_COMMIT})
-_NEVER_ON_THE_WEB = frozenset({Boundary.BEFORE_SENDING_COMMIT, Boundary.AFTER_SENDING_COMMIT})
+_NEVER_ON_THE_WEB = frozenset(
+    {
+        Boundary.BEFORE_SENDING_COMMIT,
+        Boundary.AFTER_SENDING_COMMIT,
+        Boundary.BEFORE_MARK_COMMIT,
+        Boundary.AFTER_MARK_COMMIT,
+    }
+)
 
 
 class Watchman:

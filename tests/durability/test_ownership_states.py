@@ -1,4 +1,4 @@
-"""Who owns a conversation, explored: a shopper, the bot, two agents, a clock and restarts in any order.
+"""Who owns a conversation, explored: a shopper, the bot, two agents, due dates, a clock and restarts in any order.
 
 ``XIAOER_STATES`` sets how many histories are tried.
 """
@@ -126,6 +126,26 @@ class Ownership(RuleBasedStateMachine):
         self.world.clock.advance(timedelta(minutes=minutes))
 
     @rule()
+    def due_dates_are_looked_for(self) -> None:
+        """The clock has its say: promises pass, snoozes end, shoppers are asked how it was."""
+        self.world.run(self.world.look_for_due_dates())
+
+    @precondition(lambda self: self.written)
+    @rule(who=WHO, hours=st.sampled_from((None, 1, 12)))
+    def agent_snoozes(self, who: int, hours: int | None) -> None:
+        """An agent puts the conversation aside; only the holder can."""
+        newest, agent = self._conversations()[-1], self.world.agents[who]
+        now = self.world.clock.now()
+        until = now + timedelta(hours=hours) if hours else None
+        snooze = self.world.stores.desk.snoozes.snooze
+        try:
+            self.world.run(snooze(ConversationId(newest["id"]), agent, until, now))
+        except Conflict:
+            assert newest["agent_id"] != agent.id
+        else:
+            assert newest["agent_id"] == agent.id
+
+    @rule()
     def house_restarts(self) -> None:
         """Whatever only the process knew is gone."""
         self.world.restart()
@@ -196,6 +216,19 @@ class Ownership(RuleBasedStateMachine):
         ]
         assert sorted(said) == sorted(row["dedupe_key"] for row in rows if row["done_at"] is not None)
 
+    @invariant()
+    def due_dates_are_done_once(self) -> None:
+        """A wait is raised once, only what an agent holds is snoozed, and a shopper is asked once in the month."""
+        asked = 0
+        for each in self._conversations():
+            events = self._events(each)
+            waits = sum(row["data"].get("after") == Owner.WAITING_FOR_AGENT for row in events)
+            raised = [row for row in events if row["kind"] == ev.PriorityRaised.kind and not row["data"]["number"]]
+            assert len(raised) <= waits
+            assert each["snoozed_seq"] is None or each["owner"] == Owner.WITH_AGENT
+            asked += sum(row["kind"] == ev.SurveyAsked.kind for row in events)
+        assert asked <= 1
+
     def teardown(self) -> None:
         """In the end everything is answered and sent, whatever happened."""
         self.world.interruptions.clear()
@@ -261,3 +294,6 @@ def test_ownership_keeps_its_promises_in_any_order(world: World):
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(lambda: Ownership(world), settings=exploring)
+    kinds = {row["kind"] for row in world.run(world.rows(EVENTS.select()))}
+    met = {ev.PriorityRaised.kind, ev.Snoozed.kind, ev.SnoozeEnded.kind, ev.SurveyAsked.kind}
+    assert met <= kinds, "the histories are too few to meet every due date"

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+import pytest
 from sqlalchemy import select
 
 from bot.domain.events import BotUttered, CustomerUttered
 from bot.domain.messages import InboundMessage
 from bot.engine.dispatcher import Pace
 from storage.tables import EVENTS, INBOX
+from tests.durability.numbered import READERS, delivered
 from tests.durability.workshop import FaultyPlatform, Workshop, open_workshop, written
 
+Write = Callable[[int, int], InboundMessage]
 PEOPLE = 12
 BURSTS = 2
 BURST = 5
@@ -22,12 +26,16 @@ AT_ONCE = 20
 PACE = Pace(quiet_s=2.0, longest_wait_s=60.0)
 
 
-async def _storm(workshop: Workshop, burst: int, chance: Random) -> None:
+def _numbered(person: int, number: int) -> InboundMessage:
+    return written(f"person-{person}", number, "你好")
+
+
+async def _storm(workshop: Workshop, burst: int, chance: Random, write: Write = _numbered) -> None:
     """Deliver everybody's burst, each message 1 to 5 times, shuffled, 20 deliveries at once."""
     deliveries: list[InboundMessage] = []
     for person in range(PEOPLE):
         for number in range(burst * BURST + 1, (burst + 1) * BURST + 1):
-            deliveries += [written(f"person-{person}", number, "你好")] * chance.randint(1, 5)
+            deliveries += [write(person, number)] * chance.randint(1, 5)
     chance.shuffle(deliveries)
     room = asyncio.Semaphore(AT_ONCE)
 
@@ -41,10 +49,20 @@ async def _storm(workshop: Workshop, burst: int, chance: Random) -> None:
 
 async def test_storm_of_redeliveries_is_recorded_once_and_in_order(database_url: str, tmp_path: Path):
     """A shuffled burst is one turn with one answer, its words in the platform's order."""
+    await _check_storms(database_url, tmp_path, _numbered)
+
+
+@pytest.mark.parametrize("platform", list(READERS))
+async def test_storm_of_a_platforms_own_webhooks_is_read_in_its_order(sqlite_url: str, tmp_path: Path, platform: str):
+    """By the numbers of Telegram's updates, by the times of the others, as their bodies carry them."""
+    await _check_storms(sqlite_url, tmp_path, lambda person, number: delivered(platform, person, number, "你好"))
+
+
+async def _check_storms(url: str, tmp_path: Path, write: Write) -> None:
     platform = FaultyPlatform(tmp_path / "screen")
-    async with open_workshop(database_url, platform, PACE) as workshop:
+    async with open_workshop(url, platform, PACE) as workshop:
         for burst in range(BURSTS):
-            await _storm(workshop, burst, Random(burst))  # noqa: S311 - repeatable
+            await _storm(workshop, burst, Random(burst), write)  # noqa: S311 - repeatable
         database = workshop.stores.database
         rows = await database.read(
             lambda on: on.execute(

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -31,7 +31,7 @@ from bot.engine.boundaries import Line
 from bot.engine.delivery import BackOff
 from bot.engine.dispatcher import EmbeddedDispatcher, Pace
 from bot.engine.intake import Intake
-from bot.wiring.house import make_engine, open_parts
+from bot.wiring.house import make_engine, open_knowing, open_parts
 from bot.wiring.stores import Stores
 from tests.durability.script import ScriptedRecogniser
 
@@ -111,9 +111,12 @@ async def open_workshop(
     url: str, platform: FaultyPlatform, pace: Pace, clock: Clock | None = None
 ) -> AsyncIterator[Workshop]:
     """Open the embedded house with ``platform`` as its one channel."""
-    async with open_parts(configuration(url), SECRETS, clock or SystemClock(), None, hears=True) as opened:
+    async with AsyncExitStack() as stack:
+        opening = open_parts(configuration(url), SECRETS, clock or SystemClock(), None, hears=True)
+        opened = await stack.enter_async_context(opening)
+        knowing = await stack.enter_async_context(open_knowing(opened, ScriptedRecogniser()))
         line = Line(opened.line.inbox, opened.line.turns, opened.line.outbox, {CHANNEL: platform})
-        engine = make_engine(replace(opened, line=line), ScriptedRecogniser())
+        engine = make_engine(replace(opened, line=line), knowing)
         engine.delivery.back_off = QUICK_RETRIES
         dispatcher = EmbeddedDispatcher(line.turns, engine.turns, engine.delivery, pace)
         await dispatcher.start()

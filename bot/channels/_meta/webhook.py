@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +23,11 @@ from bot.channels._api import listing
 from bot.channels._http import guard_webhook, raw_header, read_body
 from bot.channels._meta.settings import MetaSettings
 from bot.domain.channel_ports import OnMessages
+from bot.domain.conversation import Owner
 from bot.domain.errors import BadPayload, BadSignature
 from bot.domain.messages import InboundMessage
 from bot.domain.receipts import OnReceipts, Receipt
+from bot.domain.staff import OnStaffWords, OnThreadMove, StaffWords, ThreadMove
 
 SIGNATURE_HEADER = "X-Hub-Signature-256"
 MAX_BODY_BYTES = 3 * 1024 * 1024  # Source: .../whatsapp/cloud-api/guides/set-up-webhooks (payloads up to 3 MB)
@@ -35,11 +37,16 @@ _LOG = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a body holds for us, and why the rest is passed over."""
+    """What a body holds for us, and why the rest is passed over.
+
+    ``staff`` is what was written in another app of the shop, ``moves`` whose a thread is now.
+    """
 
     messages: tuple[InboundMessage, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     ignored: tuple[str, ...] = ()
+    staff: tuple[StaffWords, ...] = ()
+    moves: tuple[ThreadMove, ...] = ()
 
 
 Parse = Callable[[bytes, MetaSettings], Batch]
@@ -51,6 +58,8 @@ class MetaPorts:
 
     on_messages: OnMessages
     on_receipts: OnReceipts
+    on_staff: OnStaffWords | None = None
+    on_move: OnThreadMove | None = None
 
 
 def sign(secret: str, body: bytes) -> str:
@@ -98,11 +107,23 @@ class _Webhook:
         batch = self._parse(body, self._settings)
         for reason, count in Counter(batch.ignored).items():
             _LOG.info("meta_event_without_message", channel=self._settings.channel, reason=reason, count=count)
+        await self._move(batch.moves)
         if batch.messages:
             await self._ports.on_messages(batch.messages)
+            # A message in standby may just have opened its conversation.
+            await self._move([move for move in batch.moves if move.owner is Owner.WITH_AGENT])
         if batch.receipts:
             await self._ports.on_receipts(batch.receipts)
+        for words in batch.staff:
+            if self._ports.on_staff is not None:
+                await self._ports.on_staff(words)
         return JSONResponse({})
+
+    async def _move(self, moves: Sequence[ThreadMove]) -> None:
+        """Hand on whose threads are now; it may be told twice."""
+        for move in moves:
+            if self._ports.on_move is not None:
+                await self._ports.on_move(move)
 
 
 def build_meta_router(settings: MetaSettings, parse: Parse, ports: MetaPorts, path: str) -> APIRouter:

@@ -15,13 +15,13 @@ from bot.channels._api import listing, mapping, text_of
 from bot.channels.cleaning import clean_text
 from bot.channels.line.settings import CHANNEL
 from bot.domain.errors import BadPayload
-from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender
+from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender, sequence_of
 
 _MAX_PAYLOAD_BYTES = 64
 _MAX_EVENTS = 1000
-# What happens without the shopper saying anything to us; an unsent message is one the shopper took back.
+# What happens without the shopper saying anything to us.
 _SILENT = frozenset(
-    {"unsend", "join", "leave", "memberJoined", "memberLeft", "videoPlayComplete", "beacon", "accountLink", "things",
+    {"join", "leave", "memberJoined", "memberLeft", "videoPlayComplete", "beacon", "accountLink", "things",
      "module", "activated", "deactivated", "botSuspended", "botResumed", "delivery", "membership"}
 )  # fmt: skip
 _PLACES = {"group": "groupId", "room": "roomId"}
@@ -48,6 +48,7 @@ class _Content:
     words: str = ""
     attachment: Attachment | None = None
     payload: str = ""
+    concerns: str = ""
 
 
 def parse_webhook(body: bytes, account: str) -> tuple[ParsedEvent, ...]:
@@ -93,6 +94,9 @@ def _read(event: Any, account: str) -> ParsedEvent:
         payload=content.payload,
         attachments=(content.attachment,) if content.attachment else (),
         truncated=words.truncated,
+        platform_id=text_of(mapping(event, "message"), "id"),
+        concerns=content.concerns,
+        sequence=sequence_of(sent_at),
     )
     # A repeated delivery comes late: its token is most likely used or spent.
     fresh = mapping(event, "deliveryContext").get("isRedelivery") is not True
@@ -111,8 +115,8 @@ def _address(event: Mapping[str, Any]) -> tuple[str, bool]:
 
 def _addressed(event: Mapping[str, Any]) -> bool:
     """Tell whether a group's event speaks to the bot: it is mentioned, or its button was pressed."""
-    if event.get("type") == "postback":
-        return True
+    if event.get("type") in {"postback", "unsend"}:
+        return True  # what was taken back may have been said to the bot
     named = listing(mapping(mapping(event, "message"), "mention"), "mentionees")
     return any(one.get("isSelf") is True for one in named)
 
@@ -140,6 +144,8 @@ def _content(kind: str, event: Mapping[str, Any]) -> _Content:
         return _of_message(mapping(event, "message"))
     if kind == "postback":
         return _of_postback(text_of(mapping(event, "postback"), "data"))
+    if kind == "unsend":
+        return _Content(MessageKind.RECALL, concerns=text_of(mapping(event, "unsend"), "messageId"))
     if kind in {"follow", "unfollow"}:
         return _Content(MessageKind.FOLLOW if kind == "follow" else MessageKind.UNFOLLOW)
     return _Content(MessageKind.UNKNOWN)
@@ -157,7 +163,10 @@ def _of_message(message: Mapping[str, Any]) -> _Content:
     if name in _FILES:
         kind, mime = _FILES[name]
         shown_name = clean_text(text_of(message, "fileName").replace("\n", " "), 100).text
-        return _Content(kind, attachment=Attachment(kind, text_of(message, "id"), mime, shown_name))
+        # What lies on somebody else's server is not fetched from there: LINE does not have it.
+        theirs = text_of(mapping(message, "contentProvider"), "type") == "external"
+        number = "" if theirs else text_of(message, "id")
+        return _Content(kind, attachment=Attachment(kind, number, mime, shown_name))
     read = _READERS.get(name)
     return read(message) if read else _Content(MessageKind.UNKNOWN)
 

@@ -17,6 +17,7 @@ from bot.channels._api import TIMEOUT_S, Answer, Lost, Unreached, call, listing,
 from bot.channels._http import silence_request_logs
 from bot.channels.cleaning import clean_message
 from bot.channels.degrade import degrade, measure
+from bot.channels.line.media import LineMedia
 from bot.channels.line.settings import CHANNEL, LineSettings
 from bot.channels.line.tokens import ReplyToken, ReplyTokens
 from bot.channels.parts import PartsSent
@@ -91,6 +92,8 @@ class LineAdapter:
             base_url=settings.api_url, headers=headers, timeout=TIMEOUT_S, transport=transport
         )
         self._calls = PartsSent()
+        self._media = LineMedia(settings, transport)
+        self.download = self._media.download
 
     async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
         """Send up to five messages a call; a repeat goes on after the calls already taken."""
@@ -112,6 +115,7 @@ class LineAdapter:
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+        await self._media.close()
 
     async def _one(self, address: str, messages: Sequence[dict[str, Any]], key: UUID) -> Delivery:
         token = self.tokens.take(address)

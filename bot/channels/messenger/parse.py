@@ -16,15 +16,17 @@ from bot.channels._api import listing, mapping, text_of
 from bot.channels._meta.settings import MetaSettings
 from bot.channels._meta.webhook import Batch, read_entries
 from bot.channels.cleaning import clean_text
-from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender
+from bot.domain.conversation import Owner
+from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender, sequence_of
 from bot.domain.receipts import Receipt, ReceiptState
+from bot.domain.staff import StaffWords, ThreadMove
 
 MESSENGER, INSTAGRAM = "messenger", "instagram"
 _OBJECTS = {MESSENGER: "page", INSTAGRAM: "instagram"}
 _MAX_PAYLOAD_BYTES = 64
-# What happens without the shopper saying anything to us. Edits are told only of words already answered.
+# What happens without the shopper saying anything to us.
 _SILENT = (
-    "reaction", "message_edit", "optin", "account_linking", "pass_thread_control", "take_thread_control",
+    "optin", "account_linking", "pass_thread_control", "take_thread_control",
     "request_thread_control", "app_roles", "policy_enforcement", "game_play",
 )  # fmt: skip
 _FILES = {
@@ -36,6 +38,15 @@ _FILES = {
     "file": MessageKind.FILE,
 }
 
+# Source: https://developers.facebook.com/docs/messenger-platform/handover-protocol (``pass_thread_control`` is told to
+# who is given a thread, ``take_thread_control`` to who loses it). ? Conversation Routing tells them alike.
+_MOVES = {"pass_thread_control": Owner.WITH_BOT, "take_thread_control": Owner.WITH_AGENT}
+_PAGE_INBOX = "263902037430900"  # ? the Page's inbox as an app
+_INBOX_NAME = "Page inbox"
+_MAX_APP_CHARS, _MAX_ID_CHARS = 64, 200
+
+_Found = InboundMessage | Receipt | StaffWords | ThreadMove | str
+
 
 @dataclass(frozen=True, slots=True)
 class _Content:
@@ -43,31 +54,68 @@ class _Content:
     words: str = ""
     attachments: tuple[Attachment, ...] = ()
     payload: str = ""
+    concerns: str = ""
 
 
 def parse_webhook(body: bytes, settings: MetaSettings) -> Batch:
     """Read every event of every entry; BadPayload when the body is no webhook of this channel's object.
 
-    Events of ``standby`` belong to a thread another app (or a person in the Page's inbox) holds: no reply. What cannot
-    be read is passed over with its reason: the rest of its batch must not be lost with it.
+    Events of ``standby`` belong to a thread another app (or a person in the Page's inbox) holds: they are kept, and a
+    human has the conversation. What cannot be read is passed over with its reason: the rest of its batch must not be
+    lost with it.
     """
-    messages: list[InboundMessage] = []
-    receipts: list[Receipt] = []
-    ignored: list[str] = []
+    found: list[_Found] = []
     for entry in read_entries(body, _OBJECTS[settings.channel]):
-        ignored += ["standby" for _ in listing(entry, "standby")]
         if text_of(entry, "id") != settings.node:
-            ignored.append("another account")
+            found.append("another account")
             continue
         for event in listing(entry, "messaging"):
-            found = _read(event, settings)
-            if isinstance(found, InboundMessage):
-                messages.append(found)
-            elif isinstance(found, str):
-                ignored.append(found)
-            else:
-                receipts += found
-    return Batch(tuple(messages), tuple(receipts), tuple(ignored))
+            found += _of_thread(event, settings)
+        for event in listing(entry, "standby"):
+            found += _of_standby(event, settings)
+    return Batch(
+        messages=tuple(each for each in found if isinstance(each, InboundMessage)),
+        receipts=tuple(each for each in found if isinstance(each, Receipt)),
+        ignored=tuple(each for each in found if isinstance(each, str)),
+        staff=tuple(each for each in found if isinstance(each, StaffWords)),
+        moves=tuple(each for each in found if isinstance(each, ThreadMove)),
+    )
+
+
+def _of_thread(event: Mapping[str, Any], settings: MetaSettings) -> tuple[_Found, ...]:
+    """Read an event of a thread that is ours, or that comes or goes."""
+    move = next((name for name in _MOVES if name in event), "")
+    if move:
+        who = text_of(mapping(event, "sender"), "id")
+        at = _time(event.get("timestamp"))
+        by = text_of(mapping(event, move), "new_owner_app_id")[:_MAX_APP_CHARS]
+        sender = Sender(settings.channel, settings.account, who)
+        return (ThreadMove(sender, _MOVES[move], at, by),) if who and who != settings.node and at else ("malformed",)
+    read = _read(event, settings)
+    return read if isinstance(read, tuple) else (read,)
+
+
+def _of_standby(event: Mapping[str, Any], settings: MetaSettings) -> tuple[_Found, ...]:
+    """Read an event of a thread that is another's: what was said there is on record, and a human has it."""
+    message = mapping(event, "message")
+    if message.get("is_echo") is True:
+        return (_echo(event, message, settings),)
+    read = _read(event, settings)
+    if isinstance(read, InboundMessage):
+        return (read, ThreadMove(read.sender, Owner.WITH_AGENT, read.sent_at, "standby"))
+    return read if isinstance(read, tuple) else (f"standby: {read}",)
+
+
+def _echo(event: Mapping[str, Any], message: Mapping[str, Any], settings: MetaSettings) -> StaffWords | str:
+    """Read what another app of the shop wrote; our own words are never told in standby."""
+    to, number, at = text_of(mapping(event, "recipient"), "id"), text_of(message, "mid"), _time(event.get("timestamp"))
+    if not to or to == settings.node or not number or at is None:
+        return "malformed"
+    said = _said(message)
+    words = clean_text(said.words).text or f"[{said.kind.value}]"
+    name = text_of(message, "app_id")[:_MAX_APP_CHARS]
+    shown = _INBOX_NAME if name in {"", _PAGE_INBOX} else name
+    return StaffWords(Sender(settings.channel, settings.account, to), number[:_MAX_ID_CHARS], words, shown, at)
 
 
 def _read(event: Mapping[str, Any], settings: MetaSettings) -> InboundMessage | tuple[Receipt, ...] | str:
@@ -81,8 +129,8 @@ def _read(event: Mapping[str, Any], settings: MetaSettings) -> InboundMessage | 
     message = mapping(event, "message")
     if sender == settings.node or message.get("is_echo") is True:
         return "echo of our own side"
-    if silent or message.get("is_deleted") is True:
-        return f"event {silent or 'unsend'}"
+    if silent:
+        return f"event {silent}"
     content = _content(event, message)
     words = clean_text(content.words)
     shown = MessageKind.UNKNOWN if content.kind is MessageKind.TEXT and not words.text else content.kind
@@ -95,12 +143,15 @@ def _read(event: Mapping[str, Any], settings: MetaSettings) -> InboundMessage | 
         payload=content.payload,
         attachments=content.attachments,
         truncated=words.truncated,
+        platform_id="" if content.concerns else text_of(message, "mid"),
+        concerns=content.concerns,
+        sequence=sequence_of(at),
     )
 
 
 def _dedupe_key(event: Mapping[str, Any], message: Mapping[str, Any], sender: str) -> str:
     number = text_of(message, "mid") or text_of(mapping(event, "postback"), "mid")
-    if number:
+    if number and message.get("is_deleted") is not True:
         return number
     # Older postbacks and new kinds of event have no mid: the same sender, time and content are the same event.
     digest = hashlib.sha256(repr(sorted(event.items(), key=lambda item: str(item[0]))).encode("utf-8", "replace"))
@@ -108,6 +159,9 @@ def _dedupe_key(event: Mapping[str, Any], message: Mapping[str, Any], sender: st
 
 
 def _content(event: Mapping[str, Any], message: Mapping[str, Any]) -> _Content:
+    revised = _revision(event, message)
+    if revised:
+        return revised
     if "postback" in event:
         postback = mapping(event, "postback")
         return _pressed(text_of(postback, "title"), text_of(postback, "payload"))
@@ -119,6 +173,21 @@ def _content(event: Mapping[str, Any], message: Mapping[str, Any]) -> _Content:
     if quick:
         return _pressed(text_of(message, "text"), quick)
     return _said(message)
+
+
+def _revision(event: Mapping[str, Any], message: Mapping[str, Any]) -> _Content | None:
+    """Read an edit, an unsent message or a reaction, each with the id of the message it is about."""
+    if message.get("is_deleted") is True:
+        return _Content(MessageKind.RECALL, concerns=text_of(message, "mid"))
+    if "message_edit" in event:
+        edit = mapping(event, "message_edit")
+        return _Content(MessageKind.EDIT, text_of(edit, "text"), concerns=text_of(edit, "mid"))
+    if "reaction" in event:
+        reaction = mapping(event, "reaction")
+        taken_away = text_of(reaction, "action") == "unreact"
+        emoji = "" if taken_away else text_of(reaction, "emoji") or text_of(reaction, "reaction")
+        return _Content(MessageKind.REACTION, emoji, concerns=text_of(reaction, "mid"))
+    return None
 
 
 def _pressed(label: str, payload: str) -> _Content:

@@ -17,6 +17,7 @@ import httpx
 
 from bot.channels._api import Answer, text_of
 from bot.channels._meta.graph import ErrorTable, GraphApi, post_message
+from bot.channels._meta.media import MetaMedia
 from bot.channels._meta.settings import MetaSettings
 from bot.channels.cleaning import clean_message
 from bot.channels.degrade import degrade, measure
@@ -100,6 +101,8 @@ class MessengerAdapter:
         self.settings = settings
         self._disclosure = disclosure
         self._graph = GraphApi(settings, transport)
+        self._media = MetaMedia(settings, self._graph, transport)
+        self.download = self._media.by_address
         self._parts = PartsSent()
         self._opening = PartsSent()
 
@@ -123,6 +126,7 @@ class MessengerAdapter:
     async def close(self) -> None:
         """Close the connections."""
         await self._graph.close()
+        await self._media.close()
 
     async def _opens(self, to: Addressee, outbox_id: OutboxId) -> bool:
         """Tell whether this message carries the disclosure; a repeat says the same, so that its parts stay the same."""

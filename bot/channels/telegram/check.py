@@ -51,7 +51,7 @@ def _of_webhook(info: object, webhook: str) -> list[Finding]:
     if set_to != webhook:
         return [Finding(f"the webhook is {set_to or 'not set'}, wanted {webhook}", _CONNECT)]
     found = [Finding(f"the webhook is {webhook}")]
-    wanted = {"message", "callback_query", "my_chat_member"}
+    wanted = {"message", "edited_message", "message_reaction", "callback_query", "my_chat_member"}
     allowed = info.get("allowed_updates") if isinstance(info, dict) else None
     if isinstance(allowed, list) and not wanted <= {str(each) for each in allowed}:
         found.append(Finding("the webhook is not told everything", _CONNECT))

@@ -11,7 +11,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from telegram import CallbackQuery, Chat, ChatMemberUpdated, Message, MessageEntity, Update, User
+from telegram import (
+    CallbackQuery,
+    Chat,
+    ChatMemberUpdated,
+    Message,
+    MessageEntity,
+    MessageReactionUpdated,
+    Update,
+    User,
+)
 
 from bot.channels.cleaning import CleanText, clean_text
 from bot.domain.errors import BadPayload
@@ -93,6 +102,8 @@ class _Reading:
             return self._edited(update.edited_message)
         if update.callback_query:
             return self._press(update.callback_query)
+        if update.message_reaction:
+            return self._reaction(update.message_reaction)
         if update.my_chat_member:
             return self._membership(update.my_chat_member)
         return self._unknown()
@@ -110,13 +121,27 @@ class _Reading:
         if kind is MessageKind.TEXT and not words.text:
             kind = MessageKind.UNKNOWN  # a service message, or a type of content newer than this code
         found = self._inbound(self._sender(person, message.chat), kind, message.date, words)
-        return ParsedUpdate(replace(found, attachments=(attachment,)) if attachment else found)
+        attachments = (attachment,) if attachment else ()
+        return ParsedUpdate(replace(found, attachments=attachments, platform_id=str(message.message_id)))
 
     def _edited(self, message: Message) -> ParsedUpdate:
         # A shared live location edits itself every few seconds; only changed words are something said.
         if not (message.text or message.caption):
             return ParsedUpdate(None, "an edit without words")
-        return self._message(message)
+        parsed = self._message(message)
+        if parsed.message is None:
+            return parsed
+        number = str(message.message_id)
+        edit = replace(parsed.message, kind=MessageKind.EDIT, attachments=(), platform_id="", concerns=number)
+        return ParsedUpdate(edit)
+
+    def _reaction(self, change: MessageReactionUpdated) -> ParsedUpdate:
+        if change.user is None or change.user.is_bot or change.chat.type != Chat.PRIVATE:
+            return ParsedUpdate(None, "a reaction outside a private chat")
+        emoji = "".join(getattr(each, "emoji", "") for each in change.new_reaction)
+        words = clean_text(emoji or ("*" if change.new_reaction else ""))
+        found = self._inbound(self._sender(change.user, change.chat), MessageKind.REACTION, change.date, words)
+        return ParsedUpdate(replace(found, concerns=str(change.message_id)))
 
     def _press(self, query: CallbackQuery) -> ParsedUpdate:
         if query.message is None or not query.data:

@@ -18,7 +18,9 @@ from telegram.request import HTTPXRequest
 
 from bot.channels._http import silence_request_logs
 from bot.channels.degrade import degrade
+from bot.channels.fetching import MediaHosts, MediaHttp
 from bot.channels.parts import PartsSent
+from bot.channels.telegram.media import TelegramMedia
 from bot.channels.telegram.parse import CHANNEL, BotIdentity
 from bot.domain.channel_ports import (
     Addressee,
@@ -96,7 +98,10 @@ class TelegramAdapter:
             connect_timeout=_TIMEOUT_S,
             httpx_kwargs={"transport": transport} if transport else None,
         )
-        self._bot = Bot(settings.token, base_url=f"{settings.api_url.rstrip('/')}/bot", request=request)
+        api = settings.api_url.rstrip("/")
+        self._bot = Bot(settings.token, base_url=f"{api}/bot", base_file_url=f"{api}/file/bot", request=request)
+        self._media = TelegramMedia(self._bot, MediaHttp(MediaHosts(api), transport))
+        self.download = self._media.download
         self._request = request
         self._parts = PartsSent()
 
@@ -125,12 +130,13 @@ class TelegramAdapter:
 
     async def set_webhook(self, url: str, secret: str) -> None:
         """Register the webhook; TelegramError with Telegram's reason when it does not take it."""
-        wanted = ["message", "edited_message", "callback_query", "my_chat_member"]
+        wanted = ["message", "edited_message", "message_reaction", "callback_query", "my_chat_member"]
         await self._bot.set_webhook(url, secret_token=secret, allowed_updates=wanted)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._request.shutdown()
+        await self._media.close()
 
 
 def _keyboard(buttons: tuple[Button, ...]) -> InlineKeyboardMarkup | None:

@@ -13,7 +13,9 @@ class WebAdapter:
     """The ``web`` channel. Whoever marks the outbox row sent also publishes ``message`` on the visitor's topic."""
 
     name = CHANNEL
-    capabilities = Capabilities(max_text=20_000, max_buttons=20, images=False, sending=SendPolicy(repeats_safely=True))
+    capabilities = Capabilities(
+        max_text=20_000, max_buttons=20, images=True, files=True, sending=SendPolicy(repeats_safely=True)
+    )
 
     async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
         """Say Sent at once: a visitor whose page is closed finds the message in the history."""

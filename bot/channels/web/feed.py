@@ -33,6 +33,7 @@ def item_json(item: StreamItem, sender: Sender) -> dict[str, Any]:
         "at": item.at.isoformat(),
         "sender": item.sender,
         "text": item.text,
+        "attachments": [{"id": one.reference, "kind": one.kind.value, "name": one.name} for one in item.attachments],
         "buttons": [{"label": button.label, "payload": button.payload} for button in item.buttons],
         "agent_name": item.agent_name,
         "client_id": item.client_key.removeprefix(prefix),

@@ -29,6 +29,8 @@ _MAX_NAME_CHARS = 60
 _MIN_NONCE_CHARS, _MAX_NONCE_CHARS = 8, 128
 _JWT_PARTS = 3
 _MAX_TIME = 2**40
+_MAX_SKEW_S = 60
+_BEGINNINGS = ("nbf", "iat")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,9 @@ class MerchantLogins:
         left_s = claims.expires_at - self._clock.now().timestamp()
         if not 0 < left_s <= MAX_LIFE_S:
             raise Declined(Problem.BAD_IDENTITY)
-        digest = hashlib.sha256(claims.nonce.encode()).hexdigest()
-        if not await self._marks.is_first(f"web-nonce:{self._account}:{digest}", int(left_s) + 1):
+        # Marked under the secret, not the account: accounts that share a secret share what was used as well.
+        digest = hmac.new(self._secret, claims.nonce.encode(), hashlib.sha256).hexdigest()
+        if not await self._marks.is_first(f"web-nonce:{digest}", int(left_s) + 1):
             raise Declined(Problem.BAD_IDENTITY)
         return KnownCustomer(claims.reference, claims.name)
 
@@ -82,9 +85,12 @@ class MerchantLogins:
         self._check(signed.encode(), _unpack(signature))
         head, _, body = signed.partition(".")
         # The algorithm is ours to choose, not the token's: "none" and all others are refused.
-        if _read_json(_unpack(head)).get("alg") != "HS256":
+        header = _read_json(_unpack(head))
+        if header.get("alg") != "HS256" or "crit" in header:
             raise Declined(Problem.BAD_IDENTITY)
         claims = _read_json(_unpack(body))
+        if not self._is_for_us(claims.get("aud")) or not all(self._has_begun(claims.get(key)) for key in _BEGINNINGS):
+            raise Declined(Problem.BAD_IDENTITY)
         return _claims(claims.get("sub"), claims.get("name"), claims.get("exp"), claims.get("jti", claims.get("nonce")))
 
     def _of_object(self, claim: Any) -> _Claims:
@@ -101,6 +107,20 @@ class MerchantLogins:
         except ValueError as error:
             raise Declined(Problem.BAD_IDENTITY) from error
         return found
+
+    def _is_for_us(self, audience: Any) -> bool:
+        """Tell whether a token that names its audience names this web account."""
+        return (
+            audience is None or audience == self._account or (isinstance(audience, list) and self._account in audience)
+        )
+
+    def _has_begun(self, begins_at: Any) -> bool:
+        """Tell whether a token that says from when on it is good is good now, give or take a clock that is off."""
+        if begins_at is None:
+            return True
+        if isinstance(begins_at, bool) or not isinstance(begins_at, int | float):
+            return False
+        return begins_at - _MAX_SKEW_S <= self._clock.now().timestamp()
 
     def _check(self, signed: bytes, signature: bytes) -> None:
         if not hmac.compare_digest(hmac.new(self._secret, signed, hashlib.sha256).digest(), signature):

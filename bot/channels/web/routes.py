@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
@@ -12,13 +12,16 @@ from fastapi import APIRouter
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
+from bot.channels._http import Endpoint
 from bot.channels.web.adapter import CHANNEL
 from bot.channels.web.feed import StreamSlots, VisitorFeed, item_json
 from bot.channels.web.gate import Gate, OriginList, Rates, read_json
 from bot.channels.web.identity import MerchantLogins
 from bot.channels.web.pages import ShopPage, StaticFile, load_css, load_script
 from bot.channels.web.parse import parse_message
+from bot.channels.web.pictures import Pictures, ShopperMedia
 from bot.channels.web.sentences import Declined, Problem
 from bot.channels.web.tokens import VisitorTokens
 from bot.domain.channel_ports import OnMessages, ShopperStream
@@ -55,13 +58,20 @@ class WidgetSettings:
 
 @dataclass(frozen=True, slots=True)
 class WidgetPorts:
-    """What the widget needs from the rest of the house; without ``logins`` no visitor can be a known customer."""
+    """What the widget needs from the rest of the house; without ``logins`` no visitor can be a known customer.
+
+    ``on_known`` is told of a visitor whom the site has vouched for in the same browser (as visitor, as known
+    customer); ``on_read`` up to which event a visitor's page has shown everything.
+    """
 
     on_messages: OnMessages
     stream: ShopperStream
     live: LiveFeed
     clock: Clock
     logins: MerchantLogins | None = None
+    on_known: Callable[[Sender, Sender], Awaitable[None]] | None = None
+    on_read: Callable[[Sender, int], Awaitable[None]] | None = None
+    media: ShopperMedia | None = None
 
 
 class _Widget:
@@ -78,17 +88,22 @@ class _Widget:
         """Issue a token: a known customer's when the site vouches for him, else a fresh one for the same visitor."""
         await self._rates.spend(self._settings.sessions_per_address, "session", _address(request))
         data = await read_json(request)
-        if data.get("identity") is not None:
-            return await self._known(data["identity"])
         old = data.get("token")
+        if data.get("identity") is not None:
+            return await self._known(data["identity"], old)
         token = self._tokens.renew(old) if isinstance(old, str) else self._tokens.issue()
         return JSONResponse({"token": token.token, "visitor": token.visitor_id})
 
-    async def _known(self, identity: Any) -> Response:
+    async def _known(self, identity: Any, old: Any) -> Response:
         if self._ports.logins is None:
             raise Declined(Problem.BAD_IDENTITY)
         customer = await self._ports.logins.prove(identity)
         token = self._tokens.known(customer.reference, customer.name)
+        before = self._tokens.visitor_before(old) if isinstance(old, str) else ""
+        if before and self._ports.on_known is not None:
+            account = self._settings.account
+            known = Sender(CHANNEL, account, token.visitor_id, customer.name)
+            await self._ports.on_known(Sender(CHANNEL, account, before), known)
         return JSONResponse({"token": token.token, "visitor": token.visitor_id, "known": True})
 
     async def history(self, request: Request) -> Response:
@@ -106,12 +121,31 @@ class _Widget:
         await self._rates.spend(self._settings.messages_per_address, "message", _address(request))
         data = await read_json(request)
         locale = data.get("locale")
-        sender = self._sender(request, locale if isinstance(locale, str) and locale in _LOCALES else "")
+        if isinstance(locale, str) and locale in _LOCALES:
+            sender = replace(sender, locale_hint=locale)
         message = parse_message(data, sender, self._ports.clock.now())
         (accepted,) = await self._ports.on_messages([message])
         return JSONResponse(
             {"id": data["id"], "duplicate": accepted.duplicate, "truncated": message.truncated}, status_code=202
         )
+
+    async def read(self, request: Request) -> Response:
+        """Take note that the page has shown everything up to event ``seq``."""
+        sender = self._sender(request)
+        await self._rates.spend(self._settings.reads_per_visitor, "read", sender.channel_user_id)
+        seq = (await read_json(request)).get("seq")
+        if isinstance(seq, bool) or not isinstance(seq, int) or not 0 < seq <= _MAX_SEQ:
+            raise Declined(Problem.BAD_FIELD, field="seq")
+        if self._ports.on_read is not None:
+            await self._ports.on_read(sender, seq)
+        return JSONResponse({}, status_code=202)
+
+    async def admit(self, request: Request, rate: str) -> Sender:
+        """Tell who asks for a picture, and count it."""
+        sender = self._sender(request)
+        await self._rates.spend(rate, "picture", sender.channel_user_id)
+        await self._rates.spend(self._settings.messages_per_address, "picture", _address(request))
+        return sender
 
     async def stream(self, request: Request) -> Response:
         """Stream what the visitor may see, from after ``Last-Event-ID`` or ``?after=``."""
@@ -131,7 +165,7 @@ class _Widget:
                 async for event in events:
                     yield event
 
-    def _sender(self, request: Request, locale_hint: str = "") -> Sender:
+    def _sender(self, request: Request) -> Sender:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise Declined(Problem.BAD_TOKEN)
@@ -139,7 +173,7 @@ class _Widget:
             visitor = self._tokens.open(token.strip())
         except BadSignature as error:
             raise Declined(Problem.BAD_TOKEN) from error
-        return Sender(CHANNEL, self._settings.account, visitor.visitor_id, visitor.name, locale_hint)
+        return Sender(CHANNEL, self._settings.account, visitor.visitor_id, visitor.name)
 
 
 def build_router(
@@ -150,13 +184,15 @@ def build_router(
     gate = Gate(OriginList(settings.origins))
     router = APIRouter(include_in_schema=False)
     for path, method, endpoint in (
+        *_picture_routes(ports, widget),
         ("/widget/session", "POST", widget.session),
         ("/widget/history", "GET", widget.history),
         ("/widget/messages", "POST", widget.messages),
         ("/widget/stream", "GET", widget.stream),
+        ("/widget/read", "POST", widget.read),
     ):
-        router.add_api_route(path, gate.guard(endpoint), methods=[method])
-        router.add_api_route(path, gate.guard(gate.preflight), methods=["OPTIONS"])
+        router.routes.append(Route(path, gate.guard(endpoint), methods=[method]))
+        router.routes.append(Route(path, gate.guard(gate.preflight), methods=["OPTIONS"]))
     script = StaticFile(load_script(), "text/javascript; charset=utf-8")
     router.add_api_route("/widget/widget.js", script.respond, methods=["GET"])
     if settings.shop_page:
@@ -164,6 +200,16 @@ def build_router(
         style = StaticFile(load_css("shop.css"), "text/css; charset=utf-8")
         router.add_api_route("/shop/shop.css", style.respond, methods=["GET"])
     return router
+
+
+def _picture_routes(ports: WidgetPorts, widget: _Widget) -> tuple[tuple[str, str, Endpoint], ...]:
+    if ports.media is None:
+        return ()
+    pictures = Pictures(ports.media, ports.on_messages, ports.clock, widget.admit)
+    return (
+        ("/widget/pictures", "POST", pictures.take),
+        ("/widget/pictures/{media_id}", "GET", pictures.show),
+    )
 
 
 def _address(request: Request) -> str:

@@ -16,6 +16,8 @@ class Problem(StrEnum):
     TOO_LARGE = "too_large"
     EMPTY = "empty"
     BAD_JSON = "bad_json"
+    NOT_TAKEN = "not_taken"
+    NOT_THERE = "not_there"
     BAD_FIELD = "bad_field"
     TOO_FAST = "too_fast"
     UNAVAILABLE = "unavailable"
@@ -28,6 +30,8 @@ STATUS: dict[Problem, int] = {
     Problem.TOO_LARGE: 413,
     Problem.EMPTY: 422,
     Problem.BAD_JSON: 400,
+    Problem.NOT_TAKEN: 422,
+    Problem.NOT_THERE: 404,
     Problem.BAD_FIELD: 422,
     Problem.TOO_FAST: 429,
     Problem.UNAVAILABLE: 503,
@@ -39,6 +43,8 @@ _ZH: dict[Problem, str] = {
     Problem.BAD_ORIGIN: "这个网站没有被允许使用此聊天窗口，请联系店铺管理员。",
     Problem.TOO_LARGE: "消息太长了，最多 {limit} KB，请分几条发送。",
     Problem.EMPTY: "消息是空的，请输入文字后再发送。",
+    Problem.NOT_TAKEN: "只能发送图片（JPEG、PNG、GIF、WebP 等），且不能太大。",
+    Problem.NOT_THERE: "这个文件不存在，或者不属于本次聊天。",
     Problem.BAD_JSON: "请求不是有效的 JSON，消息没有发出，请重试。",
     Problem.BAD_FIELD: "请求里的“{field}”不正确，消息没有发出，请刷新页面后重试。",
     Problem.TOO_FAST: "发送得太快了，请 {seconds} 秒后再试。",
@@ -50,6 +56,8 @@ _EN: dict[Problem, str] = {
     Problem.BAD_ORIGIN: "This website is not allowed to use the chat. Please tell the shop's administrator.",
     Problem.TOO_LARGE: "That message is too long: at most {limit} KB. Please send it in several parts.",
     Problem.EMPTY: "The message is empty. Please write something before sending.",
+    Problem.NOT_TAKEN: "Only pictures (JPEG, PNG, GIF, WebP and the like) that are not too large can be sent.",
+    Problem.NOT_THERE: "There is no such file in this conversation.",
     Problem.BAD_JSON: "The request is not valid JSON, so nothing was sent. Please try again.",
     Problem.BAD_FIELD: 'The field "{field}" is not right, so nothing was sent. Please reload the page and try again.',
     Problem.TOO_FAST: "You are sending too fast. Please try again in {seconds} seconds.",

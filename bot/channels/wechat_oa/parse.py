@@ -19,7 +19,7 @@ from wechatpy.messages import MESSAGE_TYPES, UnknownMessage
 from bot.channels.cleaning import CleanText, clean_text
 from bot.channels.wechat_oa.settings import CHANNEL
 from bot.domain.errors import BadPayload
-from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender
+from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender, sequence_of
 
 _MAX_KEY_CHARS = 200
 _MAX_PAYLOAD_BYTES = 64
@@ -63,15 +63,18 @@ def parse_callback(fields: Mapping[str, Any], account: str) -> ParsedCallback:
         return ParsedCallback(None, f"event {event}")
     content = _of_event(event, texts) if event else _of_message(texts)
     words = clean_text(content.words)
+    sent_at = datetime.fromtimestamp(int(texts["CreateTime"]), UTC)
     message = InboundMessage(
         sender=Sender(CHANNEL, account, openid, locale_hint=""),
         dedupe_key=_dedupe_key(texts),
         kind=content.kind,
-        sent_at=datetime.fromtimestamp(int(texts["CreateTime"]), UTC),
+        sent_at=sent_at,
         text=words.text,
         payload=content.payload,
         attachments=(content.attachment,) if content.attachment else (),
+        platform_id=texts.get("MsgId", "") if content.kind is not MessageKind.BUTTON else "",
         truncated=words.truncated,
+        sequence=sequence_of(sent_at),
     )
     return ParsedCallback(_readable(message, words))
 

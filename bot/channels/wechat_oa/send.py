@@ -14,7 +14,9 @@ import httpx
 from bot.channels._http import silence_request_logs
 from bot.channels.cleaning import clean_message
 from bot.channels.degrade import degrade
+from bot.channels.fetching import MediaHosts, MediaHttp
 from bot.channels.parts import PartsSent
+from bot.channels.tencent_media import HOSTS, TemporaryMedia
 from bot.channels.vault import TokenRefused
 from bot.channels.wechat_oa.settings import CHANNEL, PASSIVE, SERVICE, WechatOaSettings
 from bot.channels.wechat_oa.vault import make_vault
@@ -70,6 +72,9 @@ class WechatOaAdapter:
         silence_request_logs()
         self._http = httpx.AsyncClient(base_url=settings.api_url, timeout=_TIMEOUT_S, transport=transport)
         self._vault = make_vault(settings, self._http, clock, shelf)
+        http = MediaHttp(MediaHosts(settings.api_url, HOSTS), transport)
+        self._media = TemporaryMedia(settings.api_url, self._vault, http)
+        self.download = self._media.download
         self._parts = PartsSent()
         self._replies = settings.replies
         self._permitted = settings.replies != PASSIVE
@@ -104,6 +109,7 @@ class WechatOaAdapter:
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+        await self._media.close()
 
     async def _send_text(self, openid: str, text: str) -> Delivery:
         token = await self._vault.token()

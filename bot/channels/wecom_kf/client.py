@@ -14,6 +14,8 @@ import httpx
 
 from bot.channels._api import TIMEOUT_S, Answer, Unreached, call, text_of
 from bot.channels._http import silence_request_logs
+from bot.channels.fetching import MediaHosts, MediaHttp
+from bot.channels.tencent_media import HOSTS, TemporaryMedia
 from bot.channels.vault import Fetched, TokenRefused, TokenVault
 from bot.channels.wecom_kf.settings import WecomKfSettings
 from bot.domain.clock import Clock
@@ -38,6 +40,8 @@ class KfClient:
         self._settings = settings
         self._http = httpx.AsyncClient(base_url=settings.api_url, timeout=TIMEOUT_S, transport=transport)
         self._vault = TokenVault(f"wecom_kf:{settings.corp_id}", self._fetch, clock, shelf)
+        http = MediaHttp(MediaHosts(settings.api_url, HOSTS), transport)
+        self.media = TemporaryMedia(settings.api_url, self._vault, http)
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Call ``/cgi-bin/kf/<path>``; the answer always has an ``errcode``.
@@ -53,6 +57,7 @@ class KfClient:
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+        await self.media.close()
 
     async def _post(self, token: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")

@@ -19,10 +19,12 @@ from bot.channels.wecom_kf.settings import CHANNEL
 from bot.domain.channel_ports import Refusal
 from bot.domain.conversation import Owner
 from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender
+from bot.domain.staff import StaffWords
 
 MAX_CURSOR_CHARS = 512
 _FROM_CUSTOMER, _FROM_STAFF = 3, 5
 _MAX_PAYLOAD_BYTES = 64
+_MAX_ID_CHARS = 200
 _MAX_SECONDS = 9_999_999_999
 _ID = re.compile(r"[A-Za-z0-9_\-@.]{1,128}")
 
@@ -70,6 +72,7 @@ class Batch:
     next_cursor: str
     has_more: bool
     ignored: Mapping[str, int]
+    staff: tuple[StaffWords, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class _Content:
     payload: str = ""
 
 
-_Entry = InboundMessage | SendFailure | SessionChange
+_Entry = InboundMessage | SendFailure | SessionChange | StaffWords
 
 
 def parse_batch(data: Mapping[str, Any], now: datetime) -> Batch:
@@ -97,23 +100,27 @@ def parse_batch(data: Mapping[str, Any], now: datetime) -> Batch:
         messages=tuple(each for each in entries if isinstance(each, InboundMessage)),
         failures=tuple(each for each in entries if isinstance(each, SendFailure)),
         changes=tuple(each for each in entries if isinstance(each, SessionChange)),
+        staff=tuple(each for each in entries if isinstance(each, StaffWords)),
         next_cursor=text_of(data, "next_cursor")[:MAX_CURSOR_CHARS],
         has_more=text_of(data, "has_more") == "1",
         ignored=ignored,
     )
 
 
-def _message(raw: Mapping[str, Any], now: datetime) -> InboundMessage | str:
+def _message(raw: Mapping[str, Any], now: datetime) -> InboundMessage | StaffWords | str:
     origin = text_of(raw, "origin")
-    if origin == str(_FROM_STAFF):
-        return "said by staff"
     account, customer, key = (text_of(raw, name) for name in ("open_kfid", "external_userid", "msgid"))
-    if origin != str(_FROM_CUSTOMER) or not all(_ID.fullmatch(each) for each in (account, customer)) or not key:
+    known_origin = origin in {str(_FROM_CUSTOMER), str(_FROM_STAFF)}
+    if not known_origin or not all(_ID.fullmatch(each) for each in (account, customer)) or not key:
         return "no message of a customer"
     kind = text_of(raw, "msgtype")
     read = _READERS.get(kind)
     content = read(mapping(raw, kind)) if read else _Content(MessageKind.UNKNOWN)
     words = clean_text(content.words)
+    if origin == str(_FROM_STAFF):
+        said = words.text or f"[{content.kind.value}]"
+        name = text_of(raw, "servicer_userid")[:64]
+        return StaffWords(Sender(CHANNEL, account, customer), key[:_MAX_ID_CHARS], said, name, _time(raw, now))
     known = content.kind is not MessageKind.TEXT or words.text
     return InboundMessage(
         sender=Sender(CHANNEL, account, customer),
@@ -124,6 +131,7 @@ def _message(raw: Mapping[str, Any], now: datetime) -> InboundMessage | str:
         payload=content.payload,
         attachments=(content.attachment,) if content.attachment else (),
         truncated=words.truncated,
+        platform_id=key,
     )
 
 
@@ -144,6 +152,15 @@ def _event(raw: Mapping[str, Any], now: datetime) -> _Entry | str:
             kind=MessageKind.FOLLOW,
             sent_at=_time(raw, now),
             reply_token=text_of(event, "welcome_code"),
+        )
+    if kind == "user_recall_msg" and text_of(event, "recall_msgid"):
+        number = text_of(event, "recall_msgid")
+        return InboundMessage(
+            sender=Sender(CHANNEL, account, customer),
+            dedupe_key=text_of(raw, "msgid") or f"recall:{number}",
+            kind=MessageKind.RECALL,
+            sent_at=_time(raw, now),
+            concerns=number,
         )
     if kind == "session_status_change":
         number = text_of(event, "change_type")

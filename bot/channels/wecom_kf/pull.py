@@ -18,33 +18,49 @@ import structlog
 from bot.channels._api import Lost, Unreached, listing, text_of
 from bot.channels.vault import TokenRefused
 from bot.channels.wecom_kf.client import KfClient
+from bot.channels.wecom_kf.following import SessionFollower
 from bot.channels.wecom_kf.parse import Batch, SendFailure, SessionChange, parse_batch
 from bot.channels.wecom_kf.settings import CHANNEL, WecomKfSettings
 from bot.domain.channel_ports import OnMessages, OnPulled
 from bot.domain.clock import Clock
 from bot.domain.errors import XiaoerError
 from bot.domain.line_ports import Cursor
+from bot.domain.staff import OnStaffWords
 
 BATCH = 1000
 _TOKEN_LIFE = timedelta(minutes=10)
 _MOST_BATCHES = 500
+_LEAD_LOOK_S = 10.0
 _BAD_TOKEN = 95007  # ? the callback's token is over, or not WeCom's
 _RETRIES_S = (0.5, 2.0, 10.0)
 _LOG = structlog.get_logger(__name__)
 
 
+async def _alone() -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class PullPorts:
-    """Where what was pulled goes; ``failed`` and ``changed`` may be told the same twice."""
+    """Where what was pulled goes; ``failed``, ``changed`` and ``said`` may be told the same twice.
+
+    ``leads`` tells whether this process is the one of several that polls.
+    """
 
     pulled: OnPulled
     on_messages: OnMessages
     failed: Callable[[SendFailure], Awaitable[None]]
     changed: Callable[[SessionChange], Awaitable[None]]
+    leads: Callable[[], Awaitable[bool]] = _alone
+    said: OnStaffWords | None = None
 
 
 class KfPuller:
-    """Pulls the accounts of one company, each by one task at a time; ``poll_s`` looks for missed callbacks."""
+    """Pulls the accounts of one company, each by one task at a time; ``poll_s`` looks for missed callbacks.
+
+    A callback is answered by the process it reaches, since it brings the token; of several processes one polls. When
+    two pull the same, the cursor of the first counts and the messages of the second are repeats.
+    """
 
     def __init__(
         self, settings: WecomKfSettings, client: KfClient, ports: PullPorts, clock: Clock, poll_s: float = 300.0
@@ -58,6 +74,7 @@ class KfPuller:
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: set[str] = set()
         self._poller: asyncio.Task[None] | None = None
+        self.follower: SessionFollower | None = None
 
     def ring(self, open_kfid: str, token: str) -> None:
         """Pull an account soon; a ring while another waits for its turn adds nothing, that one sees everything."""
@@ -69,7 +86,7 @@ class KfPuller:
         task.add_done_callback(self._tasks.discard)
 
     async def start(self) -> None:
-        """Pull what came while nobody listened, then now and then."""
+        """Pull what came while nobody listened, then now and then, as long as this process leads."""
         self._poller = asyncio.create_task(self._poll(), name="pull-poll")
 
     async def stop(self) -> None:
@@ -106,12 +123,15 @@ class KfPuller:
 
     async def _take(self, batch: Batch, cursor: Cursor) -> None:
         """Commit a batch; what it says of other messages is done before the cursor moves past it."""
-        if batch.failures or batch.changes:
+        if batch.failures or batch.changes or batch.staff:
             await self._ports.on_messages(batch.messages)
             for failure in batch.failures:
                 await self._ports.failed(failure)
             for change in batch.changes:
                 await self._ports.changed(change)
+            for words in batch.staff:
+                if self._ports.said is not None:
+                    await self._ports.said(words)
         await self._ports.pulled.accept(batch.messages, cursor)
         if batch.ignored:
             _LOG.info("wecom_entries_without_message", counts=dict(batch.ignored))
@@ -138,11 +158,18 @@ class KfPuller:
         self._waiting.discard(open_kfid)
 
     async def _poll(self) -> None:
+        clock = asyncio.get_running_loop().time
+        next_at = 0.0
         while True:
-            with contextlib.suppress(Unreached, Lost, TokenRefused, XiaoerError):
-                for open_kfid in await self._accounts():
-                    self.ring(open_kfid, "")
-            await asyncio.sleep(self._poll_s)
+            if not await self._ports.leads():
+                # Whoever takes the place over looks at once for what came meanwhile.
+                next_at = 0.0
+            elif clock() >= next_at:
+                next_at = clock() + self._poll_s
+                with contextlib.suppress(Unreached, Lost, TokenRefused, XiaoerError):
+                    for open_kfid in await self._accounts():
+                        self.ring(open_kfid, "")
+            await asyncio.sleep(min(self._poll_s, _LEAD_LOOK_S))
 
     async def _accounts(self) -> tuple[str, ...]:
         """List the accounts to serve: those of the settings, or all that the API may manage."""

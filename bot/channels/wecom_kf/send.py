@@ -78,6 +78,7 @@ class WecomKfAdapter:
     def __init__(self, settings: WecomKfSettings, client: KfClient, ports: KfPorts, clock: Clock) -> None:
         self._settings = settings
         self.client = client
+        self.download = client.media.download
         self._ports = ports
         self._clock = clock
         self._parts = PartsSent()
@@ -103,6 +104,14 @@ class WecomKfAdapter:
     async def close(self) -> None:
         """Close the connections."""
         await self.client.close()
+
+    async def follow(self, to: Addressee, owner: Owner) -> SessionState:
+        """Let a session follow its conversation's owner as far as the platform permits; give its state.
+
+        Unreached, Lost or TokenRefused when the platform cannot be asked.
+        """
+        self.forget(to.account, to.channel_user_id)
+        return await self._move(to, state_for(owner, self._settings.humans))
 
     def forget(self, open_kfid: str, customer: str) -> None:
         """Look at a session's state again before the next message: it has changed hands."""

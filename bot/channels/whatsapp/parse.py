@@ -1,6 +1,7 @@
 """WhatsApp's webhook -> messages and receipts (pure).
 
-Source: https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components
+Source: https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components; ``revoke`` and ``edit`` come only
+to numbers also used in the WhatsApp Business app: .../webhooks/reference/messages/revoke and .../messages/edit.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from bot.channels._api import listing, mapping, text_of
 from bot.channels._meta.settings import MetaSettings
 from bot.channels._meta.webhook import Batch, read_entries
 from bot.channels.cleaning import clean_text
-from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender
+from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender, sequence_of
 from bot.domain.receipts import Receipt, ReceiptState
 
 CHANNEL = "whatsapp"
@@ -22,8 +23,8 @@ _OBJECT = "whatsapp_business_account"
 _MAX_NAME_CHARS = 100
 _MAX_PAYLOAD_BYTES = 64
 _MAX_DIGITS = 12
-# What happens without the shopper saying anything: a reaction to a message, a changed number, a message taken back.
-_SILENT = frozenset({"reaction", "system", "revoke", "ephemeral"})
+# What happens without the shopper saying anything, as a changed number.
+_SILENT = frozenset({"system", "ephemeral"})
 _FILES = {
     "image": MessageKind.IMAGE,
     "video": MessageKind.VIDEO,
@@ -40,6 +41,7 @@ class _Content:
     words: str = ""
     attachment: Attachment | None = None
     payload: str = ""
+    concerns: str = ""
 
 
 def parse_webhook(body: bytes, settings: MetaSettings) -> Batch:
@@ -107,6 +109,9 @@ def _message(raw: Mapping[str, Any], names: Mapping[str, str], account: str) -> 
         payload=content.payload,
         attachments=(content.attachment,) if content.attachment else (),
         truncated=words.truncated,
+        platform_id="" if content.concerns else number,
+        concerns=content.concerns,
+        sequence=sequence_of(sent_at),
     )
 
 
@@ -191,6 +196,24 @@ def _order(raw: Mapping[str, Any]) -> _Content:
     return _Content(MessageKind.TEXT, "\n".join([text_of(order, "text"), *items]))
 
 
+def _reaction(raw: Mapping[str, Any]) -> _Content:
+    reaction = mapping(raw, "reaction")
+    return _Content(MessageKind.REACTION, text_of(reaction, "emoji"), concerns=text_of(reaction, "message_id"))
+
+
+def _revoke(raw: Mapping[str, Any]) -> _Content:
+    return _Content(MessageKind.RECALL, concerns=text_of(mapping(raw, "revoke"), "original_message_id"))
+
+
+def _edit(raw: Mapping[str, Any]) -> _Content:
+    """Read an edit: the words, or a picture's caption, as they are now."""
+    edit = mapping(raw, "edit")
+    message = mapping(edit, "message")
+    kind = text_of(message, "type")
+    words = text_of(mapping(message, kind), "body") or text_of(mapping(message, kind), "caption")
+    return _Content(MessageKind.EDIT, words, concerns=text_of(edit, "original_message_id"))
+
+
 _READERS: dict[str, Callable[[Mapping[str, Any]], _Content]] = {
     "text": _text,
     "location": _location,
@@ -198,4 +221,7 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], _Content]] = {
     "interactive": _interactive,
     "button": _template_button,
     "order": _order,
+    "reaction": _reaction,
+    "revoke": _revoke,
+    "edit": _edit,
 }

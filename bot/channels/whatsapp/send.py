@@ -15,6 +15,7 @@ import httpx
 
 from bot.channels._api import Answer, listing, text_of
 from bot.channels._meta.graph import ErrorTable, GraphApi, post_message
+from bot.channels._meta.media import MetaMedia
 from bot.channels._meta.settings import MetaSettings
 from bot.channels.cleaning import clean_message
 from bot.channels.degrade import degrade, split_text
@@ -22,7 +23,7 @@ from bot.channels.parts import PartsSent
 from bot.channels.whatsapp.parse import CHANNEL
 from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Refusal, SendPolicy, Sent
 from bot.domain.ids import OutboxId
-from bot.domain.messages import Button, OutboundMessage
+from bot.domain.messages import Button, OutboundMessage, TemplateUse
 
 MAX_INTERACTIVE_TEXT = 1024
 MAX_REPLY_BUTTONS = 3
@@ -110,10 +111,14 @@ class WhatsappAdapter:
     def __init__(self, settings: MetaSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.settings = settings
         self._graph = GraphApi(settings, transport)
+        self._media = MetaMedia(settings, self._graph, transport)
+        self.download = self._media.by_id
         self._parts = PartsSent()
 
     async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
         """Send the message in as many parts as it needs; a repeat goes on after the parts already taken."""
+        if message.template is not None:
+            return await self.send_template(to, message.template)
         delivery: Delivery = Sent()
         parts = render(message)
         for part in parts[self._parts.count(outbox_id) :]:
@@ -124,10 +129,10 @@ class WhatsappAdapter:
         self._parts.forget(outbox_id)
         return replace(delivery, messages=len(parts)) if isinstance(delivery, Sent) else delivery
 
-    async def send_template(self, to: Addressee, name: str, language: str, values: Sequence[str] = ()) -> Delivery:
-        """Send an approved template, the only thing a closed window lets through; ``values`` fill its body."""
-        parameters = [{"type": "text", "text": value} for value in values]
-        template: dict[str, Any] = {"name": name, "language": {"code": language}}
+    async def send_template(self, to: Addressee, use: TemplateUse) -> Delivery:
+        """Send an approved template, the only thing a closed window lets through; its values fill the body."""
+        parameters = [{"type": "text", "text": value} for value in use.values]
+        template: dict[str, Any] = {"name": use.name, "language": {"code": use.language}}
         if parameters:
             template["components"] = [{"type": "body", "parameters": parameters}]
         return await self._post(to.channel_user_id, {"type": "template", "template": template})
@@ -135,6 +140,7 @@ class WhatsappAdapter:
     async def close(self) -> None:
         """Close the connections."""
         await self._graph.close()
+        await self._media.close()
 
     async def _post(self, to: str, part: dict[str, Any]) -> Delivery:
         body = {"messaging_product": "whatsapp", "recipient_type": "individual", "to": to, **part}

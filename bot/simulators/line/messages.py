@@ -24,10 +24,14 @@ class Invalid(Exception):
 
 @dataclass(frozen=True)
 class ShownMessage:
-    """What a friend sees: the text and the buttons as (label, postback data)."""
+    """What a friend sees: the text and the buttons as (label, postback data).
+
+    ``quick`` buttons stand below the chat and go with the next message.
+    """
 
     text: str
     buttons: tuple[tuple[str, str], ...]
+    quick: bool = False
 
 
 def read_messages(messages: Any) -> tuple[ShownMessage, ...]:
@@ -42,7 +46,8 @@ def _read(message: Any, at: str) -> ShownMessage:
         raise Invalid(f"must be an object [{at}]")
     if message.get("type") == "text":
         _only(message, {"type", "text", "quickReply"}, at)
-        return ShownMessage(_text(message, "text", MAX_TEXT, at), _quick_replies(message.get("quickReply"), at))
+        quick = _quick_replies(message.get("quickReply"), at)
+        return ShownMessage(_text(message, "text", MAX_TEXT, at), quick, quick=bool(quick))
     if message.get("type") == "template":
         _only(message, {"type", "altText", "template"}, at)
         _text(message, "altText", MAX_ALT_TEXT, at)

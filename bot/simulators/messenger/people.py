@@ -38,6 +38,8 @@ class MessengerPeople:
         for shown in reversed(self.server.shown):
             payload = dict(shown.buttons).get(label)
             if shown.to == user and payload is not None:
+                if shown.style == "quick":
+                    return await self.send(user, text=label, quick_reply={"payload": payload})
                 self._numbers += 1
                 mid = f"m_in_{user}_{self._numbers:06d}"
                 return await self.deliver(self.event(user, postback={"mid": mid, "title": label, "payload": payload}))
@@ -48,9 +50,43 @@ class MessengerPeople:
         event = self.event(user, message={"mid": "m_echo", "text": text, "is_echo": True, "app_id": 1})
         return await self.deliver(event | {"sender": {"id": self.server.node}, "recipient": {"id": user}})
 
+    async def receipt(self, user: str, kind: str, *mids: str) -> httpx.Response:
+        """Report that messages were delivered (``delivery``) or that all until now were read (``read``)."""
+        stamp = int(self.server.clock.now().timestamp() * 1000)
+        told = {"watermark": stamp} | ({"mids": list(mids)} if mids else {})
+        who = {"sender": {"id": user}, "recipient": {"id": self.server.node}, "timestamp": stamp}
+        return await self.deliver(who | {kind: told})
+
     async def standby(self, user: str, text: str) -> httpx.Response:
         """Write while another app holds the thread."""
-        return await self.deliver_entry(standby=[self.event(user, message={"mid": "m_standby", "text": text})])
+        self._numbers += 1
+        mid = f"m_standby_{user}_{self._numbers:06d}"
+        return await self.deliver_entry(standby=[self.event(user, message={"mid": mid, "text": text})])
+
+    async def inbox_says(self, user: str, text: str) -> httpx.Response:
+        """Let a person in the Page's inbox write; the app hears it in standby."""
+        self._numbers += 1
+        told = {"mid": f"m_inbox_{self._numbers:06d}", "text": text, "is_echo": True, "app_id": 263902037430900}
+        now = int(self.server.clock.now().timestamp() * 1000)
+        who = {"sender": {"id": self.server.node}, "recipient": {"id": user}, "timestamp": now}
+        return await self.deliver_entry(standby=[who | {"message": told}])
+
+    async def takes_thread(self, user: str) -> httpx.Response:
+        """Let a person in the Page's inbox take the thread from the app."""
+        self.server.held_elsewhere.add(user)
+        owners = {"previous_owner_app_id": "1", "new_owner_app_id": "263902037430900", "metadata": ""}
+        return await self.deliver(self._silent(user, take_thread_control=owners))
+
+    async def passes_thread(self, user: str) -> httpx.Response:
+        """Give the thread back to the app."""
+        self.server.held_elsewhere.discard(user)
+        owners = {"previous_owner_app_id": "263902037430900", "new_owner_app_id": "1", "metadata": ""}
+        return await self.deliver(self._silent(user, pass_thread_control=owners))
+
+    def _silent(self, user: str, **fields: Any) -> dict[str, Any]:
+        """Shape an event that is nobody's word and opens nothing."""
+        now = int(self.server.clock.now().timestamp() * 1000)
+        return {"sender": {"id": user}, "recipient": {"id": self.server.node}, "timestamp": now, **fields}
 
     def event(self, user: str, **fields: Any) -> dict[str, Any]:
         """Shape an event; it opens the 24 hours anew."""

@@ -38,7 +38,8 @@ class MessengerServer(GraphServer):
         text, buttons = self._message(body["message"])
         self._permit(to, body.get("messaging_type"), body.get("tag", ""))
         number = f"m_{to}_{len(self.shown) + 1:06d}"
-        self.shown.append(ShownMessage(number, to, text, tuple(buttons), body.get("tag", "")))
+        style = "quick" if "quick_replies" in body["message"] else "keys"
+        self.shown.append(ShownMessage(number, to, text, tuple(buttons), body.get("tag", ""), style))
         return {"recipient_id": to, "message_id": number}
 
     def _message(self, message: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:

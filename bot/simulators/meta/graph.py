@@ -69,13 +69,14 @@ class MetaApp:
 
 @dataclass(frozen=True)
 class ShownMessage:
-    """A message on a person's screen: ``buttons`` as (label, payload)."""
+    """A message on a person's screen: ``buttons`` as (label, payload), shown as ``style``: keys, quick or list."""
 
     id: str
     to: str
     text: str
     buttons: tuple[tuple[str, str], ...] = ()
     tag: str = ""
+    style: str = "keys"
 
 
 Take = Callable[[dict[str, Any]], dict[str, Any]]

@@ -18,6 +18,7 @@ class TelegramPeople:
         self.server = server
         self.secret = secret
         self.updates: list[dict[str, Any]] = []
+        self.languages: dict[int, str] = {}
         self._http = http
         self._webhook = webhook
 
@@ -49,12 +50,22 @@ class TelegramPeople:
     async def block(self, chat_id: int) -> httpx.Response:
         """Block the bot."""
         self.server.blocked.add(chat_id)
+        kicked = {"user": self.server.me(), "status": "kicked", "until_date": 0}
+        return await self._membership(chat_id, {"user": self.server.me(), "status": "member"}, kicked)
+
+    async def unblock(self, chat_id: int) -> httpx.Response:
+        """Let the bot write again."""
+        self.server.blocked.discard(chat_id)
+        kicked = {"user": self.server.me(), "status": "kicked", "until_date": 0}
+        return await self._membership(chat_id, kicked, {"user": self.server.me(), "status": "member"})
+
+    async def _membership(self, chat_id: int, before: dict[str, Any], after: dict[str, Any]) -> httpx.Response:
         change = {
             "chat": self.server.chat_json(chat_id),
             "from": self.person(chat_id),
             "date": int(self.server.clock.now().timestamp()),
-            "old_chat_member": {"user": self.server.me(), "status": "member"},
-            "new_chat_member": {"user": self.server.me(), "status": "kicked", "until_date": 0},
+            "old_chat_member": before,
+            "new_chat_member": after,
         }
         return await self.deliver({"my_chat_member": change})
 
@@ -85,7 +96,8 @@ class TelegramPeople:
     def person(self, chat_id: int) -> dict[str, Any]:
         """Shape the author: in a private chat its id is the chat's."""
         name = self.server.chats[chat_id]
-        return {"id": abs(chat_id), "is_bot": False, "first_name": name, "language_code": "zh-hans"}
+        language = self.languages.get(chat_id, "zh-hans")
+        return {"id": abs(chat_id), "is_bot": False, "first_name": name, "language_code": language}
 
     def screen(self, chat_id: int) -> list[str]:
         """List what the bot has said in a chat."""

@@ -48,13 +48,14 @@ class Knobs:
 
     ``delay_s`` before each answer; ``fail_next`` answers to give instead of the right one, in order; ``drop_next``
     counts requests that are carried out and then lose their connection; ``one_a_second`` enforces the rate of a chat
-    on the simulator's clock.
+    on the simulator's clock; ``revoked`` takes the token no more.
     """
 
     delay_s: float = 0.0
     fail_next: list[Declined] = field(default_factory=list)
     drop_next: int = 0
     one_a_second: bool = False
+    revoked: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class TelegramServer:
         return JSONResponse({"ok": True, "result": result})
 
     async def _admit(self, token: str) -> None:
-        if token != self.token:
+        if token != self.token or self.knobs.revoked:
             raise Declined(401, "Unauthorized")
         if self.knobs.delay_s:
             await asyncio.sleep(self.knobs.delay_s)

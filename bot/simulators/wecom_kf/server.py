@@ -43,7 +43,8 @@ class Knobs:
     ``delay_s`` before each answer; ``fail_next`` error codes to answer instead of carrying out; ``status_next`` HTTP
     statuses likewise; ``drop_next`` requests carried out that then lose their connection; ``gap_every`` pulls that
     come empty with ``has_more``; ``repeat`` entries given again at the next pull; ``limit`` at most so many a pull;
-    ``refuse_after`` lets the next sends be taken and then fail with this ``fail_type``.
+    ``refuse_after`` lets the next sends be taken and then fail with this ``fail_type``; ``window_closed`` whatever the
+    clock says.
     """
 
     delay_s: float = 0.0
@@ -54,6 +55,7 @@ class Knobs:
     repeat: int = 0
     limit: int = MAX_BATCH
     refuse_after: list[int] = field(default_factory=list)
+    window_closed: bool = False
 
 
 @dataclass
@@ -67,7 +69,10 @@ class Session:
 
 
 class KfServer:
-    """An ASGI app for one company; ``sent`` is what customers see, as (account, customer, text)."""
+    """An ASGI app for one company.
+
+    ``sent`` is what customers see, as (account, customer, text); ``offered`` the menu entries of each, in step.
+    """
 
     def __init__(self, corp_id: str, secret: str, clock: Clock, accounts: tuple[str, ...] = ("wkDemo01",)) -> None:
         self.corp_id, self.secret, self.clock, self.accounts = corp_id, secret, clock, accounts
@@ -76,6 +81,7 @@ class KfServer:
         self.entries: dict[str, list[dict[str, Any]]] = {account: [] for account in accounts}
         self.sent: list[tuple[str, str, str]] = []
         self.menus: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        self.offered: list[list[tuple[str, str]]] = []
         self.pulls: list[dict[str, Any]] = []
         self.tokens_made = self.token_requests = 0
         self._msg_tokens: dict[str, datetime] = {}
@@ -199,7 +205,7 @@ class KfServer:
         if session.state not in {NEW, BOT}:
             raise ApiError(95018, "send msg session status invalid")
         now = self.clock.now()
-        if session.spoke_at is None or now - session.spoke_at > WINDOW:
+        if self.knobs.window_closed or session.spoke_at is None or now - session.spoke_at > WINDOW:
             raise ApiError(95002, "send msg time limit")
         if session.used >= WINDOW_MESSAGES:
             raise ApiError(95001, "send msg count limit")
@@ -258,6 +264,7 @@ class KfServer:
     def _show(self, account: str, customer: str, body: dict[str, Any]) -> None:
         text, items = shown(body)
         self.sent.append((account, customer, text))
+        self.offered.append(items)
         if items:
             self.menus[account, customer] = items
 

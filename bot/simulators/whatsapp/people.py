@@ -19,6 +19,7 @@ class WhatsappPeople:
         self.server = server
         self.courier = Courier(http, webhook, lambda body: sign(server.app.secret, body))
         self.bodies: list[bytes] = []
+        self.names: dict[str, str] = {}
         self._numbers = 0
 
     async def say(self, user: str, text: str) -> httpx.Response:
@@ -34,7 +35,8 @@ class WhatsappPeople:
         for shown in reversed(self.server.shown):
             payload = dict(shown.buttons).get(label)
             if shown.to == user and payload is not None:
-                reply = {"type": "button_reply", "button_reply": {"id": payload, "title": label}}
+                kind = "list_reply" if shown.style == "list" else "button_reply"
+                reply = {"type": kind, kind: {"id": payload, "title": label}}
                 context = {"from": "15550783881", "id": shown.id}
                 return await self.send(user, "interactive", interactive=reply, context=context)
         raise LookupError(f"no choice {label!r} is shown to {user}")
@@ -54,7 +56,8 @@ class WhatsappPeople:
 
     async def deliver(self, *messages: dict[str, Any]) -> httpx.Response:
         """Deliver messages as one change."""
-        contacts = [{"profile": {"name": "Ann"}, "wa_id": message.get("from", "")} for message in messages[:1]]
+        writers = [message.get("from", "") for message in messages[:1]]
+        contacts = [{"profile": {"name": self.names.get(each, "Ann")}, "wa_id": each} for each in writers]
         return await self.deliver_value(contacts=contacts, messages=list(messages))
 
     async def deliver_value(self, **value: Any) -> httpx.Response:

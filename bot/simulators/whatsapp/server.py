@@ -46,7 +46,8 @@ class WhatsappServer(GraphServer):
             raise Declined(400, 131051, "Unsupported message type")
         self._permit(to, kind)
         number = f"wamid.{to}.{len(self.shown) + 1:06d}"
-        self.shown.append(ShownMessage(number, to, text, tuple(buttons)))
+        style = "list" if kind == "interactive" and body[kind]["type"] == "list" else "keys"
+        self.shown.append(ShownMessage(number, to, text, tuple(buttons), style=style))
         return {
             "messaging_product": "whatsapp",
             "contacts": [{"input": to, "wa_id": to}],

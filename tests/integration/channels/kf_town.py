@@ -8,6 +8,7 @@ import httpx
 from fastapi import FastAPI
 
 from bot.channels.wecom_kf.client import KfClient
+from bot.channels.wecom_kf.following import SessionFollower
 from bot.channels.wecom_kf.parse import SendFailure, SessionChange
 from bot.channels.wecom_kf.pull import KfPuller, PullPorts
 from bot.channels.wecom_kf.send import KfPorts, WecomKfAdapter
@@ -19,6 +20,7 @@ from bot.domain.conversation import Owner
 from bot.domain.ids import ConversationId, OutboxId
 from bot.domain.line_ports import PendingTurn
 from bot.domain.messages import InboundMessage, OutboundMessage, Sender
+from bot.domain.staff import StaffWords
 from bot.engine.intake import Intake, PulledIntake
 from bot.simulators.network import SimulatedNetwork
 from bot.simulators.wecom_kf.people import KfPeople
@@ -28,6 +30,7 @@ from storage.database import Database
 from storage.inbox import SqlInboxStore
 from storage.outbox import SqlOutboxStore
 from storage.platform_moves import SqlPlatformMoves
+from storage.platform_sessions import SqlPlatformSessions
 from storage.turns import SqlTurnStore
 from storage.windows import SqlWindowLedger
 from tests.unit.channels.doubles import NOON, MemoryLiveFeed
@@ -71,8 +74,11 @@ class KfTown:
         client = KfClient(self.settings, self.clock, SimulatedNetwork(self.server))
         ledger = SqlWindowLedger(self.database)
         self.adapter = WecomKfAdapter(self.settings, client, KfPorts(self._owner_of, ledger), self.clock)
-        ports = PullPorts(PulledIntake(intake, inbox, self.clock), intake.accept, self._failed, self._changed)
+        ports = PullPorts(
+            PulledIntake(intake, inbox, self.clock), intake.accept, self._failed, self._changed, said=self._said
+        )
         self.puller = KfPuller(self.settings, client, ports, self.clock)
+        self.follower = SessionFollower(self.adapter, SqlPlatformSessions(self.database), self.clock)
         app = FastAPI()
         app.include_router(build_router(self.settings, self.puller.ring, self.clock))
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://shop.example")
@@ -123,6 +129,9 @@ class KfTown:
         self.failures.append(failure)
         refusal = (failure.reason, failure.kind.value)
         await self.outbox.mark_undelivered("wecom_kf", failure.platform_id, self.clock.now(), refusal)
+
+    async def _said(self, words: StaffWords) -> None:
+        await SqlPlatformMoves(self.database).said(words, self.clock.now())
 
     async def _changed(self, change: SessionChange) -> None:
         self.changes.append(change)

@@ -19,7 +19,6 @@ from bot.channels.line.settings import LineSettings
 from bot.channels.line.webhook import build_router as build_line_router
 from bot.channels.messenger.send import Disclosure, MessengerAdapter
 from bot.channels.messenger.webhook import build_router as build_messenger_router
-from bot.channels.receipts import ReceiptBook
 from bot.channels.whatsapp.send import WhatsappAdapter
 from bot.channels.whatsapp.webhook import build_router as build_whatsapp_router
 from bot.desk.presence import MemoryFirstMark
@@ -29,6 +28,7 @@ from bot.domain.errors import StorageError
 from bot.domain.ids import ConversationId, OutboxId
 from bot.domain.line_ports import Accepted
 from bot.domain.messages import Button, InboundMessage, MessageKind, OutboundMessage
+from bot.domain.receipts import Receipt
 from bot.simulators.line.people import LinePeople
 from bot.simulators.messenger.people import MessengerPeople
 from bot.simulators.meta import graph
@@ -49,7 +49,7 @@ class Town:
         self.server = self.platform.server
         self.shopper = self.platform.shopper
         self.inbox = MemoryInbox()
-        self.receipts = ReceiptBook()
+        self.receipts: list[Receipt] = []
         self.storage_fails = 0
         self._outbox = 0
         network = SimulatedNetwork(self.server)
@@ -61,7 +61,7 @@ class Town:
             router = build_line_router(line, self.adapter.tokens, self.accept)
         else:
             meta = MetaSettings(name, NODES[name], APP.token, APP.secret, APP.verify_token)
-            ports = MetaPorts(self.accept, self.receipts.record)
+            ports = MetaPorts(self.accept, self.told)
             if name == "whatsapp":
                 self.adapter, router = WhatsappAdapter(meta, network), build_whatsapp_router(meta, ports)
             else:
@@ -71,6 +71,10 @@ class Town:
         app.include_router(router)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://shop.example")
         self.people: Any = self.platform.people(self.http)
+
+    async def told(self, receipts: Sequence[Receipt]) -> None:
+        """Keep receipts."""
+        self.receipts += receipts
 
     async def accept(self, messages: Sequence[InboundMessage]) -> tuple[Accepted, ...]:
         """Take messages in, unless storage is in trouble."""
@@ -275,6 +279,7 @@ async def test_what_belongs_to_somebody_else_is_left_alone(town: Town):
         assert (await people.echo(town.shopper, "hi")).status_code == 200
         answer = await people.standby(town.shopper, "hi")
     else:
-        answer = await people.send(town.shopper, "reaction", reaction={"message_id": "wamid.1", "emoji": "👍"})
+        changed = {"body": "changed the number", "type": "user_changed_number"}
+        answer = await people.send(town.shopper, "system", system=changed)
     assert answer.status_code == 200
     assert town.inbox.calls == 0

@@ -203,7 +203,7 @@ async def test_location_start_edit_and_block(town: Town):
     assert [(m.kind, m.text) for m in town.inbox.messages] == [
         (MessageKind.LOCATION, "30.250000,120.170000"),
         (MessageKind.FOLLOW, "/start"),
-        (MessageKind.TEXT, "W1234567"),
+        (MessageKind.EDIT, "W1234567"),
         (MessageKind.UNFOLLOW, ""),
     ]
 

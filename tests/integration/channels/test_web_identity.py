@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from bot.channels.web.routes import WidgetPorts, WidgetSettings, build_router
 from bot.channels.web.tokens import VisitorTokens
 from bot.domain.clock import ManualClock
+from bot.domain.messages import Sender
 from tests.unit.channels.doubles import NOON, MemoryInbox, MemoryLiveFeed, MemoryShopperStream
 from tests.unit.channels.test_web_identity import claims, jwt, logins, plain
 
@@ -23,13 +24,23 @@ class Site:
         clock = ManualClock(NOON)
         live = MemoryLiveFeed()
         self.inbox = MemoryInbox()
-        ports = WidgetPorts(
-            self.inbox, MemoryShopperStream(live, clock), live, clock, logins(clock) if vouches else None
-        )
+        self.met: list[tuple[str, str, str]] = []
+        self.read: list[tuple[str, int]] = []
+        found = logins(clock) if vouches else None
+        stream = MemoryShopperStream(live, clock)
+        ports = WidgetPorts(self.inbox, stream, live, clock, found, self.on_known, self.on_read)
         self.tokens = VisitorTokens("a-secret-of-the-shop-for-tests", "shop", clock)
         app = FastAPI()
         app.include_router(build_router(WidgetSettings(), ports, self.tokens))
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://shop.example")
+
+    async def on_known(self, visitor: Sender, known: Sender) -> None:
+        """Note who turned out to be whom."""
+        self.met.append((visitor.channel_user_id, known.channel_user_id, known.display_name))
+
+    async def on_read(self, sender: Sender, seq: int) -> None:
+        """Note what was read."""
+        self.read.append((sender.channel_user_id, seq))
 
     async def session(self, **body: Any) -> httpx.Response:
         """Ask for a session."""
@@ -93,3 +104,31 @@ async def test_shop_without_the_shared_secret_knows_nobody():
     site = Site(vouches=False)
     assert (await site.session(identity=jwt(claims()))).status_code == 403
     await site.http.aclose()
+
+
+async def test_visitor_who_signs_in_is_told_with_who_he_was(site: Site):
+    """The browser holds his own old token and the site's word; nobody else's token or word makes a pair."""
+    before = (await site.session()).json()
+    known = (await site.session(identity=jwt(claims()), token=before["token"])).json()
+    assert site.met == [(before["visitor"], known["visitor"], "王芳")]
+    stranger = (await site.session()).json()
+    forged = stranger["token"].replace(stranger["visitor"], before["visitor"])
+    for token in (forged, known["token"], before["visitor"], "", None, 7, {}):
+        answer = await site.session(identity=plain(nonce=f"nonce-{token!r:.40}0002"), token=token)
+        assert answer.status_code == 200
+    declined = await site.session(identity=jwt(claims(), secret="x" * 40), token=before["token"])
+    assert declined.status_code == 403
+    assert len(site.met) == 1
+
+
+async def test_read_marks_are_the_visitors_own(site: Site):
+    """Up to which event his page has shown everything; anything else is a sentence."""
+    token = (await site.session()).json()
+    headers = {"Authorization": f"Bearer {token['token']}"}
+    answer = await site.http.post("/widget/read", json={"seq": 7}, headers=headers)
+    assert answer.status_code == 202
+    assert site.read == [(token["visitor"], 7)]
+    for junk in ({}, {"seq": 0}, {"seq": -1}, {"seq": True}, {"seq": "7"}, {"seq": 2**63}, {"seq": 1.5}):
+        assert (await site.http.post("/widget/read", json=junk, headers=headers)).status_code == 422
+    assert (await site.http.post("/widget/read", json={"seq": 7})).status_code == 401
+    assert len(site.read) == 1

@@ -28,6 +28,7 @@ from bot.channels.wechat_oa.webhook import build_router
 from bot.domain.clock import ManualClock
 from bot.domain.exchange_ports import ExchangeKey
 from bot.domain.ids import ConversationId
+from bot.domain.line_ports import TurnOutbox
 from bot.domain.messages import Button, OutboundMessage
 from bot.engine import live
 from bot.engine.delivery import Deliverer
@@ -65,17 +66,17 @@ class EchoTurns:
         self._store = store
         self._feed = feed
 
-    async def run(self, conversation_id: ConversationId) -> bool:
+    async def run(self, conversation_id: ConversationId) -> TurnOutbox | None:
         """Handle what is pending."""
         turn = await self._store.load_turn(conversation_id)
         if turn is None:
-            return False
+            return None
         await asyncio.sleep(self.delay_s)
         words = [] if self.silent else [f"答：{message.text}" for _, message in turn.inbox]
-        await self._store.commit_turn(commit_of(turn, *words))
+        put = await self._store.commit_turn(commit_of(turn, *words))
         for bell in live.changed(conversation_id):
             await self._feed.publish(bell)
-        return True
+        return put
 
 
 class OaTown:

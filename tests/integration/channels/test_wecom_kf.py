@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from bot.channels.sealed import Seal
+from bot.channels.wecom_kf import pull
 from bot.channels.wecom_kf.check import check_wecom_kf
 from bot.channels.wecom_kf.client import KfClient
 from bot.channels.wecom_kf.sessions import ALLOWED, SessionState, change_to, owner_after, state_for
@@ -167,6 +168,29 @@ async def test_missed_callbacks_are_found_by_the_poll(town: KfTown):
         while not await town.taken():  # noqa: ASYNC110 - a table has no event of its own
             await asyncio.sleep(0.02)
     assert "token" not in town.server.pulls[0]
+
+
+async def test_only_the_leader_polls_and_who_takes_over_looks_at_once(town: KfTown, monkeypatch: pytest.MonkeyPatch):
+    """Of several processes one asks the platform now and then; callbacks are answered by whom they reach."""
+    monkeypatch.setattr(pull, "_LEAD_LOOK_S", 0.02)
+    leads, looked = [False], asyncio.Event()
+
+    async def is_leading() -> bool:
+        looked.set()
+        return leads[0]
+
+    town.puller._ports = replace(town.puller._ports, leads=is_leading)
+    town.people.silent = True
+    await town.people.say(LI, "有人吗")
+    async with asyncio.timeout(20):
+        await town.puller.start()
+        await looked.wait()
+        looked.clear()
+        await looked.wait()
+        assert town.server.pulls == []
+        leads[0] = True
+        while not await town.taken():  # noqa: ASYNC110 - a table has no event of its own
+            await asyncio.sleep(0.02)
 
 
 async def test_callback_token_that_is_over_is_left_out(town: KfTown):

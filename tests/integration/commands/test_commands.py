@@ -190,3 +190,29 @@ def test_signing_key_is_for_its_owner_alone(xiaoer: Run, config: Path, tmp_path:
     """Nobody else on the machine can read it."""
     xiaoer("people", "add", "lin", "-c", config)
     assert (tmp_path / "data" / "signing.key").stat().st_mode & 0o077 == 0
+
+
+ENTRIES = "title_zh,questions_zh,answer_zh\n刻字服务,能刻字吗|可以刻名字吗,可以。\n礼品卡,礼品卡怎么用,结账时用。\n"
+
+
+def test_knowledge_import_twice_changes_nothing(xiaoer: Run, config: Path, tmp_path: Path) -> None:
+    """New at first, unchanged the second time, changed the third."""
+    file = tmp_path / "entries.csv"
+    file.write_text(ENTRIES)
+    assert "2 new, 0 changed, 0 unchanged" in xiaoer("knowledge", "import", file, "--config", config)[1]
+    assert "0 new, 0 changed, 2 unchanged" in xiaoer("knowledge", "import", file, "--config", config)[1]
+    file.write_text(ENTRIES.replace("结账时用", "下单时用"))
+    code, printed, _ = xiaoer("knowledge", "import", file, "--config", config)
+    assert code == 0
+    assert "0 new, 1 changed, 1 unchanged" in printed
+
+
+def test_knowledge_import_of_a_wrong_file_names_the_lines(xiaoer: Run, config: Path, tmp_path: Path) -> None:
+    """Nothing is imported, and the reason stands beside its line."""
+    file = tmp_path / "entries.csv"
+    file.write_text(ENTRIES + ",x,y\n")
+    code, _, trouble = xiaoer("knowledge", "import", file, "--config", config)
+    assert code == 1
+    assert f"{file}:4: the entry has no title" in trouble
+    file.write_text(ENTRIES)
+    assert "2 new" in xiaoer("knowledge", "import", file, "--config", config)[1]

@@ -35,9 +35,13 @@ from storage.customer_card import SqlCustomerFiles, SqlDeliveryStates
 from storage.database import Database
 from storage.dead_letters import SqlDeadLetters
 from storage.inbox import SqlInboxStore
+from storage.knowledge import SqlMerchantKnowledge
+from storage.link_book import SqlLinkBook
 from storage.ownership import SqlOwnershipStore
 from storage.people import SqlPeople
 from storage.queue import SqlQueueLists
+from storage.snoozes import SqlSnoozes
+from storage.threads import SqlThreads
 from storage.ticket_desk import SqlTicketBoard
 from storage.transcripts import SqlNotebook, SqlTranscriptSearch
 from storage.turns import SqlTurnStore
@@ -124,6 +128,10 @@ class Shop:
             transcripts=SqlTranscriptSearch(database),
             dead_letters=SqlDeadLetters(database),
             windows=SqlWindowLedger(database),
+            knowledge=SqlMerchantKnowledge(database),
+            snoozes=SqlSnoozes(database, self.clock),
+            threads=SqlThreads(database),
+            links=SqlLinkBook(database),
         )
         security = DeskSecurity(secret="a secret of the tests", hasher=HASHER)
         self.desk: Desk = make_desk(self.stores, security, self.dispatcher, self.live, self.clock)

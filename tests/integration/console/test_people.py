@@ -8,6 +8,7 @@ import re
 import pytest
 
 from bot.domain.conversation import Owner
+from bot.domain.desk_ports import QueueView
 from bot.domain.errors import Conflict
 from bot.domain.people import Role
 from tests.integration.console.shop import PASSWORDS, Browser, Shop
@@ -80,13 +81,16 @@ async def test_two_admins_cannot_remove_each_other_at_once(shop: Shop):
 
 
 async def test_shut_out_person_is_out_at_once_and_holds_nothing(shop: Shop, root: Browser, li: Browser):
-    """Sessions end, the sign-in is closed, held conversations go back to the bot."""
+    """Sessions end, the sign-in is closed, held conversations wait for another agent, near the front."""
     held = await shop.exchange("visitor", "人工", handoff=("requested", "", "normal"))
     await li.post(f"/conversations/{held}/take")
     await root.post(f"/people/{shop.agents['li'].id}/active", {"active": "no"})
     assert (await li.get("/inbox")).status_code == 303
     assert (await shop.browser().sign_in("li", PASSWORDS["agent"])).status_code == 401
-    assert (await shop.stores.conversations.get(held)).owner is Owner.WITH_BOT
+    assert (await shop.stores.conversations.get(held)).owner is Owner.WAITING_FOR_AGENT
+    (row,) = await shop.stores.queue.rows(QueueView.WAITING, shop.agents["li"].id)
+    assert (row.handoff_priority, row.waiting_since, row.agent_id) == ("high", shop.clock.now(), None)
+    assert "notice.requeued" in row.last_text
     await root.post(f"/people/{shop.agents['li'].id}/active", {"active": "yes"})
     assert (await shop.browser().sign_in("li", PASSWORDS["agent"])).status_code == 303
 

@@ -59,7 +59,7 @@ async def test_every_route_asks_for_its_role(shop: Shop, role: Role | None):
             continue
         path = (
             route.path.format(
-                conversation_id=conversation_id, number="TK12345678", agent_id="x", letter_id="1", rest="nowhere"
+                conversation_id=conversation_id, number="TK12345678", agent_id="x", name="x", letter_id="1", rest="nowhere"
             )
             if "{rest:path}" not in route.path
             else "/nowhere"

@@ -34,6 +34,7 @@ def shown(message: InboundMessage, names: set[str]) -> dict[str, Any]:
         "dedupe_key": message.dedupe_key,
         "sender": message.sender.channel_user_id,
         "name": message.sender.display_name,
+        "concerns": message.concerns,
         "attachments": [[each.kind.value, each.reference, each.mime] for each in message.attachments],
     }
     return {name: value for name, value in every.items() if name in names}

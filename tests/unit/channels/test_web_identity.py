@@ -74,6 +74,23 @@ async def test_published_jwt_example_is_read_as_signed():
 
 
 BAD: list[Any] = [
+    jwt(claims(aud="another-shop")),
+    jwt(claims(aud=["another-shop"])),
+    jwt(claims(aud={"shop": True})),
+    jwt(claims(nbf=SOON)),
+    jwt(claims(iat=SOON)),
+    jwt(claims(nbf="now")),
+    jwt(claims(iat=True)),
+    f"{packed({'alg': 'HS256', 'crit': ['exp']})}.{packed(claims())}",
+    jwt(claims(), alg="hs256"),
+    jwt(claims(), alg="HS512"),
+    jwt(claims(), alg=""),
+    jwt(claims(), secret=""),
+    f"{packed({'alg': 'HS256'})}.{packed(claims())}.",
+    jwt(claims()).upper(),
+    f"{jwt(claims()).rpartition('.')[0]}.{jwt(claims(sub='43')).rpartition('.')[2]}",
+    {"customer": "42", "name": "王芳", "exp": SOON, "nonce": "nonce-0001", "signature": ""},
+    {**plain(), "signature": plain()["signature"][:-2]},
     jwt(claims(), secret="another secret of the same length 012345"),
     jwt(claims(), alg="none"),
     jwt(claims(), alg="RS256"),
@@ -157,3 +174,57 @@ def test_known_customer_has_one_id_and_no_visitor_can_have_it():
     clock.advance(timedelta(hours=12, seconds=1))
     with pytest.raises(BadSignature):
         tokens.open(known.token)
+
+
+async def test_word_for_this_account_is_taken_whoever_else_it_is_for():
+    """An audience may be named; begun a moment ago by a clock that is off is begun."""
+    assert await logins().prove(jwt(claims(aud="shop"))) == KnownCustomer("42", "王芳")
+    assert await logins().prove(jwt(claims(aud=["app", "shop"]))) == KnownCustomer("42", "王芳")
+    now = int(NOON.timestamp())
+    assert await logins().prove(jwt(claims(iat=now + 30, nbf=now))) == KnownCustomer("42", "王芳")
+
+
+async def test_word_used_at_one_account_is_used_at_every_account_of_the_secret():
+    """A replay at another account that shares the secret and the marks gains nothing, in either form."""
+    clock = ManualClock(NOON)
+    marks = MemoryFirstMark(clock)
+    here, there = (MerchantLogins(SECRET, account, clock, marks) for account in ("shop", "outlet"))
+    await here.prove(jwt(claims()))
+    for replayed in (jwt(claims()), plain()):
+        with pytest.raises(Declined):
+            await there.prove(replayed)
+
+
+async def test_signature_of_one_form_is_worth_nothing_in_the_other():
+    """A token cannot be downgraded to the plain form, nor the plain one dressed up as a token."""
+    token = jwt(claims())
+    signed, _, signature = token.rpartition(".")
+    digest = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4)).hex()
+    dressed = f"{signed}.{base64.urlsafe_b64encode(bytes.fromhex(plain()['signature'])).decode().rstrip('=')}"
+    for forged in ({**plain(), "signature": digest}, {**plain(), "customer": signed, "signature": digest}, dressed):
+        with pytest.raises(Declined):
+            await logins().prove(forged)
+
+
+def test_visitor_cannot_be_swapped_for_another_or_made_a_customer():
+    """Every piece of one token in another's place is refused; an old token names its visitor only while it is good."""
+    clock = ManualClock(NOON)
+    tokens = VisitorTokens("a-secret-of-the-shop-for-tests", "shop", clock)
+    other = VisitorTokens("a-secret-of-the-shop-for-tests", "outlet", clock)
+    mine, yours, known = tokens.issue(), tokens.issue(), tokens.known("42")
+    for token in (
+        mine.token.replace(mine.visitor_id, yours.visitor_id),
+        mine.token.replace(mine.visitor_id, known.visitor_id),
+        known.token.replace(known.visitor_id, tokens.known("43").visitor_id),
+        known.visitor_id + mine.token.removeprefix(mine.visitor_id),
+        other.issue().token,
+        other.known("42").token,
+    ):
+        with pytest.raises(BadSignature):
+            tokens.open(token)
+        assert tokens.visitor_before(token) == ""
+        assert tokens.renew(token).visitor_id.startswith("v")
+    assert tokens.visitor_before(mine.token) == mine.visitor_id
+    assert tokens.visitor_before(known.token) == ""
+    clock.advance(timedelta(days=91))
+    assert tokens.visitor_before(mine.token) == ""

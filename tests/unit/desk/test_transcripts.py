@@ -28,6 +28,12 @@ SAID: tuple[ev.Event, ...] = (
     ev.OrderProved("2026"),
     ev.Rated(5, "好"),
     ev.ContactPolicySet(messages_allowed=False),
+    ev.PriorityRaised("overdue", "normal", "high"),
+    ev.Snoozed("a1", "Li"),
+    ev.SnoozeEnded("time"),
+    ev.SurveyAsked("c1", "agent"),
+    ev.IdentityLinked("l1", "telegram", "Fang", "order", "W1"),
+    ev.IdentityUnlinked("l1", "telegram", "Fang", "Li", "wrong"),
 )
 ROWS = tuple((number, NOW + timedelta(minutes=number), event) for number, event in enumerate(SAID, 1))
 
@@ -51,9 +57,7 @@ def test_transcript_keeps_who_said_what_in_order():
         Speaker.NOTE,
         Speaker.MARK,
         Speaker.NOTICE,
-        Speaker.MARK,
-        Speaker.MARK,
-        Speaker.MARK,
+        *[Speaker.MARK] * 9,
     ]
     assert [line.seq for line in lines] == sorted(line.seq for line in lines)
     assert lines[0].intent == "file_complaint"

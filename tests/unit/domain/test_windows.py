@@ -32,6 +32,7 @@ def message(channel: str, kind: MessageKind) -> InboundMessage:
         ("wecom_kf", MessageKind.FOLLOW, Opening.ENTER),
         ("whatsapp", MessageKind.BUTTON, Opening.MESSAGE),
         ("whatsapp", MessageKind.FOLLOW, None),
+        ("messenger", MessageKind.FOLLOW, Opening.MESSAGE),
         ("telegram", MessageKind.TEXT, None),
     ],
 )

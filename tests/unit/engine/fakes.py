@@ -16,8 +16,8 @@ from bot.domain.events import Event, OwnerChanged, decode, encode
 from bot.domain.forms import Form
 from bot.domain.handoff import Handoff, HandoffReason
 from bot.domain.ids import ConversationId, CustomerId, IdentityId, InboxId, OutboxId
-from bot.domain.knowledge import KnowledgeEntry
-from bot.domain.line_ports import OutboxItem, PendingTurn, TurnCommit
+from bot.domain.knowledge import KnowledgeEntry, Library
+from bot.domain.line_ports import OutboxItem, PendingTurn, TurnCommit, TurnOutbox
 from bot.domain.messages import Button, InboundMessage, MessageKind, OutboundMessage, Sender
 from bot.domain.ports import HandlerEntry, LiveEvent
 from bot.domain.replies import Locale, Reply
@@ -34,6 +34,7 @@ from bot.domain.understanding import (
     Urgency,
     Verdict,
 )
+from bot.engine.consulting import NoLibrary
 from bot.engine.turn import TurnParts, TurnRunner
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -219,7 +220,7 @@ class FakeTurnStore:
         tracker = Tracker.from_snapshot(self.tracker.snapshot())
         return PendingTurn(self.conversation, customer, tracker, tuple(self.inbox))
 
-    async def commit_turn(self, commit: TurnCommit) -> None:
+    async def commit_turn(self, commit: TurnCommit) -> TurnOutbox:
         """Commit as the real store does: guarded by the epoch, all or nothing."""
         if self.before_commit is not None:
             before, self.before_commit = self.before_commit, None
@@ -242,6 +243,7 @@ class FakeTurnStore:
         self.events.extend(spoken)
         self.tracker = self.tracker.fold(spoken)
         self.conversation = replace(self.conversation, locale=commit.locale or self.conversation.locale)
+        return TurnOutbox()
 
 
 @dataclass
@@ -274,7 +276,11 @@ class Stage:
     """A shopper and the engine, with everything else faked."""
 
     def __init__(
-        self, handlers: Mapping[str, HandlerEntry], *topics: str, recogniser: FakeRecogniser | None = None
+        self,
+        handlers: Mapping[str, HandlerEntry],
+        *topics: str,
+        recogniser: FakeRecogniser | None = None,
+        library: Library | None = None,
     ) -> None:
         self.store = FakeTurnStore()
         self.recogniser = recogniser or FakeRecogniser()
@@ -292,6 +298,7 @@ class Stage:
             queue=FakeQueue(),
             feed=self.feed,
             clock=self.clock,
+            library=library or NoLibrary(),
         )
         self.runner = TurnRunner(parts)
 

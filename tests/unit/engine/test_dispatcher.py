@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from bot.domain.ids import ConversationId
-from bot.domain.line_ports import PendingTurn, TurnCommit
+from bot.domain.line_ports import PendingTurn, TurnCommit, TurnOutbox
 from bot.engine.dispatcher import EmbeddedDispatcher, Pace
 
 ONE, TWO = ConversationId("one"), ConversationId("two")
@@ -38,11 +38,11 @@ class Work:
         """Nobody loads here."""
         raise AssertionError(conversation_id)
 
-    async def commit_turn(self, commit: TurnCommit) -> None:
+    async def commit_turn(self, commit: TurnCommit) -> TurnOutbox:
         """Nobody commits here."""
         raise AssertionError(commit)
 
-    async def run(self, conversation_id: ConversationId) -> bool:
+    async def run(self, conversation_id: ConversationId) -> TurnOutbox | None:
         """Take all that waits as one turn."""
         self.busy[conversation_id] = self.busy.get(conversation_id, 0) + 1
         self.most_busy = max(self.most_busy, self.busy[conversation_id])
@@ -52,13 +52,13 @@ class Work:
         finally:
             self.busy[conversation_id] -= 1
 
-    async def _run(self, conversation_id: ConversationId) -> bool:
+    async def _run(self, conversation_id: ConversationId) -> TurnOutbox | None:
         if self.faults:
             self.faults -= 1
             raise RuntimeError("the database is away")
         count = self.waiting.get(conversation_id, 0)
         if not count:
-            return False
+            return None
         self.started.set()
         if self.gate is not None:
             await self.gate.wait()
@@ -66,10 +66,11 @@ class Work:
             await asyncio.sleep(0)
         self.waiting[conversation_id] -= count
         self.turns.append((conversation_id, count))
-        return True
+        return TurnOutbox()
 
-    async def deliver(self, conversation_id: ConversationId) -> float | None:
+    async def deliver(self, conversation_id: ConversationId, put: TurnOutbox | None = None) -> float | None:
         """Note it."""
+        del put
         self.delivered.append(conversation_id)
         if len(self.delivered) > 1:
             self.delivered_again.set()

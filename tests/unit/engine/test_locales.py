@@ -19,6 +19,11 @@ def test_choose_locale_keeps_the_language_when_a_single_latin_word_says_nothing(
     assert choose_locale(text, english(Verdict.ABSTAIN), Locale.ZH_HANT, firm=True) is Locale.ZH_HANT
 
 
+def test_choose_locale_learns_nothing_from_a_command():
+    """Telegram's start button writes "/start" on every phone; the phone's own language counts."""
+    assert choose_locale("/start", english(Verdict.SURE), Locale.ZH, firm=False) is Locale.ZH
+
+
 def test_choose_locale_follows_a_word_that_was_understood():
     """One English word that means something is enough."""
     assert choose_locale("refund", english(Verdict.SURE), Locale.ZH, firm=True) is Locale.EN

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.clock import ManualClock
 from bot.domain.ids import ConversationId
+from bot.engine.live import MemoryLiveFeed
 from bot.engine.timers import Timers
 from tests.unit.engine.fakes import START
 
@@ -48,7 +49,7 @@ async def test_due_date_is_found_when_the_clock_has_come_to_it():
     """Before it nothing happens, after it the conversation is rung for at once, and only once."""
     clock, bell = ManualClock(START), Bell()
     snoozes = Snoozes(clock, a=START + timedelta(minutes=5), b=START + timedelta(days=1))
-    timers = Timers([snoozes], clock)
+    timers = Timers([snoozes], clock, MemoryLiveFeed(), 1)
     await timers.sweep(bell)
     assert bell.rung == []
     clock.advance(timedelta(minutes=5))
@@ -63,7 +64,7 @@ async def test_kind_that_fails_harms_no_other():
     clock, bell = ManualClock(START), Bell()
     broken, sound = Snoozes(clock, a=START), Snoozes(clock, b=START)
     broken.broken = True
-    timers = Timers([broken, sound], clock)
+    timers = Timers([broken, sound], clock, MemoryLiveFeed(), 1)
     await timers.sweep(bell)
     assert bell.rung == [("b", 0.0)]
     broken.broken = False
@@ -76,7 +77,7 @@ async def test_looks_are_no_more_frequent_than_the_gap():
     """A sweep that comes too soon asks no table."""
     clock, bell = ManualClock(START), Bell()
     snoozes = Snoozes(clock)
-    timers = Timers([snoozes], clock, shortest_gap_s=10)
+    timers = Timers([snoozes], clock, MemoryLiveFeed(), shortest_gap_s=10)
     for _ in range(3):
         await timers.sweep(bell)
         clock.advance(timedelta(seconds=4))

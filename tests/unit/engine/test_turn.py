@@ -43,7 +43,7 @@ def stage() -> Stage:
 
 async def test_run_without_pending_messages_does_nothing(stage: Stage):
     """A bell rung for nothing costs one look."""
-    assert await stage.runner.run(CONVERSATION) is False
+    assert await stage.runner.run(CONVERSATION) is None
     assert stage.store.commits == []
     assert stage.feed.published == []
 

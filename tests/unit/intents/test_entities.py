@@ -188,3 +188,68 @@ def test_zero_width_characters_inside_a_number_are_ignored() -> None:
     text = "订单W12\u200b345\u200d67"
     entity = next(entity for entity in _find(text) if entity.name == "order_number")
     assert (entity.value, re.sub(r"[^\w]", "", text[entity.start : entity.end])) == ("W1234567", "W1234567")
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("我花了198，你们页面却还让我付钱", "198"),
+        ("我那笔129的退款到账没有", "129"),
+        ("前天用899买的", "899"),
+        ("they charged me 64.50 twice", "64.5"),
+        ("i paid 40 quid", "40"),
+        ("bought it for 249 on Tuesday", "249"),
+        ("how many points for every ten pounds", "10"),
+    ],
+)
+def test_amount_is_read_where_the_words_speak_of_money(text: str, amount: str) -> None:
+    """A bare number is an amount when somebody paid, owes or refunds it."""
+    assert ("amount", amount) in _pairs(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "我付了3次都失败",
+        "花了20分钟才打通",
+        "收到12件衣服",
+        "i paid 3 days ago",
+        "it took 45 minutes",
+        "bought it for 10 people",
+        "version 12.50 of the manual",
+        "订单号20261103558812",
+        "尺码换成42码",
+    ],
+)
+def test_amount_is_not_read_where_something_else_is_counted(text: str) -> None:
+    """Days, pieces, sizes and minutes are no money."""
+    assert "amount" not in {name for name, _ in _pairs(text)}
+
+
+@pytest.mark.parametrize(
+    ("text", "product"),
+    [
+        ("這雙波鞋窄咗", "波鞋"),
+        ("羊毛大衣可以机洗吗", "羊毛大衣"),
+        ("The Hiking Boots are too small", "hiking boots"),
+        ("two knives are missing", "knives"),
+        ("我的锅坏了，这锅不行", "锅"),
+    ],
+)
+def test_product_is_read_with_what_belongs_to_it(text: str, product: str) -> None:
+    """The longest name counts, with its material or use."""
+    assert ("product", product) in _pairs(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["包邮吗", "包裹到哪了", "我手机号13800138000", "please ring me back", "speak on the phone"]
+)
+def test_product_is_not_read_from_other_meanings(text: str) -> None:
+    """A parcel is no bag and a call no ring."""
+    assert "product" not in {name for name, _ in _pairs(text)}
+
+
+@pytest.mark.parametrize(("text", "score"), [("⭐⭐⭐⭐ 很好", "4"), ("solid 10", "5"), ("俾十分你", "5")])
+def test_score_is_read_from_stars_and_slang(text: str, score: str) -> None:
+    """Drawn stars count; slang scores are brought to five."""
+    assert ("score", score) in _pairs(text)

@@ -64,7 +64,7 @@ class Api {
   async session() {
     const given = siteIdentity();
     const identity = typeof given === "function" ? await given() : given;
-    const body = JSON.stringify(identity ? { identity } : { token: this.token });
+    const body = JSON.stringify(identity ? { identity, token: this.token } : { token: this.token });
     const answer = await this.call("session", { method: "POST", body }, false);
     this.store.set(this.key, answer.token);
     this.renewed = true;
@@ -80,6 +80,25 @@ class Api {
   send(message) {
     const body = JSON.stringify({ ...message, locale: this.locale });
     return this.withSession(() => this.call("messages", { method: "POST", body }));
+  }
+
+  sendPicture(key, file) {
+    const options = { method: "POST", body: file, type: file.type || "application/octet-stream" };
+    return this.withSession(() => this.call(`pictures?id=${key}`, options));
+  }
+
+  // The token cannot stand in an address, so a picture is fetched and shown from memory.
+  async picture(id) {
+    const options = { headers: this.headers(), credentials: "omit" };
+    const response = await fetch(`${this.base}pictures/${encodeURIComponent(id)}`, options);
+    if (!response.ok) throw new RequestProblem("", { status: response.status });
+    return response.blob();
+  }
+
+  // That it was read is not worth a second try.
+  read(seq) {
+    const body = JSON.stringify({ seq });
+    return this.withSession(() => this.call("read", { method: "POST", body })).catch(() => undefined);
   }
 
   // Every page load renews the token once, so that a regular visitor never meets its end.
@@ -103,7 +122,7 @@ class Api {
 
   async call(path, options = {}, signed = true) {
     const headers = this.headers(signed);
-    if (options.body) headers["Content-Type"] = "application/json";
+    if (options.body) headers["Content-Type"] = options.type || "application/json";
     let response;
     try {
       response = await fetch(this.base + path, { ...options, headers, credentials: "omit", cache: "no-store" });

@@ -8,6 +8,7 @@ const ICONS = {
   chat: ["M4 5.5h16a1.5 1.5 0 0 1 1.5 1.5v9.5A1.5 1.5 0 0 1 20 18h-8l-4.6 3.4a.6.6 0 0 1-.9-.5V18H4a1.5 1.5 0 0 1-1.5-1.5V7A1.5 1.5 0 0 1 4 5.5z", "M7.5 10h9M7.5 13.5h5.5"],
   close: ["M6 6l12 12M18 6L6 18"],
   send: ["M4.5 11.8 20 4.5l-5.6 15.8-3-6.4z", "M11.4 13.9 20 4.5"],
+  picture: ["M4 5h16a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1z", "M3.5 17l5-5.5 4 4 3-3 5 5M15.5 9.5h.01"],
   down: ["M12 5v13M6.5 12.5 12 18l5.5-5.5"],
 };
 
@@ -133,7 +134,8 @@ class View {
     this.input.setAttribute("enterkeyhint", "send");
     this.counter = make("span", { class: "counter", "aria-live": "polite" });
     this.sender = make("button", { class: "sender", type: "submit", "aria-label": words.send }, icon("send"));
-    const form = make("form", { class: "composer" }, this.input, this.sender, this.counter);
+    const form = make("form", { class: "composer" }, ...this.buildPicker(), this.input, this.sender, this.counter);
+    this.takeFiles(form);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.submit();
@@ -147,6 +149,37 @@ class View {
     });
     this.fit();
     return form;
+  }
+
+  buildPicker() {
+    const chosen = make("input", { type: "file", accept: "image/*", hidden: "" });
+    const button = make("button", { class: "picker", type: "button", "aria-label": this.words.picture }, icon("picture"));
+    button.addEventListener("click", () => chosen.click());
+    chosen.addEventListener("change", () => {
+      this.offer(chosen.files);
+      chosen.value = "";
+    });
+    return [button, chosen];
+  }
+
+  offer(files) {
+    const pictures = [...files].filter((file) => file.type.startsWith("image/")).slice(0, 5);
+    pictures.forEach((file) => this.actions.onPicture(file));
+    return pictures.length > 0;
+  }
+
+  takeFiles(form) {
+    form.addEventListener("paste", (event) => {
+      if (event.clipboardData.files.length && this.offer(event.clipboardData.files)) event.preventDefault();
+    });
+    this.panel.addEventListener("dragover", (event) => {
+      if (event.dataTransfer.types.includes("Files")) event.preventDefault();
+    });
+    this.panel.addEventListener("drop", (event) => {
+      if (!event.dataTransfer.files.length) return;
+      event.preventDefault();
+      this.offer(event.dataTransfer.files);
+    });
   }
 
   submit() {
@@ -283,12 +316,14 @@ class Row {
     this.face = make("span", { class: "mark", "aria-hidden": "true" });
     this.name = make("span", { class: "name" });
     this.bubble = make("p", { class: "bubble", dir: "auto" });
+    this.pictures = make("div", { class: "pictures" });
+    this.shown = "";
     this.time = make("time");
     this.state = make("span", { class: "state" });
     this.retry = make("button", { class: "retry", type: "button", text: words.retry });
     this.retry.addEventListener("click", () => this.actions.onRetry(this.key));
     this.meta = make("p", { class: "meta" }, this.time, this.state, this.retry);
-    this.element.append(this.day, this.face, make("div", { class: "body" }, this.name, this.bubble, this.meta));
+    this.element.append(this.day, this.face, make("div", { class: "body" }, this.name, this.bubble, this.pictures, this.meta));
   }
 
   update(item, before, after) {
@@ -304,11 +339,46 @@ class Row {
     this.set(this.name, this.nameOf(item));
     this.name.classList.toggle("unseen", !(first && (item.sender === "agent" || item.sender === "notice")));
     this.set(this.bubble, item.text);
+    this.bubble.hidden = !item.text;
+    this.showPictures(item);
     this.set(this.time, this.clockwork.time.format(item.at));
     this.time.setAttribute("datetime", item.at.toISOString());
     this.time.setAttribute("title", this.clockwork.full.format(item.at));
     this.set(this.state, this.stateOf(item));
     this.retry.hidden = item.state !== "failed" || Boolean(item.lasting);
+  }
+
+  // A picture of this page is shown from the page; the others are fetched once.
+  showPictures(item) {
+    const attachments = item.attachments || [];
+    const shown = item.file ? "own" : attachments.map((one) => one.id).join();
+    if (shown === this.shown) return;
+    this.shown = shown;
+    if (item.file) this.pictures.replaceChildren(this.image(item.file));
+    else this.pictures.replaceChildren(...attachments.map((one) => this.placeholder(one)));
+  }
+
+  placeholder(attachment) {
+    const known = attachment.kind === "image" || attachment.kind === "sticker";
+    const label = attachment.name || (known ? this.words.picturePart : this.words.file);
+    const place = make(known ? "span" : "button", { class: "picture", text: label });
+    const fetched = () => this.actions.onShow(attachment.id);
+    if (known) fetched().then((blob) => place.replaceWith(this.image(blob, label))).catch(() => undefined);
+    else place.addEventListener("click", () => fetched().then((blob) => this.save(blob, label)).catch(() => undefined));
+    return place;
+  }
+
+  image(blob, label = this.words.picturePart) {
+    const image = make("img", { class: "picture", alt: label });
+    image.src = URL.createObjectURL(blob);
+    return image;
+  }
+
+  save(blob, name) {
+    const link = make("a", { download: name });
+    link.href = URL.createObjectURL(blob);
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   }
 
   nameOf(item) {

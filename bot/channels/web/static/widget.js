@@ -3,6 +3,7 @@
 const TYPING_MS = 12000;
 const HIDDEN_MS = 60000;
 const NOTICE_DELAY_MS = 1500;
+const READ_DELAY_MS = 800;
 const SEND_RETRY_MS = [1000, 3000];
 
 class Widget {
@@ -30,6 +31,8 @@ class Widget {
       onSend: (text) => this.say({ text }),
       onButton: (button) => this.say({ text: button.label, payload: button.payload }),
       onRetry: (key) => this.retry(key),
+      onPicture: (file) => this.say({ text: "", file }),
+      onShow: (id) => this.api.picture(id),
     });
     this.listen();
     this.restore();
@@ -124,7 +127,7 @@ class Widget {
       try {
         const body = { id: message.key, text: message.text };
         if (message.payload) body.payload = message.payload;
-        const answer = await this.api.send(body);
+        const answer = await (message.file ? this.api.sendPicture(message.key, message.file) : this.api.send(body));
         message.state = "";
         message.truncated = answer.truncated;
         break;
@@ -161,7 +164,7 @@ class Widget {
 
   // Unsent words survive a reload; the server knows their ids, so sending them again is harmless.
   remember() {
-    const unsent = [...this.waiting.values()].filter((message) => message.state && !message.lasting);
+    const unsent = [...this.waiting.values()].filter((message) => message.state && !message.lasting && !message.file);
     this.tab.set(this.unsentKey, JSON.stringify(unsent));
   }
 
@@ -199,6 +202,11 @@ class Widget {
     const newest = Math.max(0, ...[...this.items.values()].map((item) => item.seq));
     if (newest) this.store.set(this.seenKey, String(newest));
     this.view.setUnread(0);
+    const answered = Math.max(0, ...[...this.items.values()].filter((item) => item.sender !== "customer").map((item) => item.seq));
+    if (answered <= (this.told || 0) || document.hidden) return;
+    this.told = answered;
+    clearTimeout(this.readTimer);
+    this.readTimer = setTimeout(() => this.api.read(answered), READ_DELAY_MS);
   }
 
   updateNotice() {
@@ -221,6 +229,7 @@ class Widget {
     else if (this.open || this.api.token) {
       this.stream.start();
       this.stream.hurry();
+      if (this.open) this.markSeen();
     }
   }
 }

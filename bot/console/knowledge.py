@@ -1,0 +1,94 @@
+"""The merchant's own answers, for the manager."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from bot.console.visits import Visit
+from bot.desk.knowledge import DeskKnowledge, Trial
+from bot.domain.desk_ports import PAGE_ROWS
+from bot.domain.errors import NotFound
+from bot.domain.knowledge import LANGUAGES, KnowledgeEntry
+
+EMPTY = KnowledgeEntry("", {}, {}, {})
+
+
+async def show(visit: Visit) -> Response:
+    """List the entries, with the box to try a message in."""
+    page, words, asked = visit.page_number(), visit.query("q"), visit.query("try")
+    found = await _desk(visit).page(page, words)
+    trial = await _try(visit, asked)
+    return visit.show(
+        "knowledge",
+        found=found,
+        q=words,
+        asked=asked,
+        trial=trial,
+        can_try=_desk(visit).rehearsal is not None,
+        address=urlencode({"q": words}),
+        page=page,
+        pages=max(-(-found.total // PAGE_ROWS), 1),
+    )
+
+
+async def show_new(visit: Visit) -> Response:
+    """Show the empty form."""
+    return visit.show("knowledge_entry", name="", entry=EMPTY, active=True)
+
+
+async def show_entry(visit: Visit) -> Response:
+    """Show one entry in the form."""
+    kept = await _desk(visit).get(_name(visit))
+    return visit.show("knowledge_entry", name=_name(visit), entry=kept.entry, active=kept.active)
+
+
+async def add(visit: Visit) -> Response:
+    """Save a new entry."""
+    await _desk(visit).add(**_written(visit))
+    return visit.go("/knowledge")
+
+
+async def change(visit: Visit) -> Response:
+    """Save an entry anew."""
+    await _desk(visit).change(_name(visit), **_written(visit))
+    return visit.go("/knowledge")
+
+
+async def switch(visit: Visit) -> Response:
+    """Switch an entry on or off."""
+    await _desk(visit).switch(_name(visit), visit.form.get("active") == "yes")
+    return visit.go("/knowledge")
+
+
+async def delete(visit: Visit) -> Response:
+    """Forget an entry."""
+    await _desk(visit).delete(_name(visit))
+    return visit.go("/knowledge")
+
+
+async def _try(visit: Visit, asked: str) -> Trial | None:
+    if not asked or _desk(visit).rehearsal is None:
+        return None
+    return await _desk(visit).try_it(asked)
+
+
+def _desk(visit: Visit) -> DeskKnowledge:
+    if visit.desk.knowledge is None:
+        raise NotFound("this desk keeps no knowledge")
+    return visit.desk.knowledge
+
+
+def _name(visit: Visit) -> str:
+    return str(visit.request.path_params["name"])
+
+
+def _written(visit: Visit) -> dict[str, Any]:
+    form = visit.form
+    return {
+        "titles": {language: form.get(f"title_{language}", "") for language in LANGUAGES},
+        "questions": {language: form.get(f"questions_{language}", "").splitlines() for language in LANGUAGES},
+        "answers": {language: form.get(f"answer_{language}", "") for language in LANGUAGES},
+    }

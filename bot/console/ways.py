@@ -1,0 +1,57 @@
+"""What an agent may still do when the platform's window is closed."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from bot.console.problems import Problem
+from bot.console.visits import Visit
+from bot.domain.errors import Conflict
+from bot.domain.ids import ConversationId, IdentityId, new_id
+
+_VALUE = "value"
+
+
+async def templates(visit: Visit) -> Response:
+    """Show the templates; with ``?template=`` one of them, filled as far as values are given."""
+    conversation = await visit.desk.stores.conversations.get(_id(visit))
+    known = visit.desk.ways.templates(conversation)
+    chosen = next((each for each in known if each.key == visit.query("template")), known[0] if known else None)
+    values = tuple(visit.query(f"{_VALUE}{number}") for number in range(1, len(chosen.variables) + 1)) if chosen else ()
+    return visit.show(
+        "template",
+        conversation=conversation,
+        templates=known,
+        chosen=chosen,
+        values=values,
+        text=chosen.fill(values) if chosen else "",
+        is_mine=conversation.agent_id == visit.me.id,
+        send_key=new_id(),
+    )
+
+
+async def send_template(visit: Visit) -> Response:
+    """Send a template."""
+    values: list[str] = []
+    while (value := visit.form.get(f"{_VALUE}{len(values) + 1}")) is not None:
+        values.append(value)
+    template, key = visit.form.get("template", ""), visit.form.get("key", "")
+    try:
+        await visit.desk.ways.send_template(_id(visit), visit.me, template, tuple(values), key)
+    except Conflict as conflict:
+        raise Problem(409, "conflict.not_yours") from conflict
+    return visit.go(f"/conversations/{_id(visit)}?view=mine")
+
+
+async def write_elsewhere(visit: Visit) -> Response:
+    """Go on with the customer on another channel of his."""
+    identity = IdentityId(visit.form.get("identity", "")[:64])
+    try:
+        there = await visit.desk.ways.write_elsewhere(_id(visit), identity, visit.me)
+    except Conflict as conflict:
+        raise Problem(409, "conflict.with_agent") from conflict
+    return visit.go(f"/conversations/{there}?view=mine")
+
+
+def _id(visit: Visit) -> ConversationId:
+    return ConversationId(str(visit.request.path_params["conversation_id"]))

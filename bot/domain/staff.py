@@ -1,0 +1,60 @@
+"""What a shop's people do in a platform's own client: their words, and whose a conversation is there."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from bot.domain.conversation import Owner
+from bot.domain.ids import ConversationId
+from bot.domain.messages import Sender
+
+
+@dataclass(frozen=True, slots=True)
+class StaffWords:
+    """Words that somebody of the shop wrote to ``sender`` elsewhere; ``name`` is who, as the platform names him."""
+
+    sender: Sender
+    platform_id: str
+    text: str
+    name: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadMove:
+    """A conversation that changed hands at the platform; ``by`` names who, or what, has it, ``at`` when it was told."""
+
+    sender: Sender
+    owner: Owner
+    at: datetime
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """A conversation whose owner changed; its session at the platform is to follow."""
+
+    conversation_id: ConversationId
+    account: str
+    channel_user_id: str
+    owner: Owner
+    epoch: int
+
+
+class PlatformSessions(Protocol):
+    """Which sessions at a platform still have to follow our owners."""
+
+    async def due(self, channel: str, since: datetime) -> tuple[Follower, ...]:
+        """List conversations that changed hands after ``since`` and have nothing left to send."""
+        ...
+
+    async def mark(self, channel: str, follower: Follower, at: datetime) -> None:
+        """Keep that the session has followed as far as it can."""
+        ...
+
+
+OnStaffWords = Callable[[StaffWords], Awaitable[None]]
+OnThreadMove = Callable[[ThreadMove], Awaitable[None]]

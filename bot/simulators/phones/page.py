@@ -1,0 +1,180 @@
+"""The page of phones and its HTTP: only for a browser on this machine, and only from the page itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from bot.domain.errors import NotFound, RefusedInput, XiaoerError
+from bot.simulators.phones.phone import Phone
+from bot.simulators.phones.screen import Act
+from bot.simulators.phones.words import pick_language, read_words
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_MAX_BODY_BYTES = 32 * 1024
+_HEARTBEAT_S = 15
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+_FILES = {"phones.css": "text/css", "phones.js": "text/javascript", "screen.js": "text/javascript"}
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class PhonePage:
+    """Shows the phones at ``place`` and takes what is done with them; ``shop`` is its name by language."""
+
+    def __init__(self, place: str, phones: Sequence[Phone], shop: Mapping[str, str]) -> None:
+        self._place = place
+        self._phones = {phone.name: phone for phone in phones}
+        self._shop = shop
+        environment = Environment(
+            loader=DictLoader({"page": _read("phones.html")}), autoescape=True, undefined=StrictUndefined
+        )
+        self._template = environment.get_template("page")
+
+    def routes(self) -> list[Route]:
+        """List the routes."""
+        gets = {"": self.page, "/stream": self.stream, "/{name}/state": self.state}
+        posts = {"/{name}/acts": self.act, "/{name}/people": self.person, "/{name}/knobs": self.knob}
+        place = self._place
+        return [
+            *(Route(f"{place}{path}", _guard(endpoint)) for path, endpoint in gets.items()),
+            *(Route(f"{place}/{name}", _file(name, kind)) for name, kind in _FILES.items()),
+            *(Route(f"{place}{path}", _guard(endpoint), methods=["POST"]) for path, endpoint in posts.items()),
+        ]
+
+    async def page(self, request: Request) -> Response:
+        """Show the page in ``?lang=zh|en``, else in the browser's language."""
+        language = pick_language(request.query_params.get("lang", ""), request.headers.get("accept-language", ""))
+        words = read_words(language)
+        html = self._template.render(
+            t=words,
+            language=language,
+            place=self._place,
+            phones=list(self._phones.values()),
+            shop=self._shop[language],
+            words=words,
+        )
+        return HTMLResponse(html, headers=_HEADERS)
+
+    async def state(self, request: Request) -> Response:
+        """Tell everything of one phone."""
+        return JSONResponse(self._phone(request).as_json(), headers=_HEADERS)
+
+    async def act(self, request: Request) -> Response:
+        """Let the person who holds a phone do something; 202 while it is on its way."""
+        data = await _json(request)
+        kind, text, language = (str(data.get(name, "")) for name in ("act", "text", "language"))
+        if kind not in set(Act):
+            raise RefusedInput(f"{kind[:40]!r} is nothing a person can do; choose one of {', '.join(Act)}")
+        bubble = await self._phone(request).act(Act(kind), text, language)
+        return JSONResponse({"number": bubble.number}, status_code=202, headers=_HEADERS)
+
+    async def person(self, request: Request) -> Response:
+        """Hand the phone to a fresh person, or to one who has held it before."""
+        phone, asked = self._phone(request), (await _json(request)).get("person")
+        if asked:
+            phone.hand_to(str(asked))
+        else:
+            await phone.meet()
+        return JSONResponse(phone.as_json(), headers=_HEADERS)
+
+    async def knob(self, request: Request) -> Response:
+        """Turn a knob."""
+        phone, data = self._phone(request), await _json(request)
+        phone.turn(str(data.get("knob", "")), data.get("on") is True)
+        return JSONResponse(phone.as_json(), headers=_HEADERS)
+
+    async def stream(self, request: Request) -> Response:
+        """Tell each phone anew whenever something on it changes."""
+        del request
+        return EventSourceResponse(self._changes(), ping=_HEARTBEAT_S, headers={"Cache-Control": "no-store"})
+
+    async def _changes(self) -> AsyncIterator[ServerSentEvent]:
+        rung = asyncio.Event()
+        told: dict[str, int] = {}
+        for phone in self._phones.values():
+            phone.watchers.add(rung.set)
+        try:
+            while True:
+                rung.clear()
+                for name, phone in self._phones.items():
+                    if told.get(name) != phone.version:
+                        told[name] = phone.version
+                        yield ServerSentEvent(event="phone", data=json.dumps(phone.as_json()))
+                await rung.wait()
+        finally:
+            for phone in self._phones.values():
+                phone.watchers.discard(rung.set)
+
+    def _phone(self, request: Request) -> Phone:
+        phone = self._phones.get(request.path_params["name"])
+        if phone is None:
+            raise NotFound(f"there is no phone {request.path_params['name'][:40]!r}")
+        return phone
+
+
+def _guard(endpoint: Endpoint) -> Endpoint:
+    """Serve only a browser on this machine, and only pages of this server; errors become sentences."""
+
+    async def guarded(request: Request) -> Response:
+        origin = request.headers.get("origin")
+        at_home = request.url.hostname in LOOPBACK and request.headers.get("sec-fetch-site") in _FROM_HERE
+        if not at_home or (origin and origin != f"{request.url.scheme}://{request.url.netloc}"):
+            return JSONResponse({"error": "the phones are for a browser on this machine only"}, 403, _HEADERS)
+        try:
+            return await endpoint(request)
+        except XiaoerError as error:
+            status = 404 if isinstance(error, NotFound) else 400
+            return JSONResponse({"error": str(error)}, status, _HEADERS)
+
+    return guarded
+
+
+_FROM_HERE = frozenset({None, "same-origin", "none"})
+
+
+async def _json(request: Request) -> dict[str, Any]:
+    """Read a small JSON object; RefusedInput. A form of another site cannot send this content type."""
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        raise RefusedInput("the body is not JSON; send application/json")
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_BODY_BYTES:
+            raise RefusedInput(f"the body is longer than {_MAX_BODY_BYTES} bytes")
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RefusedInput("the body is not valid JSON") from error
+    if not isinstance(data, dict):
+        raise RefusedInput("the body is no JSON object")
+    return data
+
+
+def _file(name: str, kind: str) -> Endpoint:
+    async def respond(request: Request) -> Response:
+        del request
+        return Response(_read(name), headers=_HEADERS, media_type=f"{kind}; charset=utf-8")
+
+    return respond
+
+
+def _read(name: str) -> str:
+    return resources.files("bot.simulators.phones").joinpath("static", name).read_text(encoding="utf-8")

@@ -1,0 +1,83 @@
+"""A phone with the simulated Telegram."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+
+from bot.domain.clock import Clock
+from bot.simulators.phones.phone import Lever, Phone, flag, next_answer, once
+from bot.simulators.phones.screen import Act, Person, Shown
+from bot.simulators.phones.wire import Wire
+from bot.simulators.telegram.people import TelegramPeople
+from bot.simulators.telegram.server import Declined, TelegramServer
+
+_FIRST_CHAT = 700_000
+_PICTURE = [
+    {"file_id": "AgACAgUAAxkSim", "file_unique_id": "AQADsim", "width": 640, "height": 480, "file_size": 40_000}
+]
+_STICKER = {
+    "file_id": "CAACAgUAAxkSim",
+    "file_unique_id": "AgADsim",
+    "type": "regular",
+    "width": 512,
+    "height": 512,
+    "is_animated": False,
+    "is_video": False,
+    "emoji": "👍",
+}
+_PLACE = {"latitude": 31.2304, "longitude": 121.4737}
+_CONTENT: dict[Act, dict[str, Any]] = {
+    Act.IMAGE: {"photo": _PICTURE},
+    Act.STICKER: {"sticker": _STICKER},
+    Act.LOCATION: {"location": _PLACE},
+}
+_LANGUAGES = {"zh": "zh-hans", "en": "en"}
+
+
+class TelegramPhone(Phone):
+    """Private chats with the shop's bot."""
+
+    name = "telegram"
+    acts = (Act.TEXT, Act.PRESS, Act.IMAGE, Act.STICKER, Act.LOCATION, Act.FOLLOW, Act.BLOCK)
+
+    def __init__(self, people: TelegramPeople, wire: Wire, clock: Clock) -> None:
+        super().__init__(wire, clock)
+        self._users = people
+        self._server: TelegramServer = people.server
+        self._read = 0
+
+    async def _stranger(self, number: int, name: str) -> str:
+        self._users.meet(_FIRST_CHAT + number, name)
+        return str(_FIRST_CHAT + number)
+
+    async def _do(self, person: Person, act: Act, text: str) -> httpx.Response | None:
+        chat, users = int(person.id), self._users
+        users.languages[chat] = _LANGUAGES[person.language]
+        if act is Act.FOLLOW:
+            if chat in self._server.blocked:
+                await users.unblock(chat)
+            return await users.say(chat, "/start", entities=[{"type": "bot_command", "offset": 0, "length": 6}])
+        if act is Act.BLOCK:
+            return await users.block(chat)
+        if act is Act.PRESS:
+            return await users.press(chat, text)
+        if act is Act.TEXT:
+            return await users.say(chat, text)
+        return await users.deliver({"message": users.message(chat, **_CONTENT[act])})
+
+    def _news(self) -> Iterator[tuple[str, Shown]]:
+        for sent in self._server.sent[self._read :]:
+            self._read += 1
+            yield str(sent.chat_id), Shown(sent.text, tuple(label for label, _ in sent.buttons))
+
+    def _levers(self) -> Mapping[str, Lever]:
+        knobs = self._server.knobs
+        busy = Declined(429, "Too Many Requests: retry after 3", retry_after=3)
+        return {
+            "busy": next_answer(knobs, "fail_next", busy),
+            "drop": once(knobs, "drop_next"),
+            "expired": flag(knobs, "revoked"),
+        }

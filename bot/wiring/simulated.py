@@ -1,0 +1,162 @@
+"""The simulated platforms behind the phones, put in front of the real adapters; loaded only when asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from urllib.request import getproxies
+
+import httpx
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp
+
+from bot.channels.web.gate import Rates
+from bot.channels.web.routes import WidgetPorts, WidgetSettings, build_router
+from bot.channels.web.tokens import VisitorTokens
+from bot.config import Secrets
+from bot.domain.clock import Clock
+from bot.domain.customers import SIMULATED
+from bot.health.watched import watched_accept
+from bot.simulators.line.people import LinePeople
+from bot.simulators.line.phone import LinePhone
+from bot.simulators.line.server import LineServer
+from bot.simulators.messenger.people import MessengerPeople
+from bot.simulators.messenger.phone import MessengerPhone
+from bot.simulators.messenger.server import MessengerServer
+from bot.simulators.meta.graph import MetaApp
+from bot.simulators.phones.journal import Journal
+from bot.simulators.phones.page import PhonePage
+from bot.simulators.phones.phone import Phone
+from bot.simulators.phones.serving import serve
+from bot.simulators.phones.wire import OverheardApi, Wire
+from bot.simulators.telegram.people import TelegramPeople
+from bot.simulators.telegram.phone import TelegramPhone
+from bot.simulators.telegram.server import TelegramServer
+from bot.simulators.web.phone import WebPhone
+from bot.simulators.wechat_oa.people import WechatPeople
+from bot.simulators.wechat_oa.phone import WechatPhone
+from bot.simulators.wechat_oa.server import WechatServer
+from bot.simulators.wecom_kf.people import KfPeople
+from bot.simulators.wecom_kf.phone import KfPhone
+from bot.simulators.wecom_kf.server import KfServer
+from bot.simulators.whatsapp.people import WhatsappPeople
+from bot.simulators.whatsapp.phone import WhatsappPhone
+from bot.simulators.whatsapp.server import WhatsappServer
+from bot.wiring.house import House
+from bot.wiring.phones import PLACE, Simulation
+
+_SITE = f"{PLACE}/site"
+_TOKEN_LIFE_S = 24 * 60 * 60
+
+
+class PhoneBooth:
+    """The platforms and phones of a simulation, as long as its house is open."""
+
+    def __init__(self, simulation: Simulation, secrets: Secrets, clock: Clock) -> None:
+        self._config = simulation.config
+        self._secrets = secrets
+        self._listener = simulation.listener
+        self._clock = clock
+        self._platforms: list[Mount] = []
+        server = self._config.server
+        self._shop = f"http://{server.host}:{server.port}"
+        self._makers: tuple[Callable[[], Phone], ...] = (
+            self._wechat_oa,
+            self._wecom_kf,
+            self._telegram,
+            self._whatsapp,
+            self._messenger,
+            self._line,
+            self._web,
+        )
+
+    @asynccontextmanager
+    async def before(self) -> AsyncIterator[None]:
+        """Serve the platforms' APIs on a port of their own, before anything of the house calls them."""
+        _spare_the_proxy()
+        self._phones = [make() for make in self._makers]
+        async with serve(Starlette(routes=self._platforms), self._listener):
+            yield
+
+    @asynccontextmanager
+    async def beside(self, application: FastAPI, opened: House) -> AsyncIterator[None]:
+        """Put the page, and the widget of its simulated site, into the application."""
+        settings = WidgetSettings(account=f"{SIMULATED}web", shop_page=False)
+        accept = watched_accept(opened.intake.accept, opened.numbers)
+        ports = WidgetPorts(accept, opened.stores.stream, opened.live, opened.clock)
+        tokens = VisitorTokens(opened.secrets.secret_key, settings.account, opened.clock, _TOKEN_LIFE_S)
+        application.include_router(build_router(settings, ports, tokens, Rates(opened.shared.rates)), prefix=_SITE)
+        shop = self._config.shop
+        page = PhonePage(PLACE, self._phones, {"zh": shop.name_zh, "en": shop.name_en})
+        application.router.routes.extend(page.routes())
+        try:
+            yield
+        finally:
+            for phone in self._phones:
+                await phone.close()
+
+    def _wire(self, name: str, platform: ASGIApp | None = None) -> Wire:
+        journal = Journal(lambda: self._clock.now().isoformat())
+        if platform is not None:
+            self._platforms.append(Mount(f"/{name}", app=OverheardApi(platform, journal)))
+        return Wire(journal)
+
+    def _client(self, wire: Wire, path: str = "") -> httpx.AsyncClient:
+        return wire.client(f"{self._shop}{path}")
+
+    def _wechat_oa(self) -> Phone:
+        secrets = self._secrets
+        server = WechatServer(self._config.channels.wechat_oa.app_id, secrets.wechat_oa_app_secret, self._clock)
+        wire = self._wire("wechat_oa", server)
+        keys = (secrets.wechat_oa_token, secrets.wechat_oa_aes_key)
+        people = WechatPeople(server, self._client(wire), "/webhooks/wechat_oa", *keys)
+        return WechatPhone(people, wire, self._clock)
+
+    def _wecom_kf(self) -> Phone:
+        channel, secrets = self._config.channels.wecom_kf, self._secrets
+        server = KfServer(channel.corp_id, secrets.wecom_kf_secret, self._clock, channel.accounts)
+        wire = self._wire("wecom_kf", server)
+        keys = (secrets.wecom_kf_token, secrets.wecom_kf_aes_key)
+        people = KfPeople(server, self._client(wire), "/webhooks/wecom_kf", *keys)
+        return KfPhone(people, channel.accounts[0], wire, self._clock)
+
+    def _telegram(self) -> Phone:
+        server = TelegramServer(self._secrets.telegram_token, self._clock)
+        wire = self._wire("telegram", server)
+        people = TelegramPeople(server, self._client(wire), "/webhooks/telegram", self._secrets.telegram_secret)
+        return TelegramPhone(people, wire, self._clock)
+
+    def _whatsapp(self) -> Phone:
+        node = self._config.channels.whatsapp.phone_number_id
+        server = WhatsappServer(self._app(self._secrets.whatsapp_token), node, self._clock)
+        wire = self._wire("whatsapp", server)
+        return WhatsappPhone(WhatsappPeople(server, self._client(wire), "/webhooks/whatsapp"), wire, self._clock)
+
+    def _messenger(self) -> Phone:
+        node = self._config.channels.messenger.page_id
+        server = MessengerServer(self._app(self._secrets.messenger_token), node, self._clock)
+        wire = self._wire("messenger", server)
+        return MessengerPhone(MessengerPeople(server, self._client(wire), "/webhooks/messenger"), wire, self._clock)
+
+    def _line(self) -> Phone:
+        server = LineServer(self._secrets.line_token, self._clock)
+        wire = self._wire("line", server)
+        people = LinePeople(server, self._client(wire), "/webhooks/line", self._secrets.line_channel_secret)
+        return LinePhone(people, wire, self._clock)
+
+    def _web(self) -> Phone:
+        wire = self._wire("web")
+        return WebPhone(self._client(wire, _SITE), wire, self._clock)
+
+    def _app(self, token: str) -> MetaApp:
+        return MetaApp(token, self._secrets.meta_app_secret, self._secrets.meta_verify_token)
+
+
+def _spare_the_proxy() -> None:
+    """Keep calls to this machine from going through a proxy of the environment."""
+    if getproxies().get("http"):
+        spared = [os.environ.get("NO_PROXY") or os.environ.get("no_proxy", ""), "127.0.0.1", "localhost"]
+        os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(each for each in spared if each)

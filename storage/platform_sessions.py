@@ -1,0 +1,85 @@
+"""Sessions at a platform that follow our owners; each change of owner is followed once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import String, bindparam, cast, func, literal, or_, select
+
+from bot.domain.conversation import Owner
+from bot.domain.ids import ConversationId
+from bot.domain.staff import Follower
+from storage.database import Database
+from storage.tables import CONVERSATIONS, CURSORS, IDENTITIES, OUTBOX, Upsert
+from storage.types import Moment
+
+_SESSION = "session:"
+_MOST = 100
+_OTHER = CONVERSATIONS.alias("other")
+_BEGUN = (
+    select(_OTHER.c.id)
+    .where(_OTHER.c.identity_id == CONVERSATIONS.c.identity_id, _OTHER.c.owner != Owner.RESOLVED.value)
+    .correlate(CONVERSATIONS)
+    .exists()
+)
+# How far a session has followed stands with the cursors: both are how far we are with a platform.
+_DUE = (
+    select(
+        CONVERSATIONS.c.id,
+        CONVERSATIONS.c.owner,
+        CONVERSATIONS.c.epoch,
+        IDENTITIES.c.account,
+        IDENTITIES.c.channel_user_id,
+    )
+    .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
+    .outerjoin(
+        CURSORS,
+        (CURSORS.c.channel == IDENTITIES.c.channel)
+        & (CURSORS.c.account == IDENTITIES.c.account)
+        & (CURSORS.c.name == literal(_SESSION) + CONVERSATIONS.c.id),
+    )
+    .where(
+        IDENTITIES.c.channel == bindparam("of_channel"),
+        CONVERSATIONS.c.updated_at >= bindparam("since", type_=Moment),
+        CONVERSATIONS.c.epoch > 0,
+        func.coalesce(CURSORS.c.position, "") != cast(CONVERSATIONS.c.epoch, String),
+        # A customer has one session: what is over must not end what he has begun since.
+        or_(CONVERSATIONS.c.owner != Owner.RESOLVED.value, ~_BEGUN),
+        ~select(OUTBOX.c.id).where(OUTBOX.c.conversation_id == CONVERSATIONS.c.id, OUTBOX.c.done_at.is_(None)).exists(),
+    )
+    .order_by(CONVERSATIONS.c.updated_at)
+    .limit(_MOST)
+)
+_FOLLOWED = Upsert(
+    lambda into: (adding := into(CURSORS)).on_conflict_do_update(
+        index_elements=["channel", "account", "name"],
+        set_={"position": adding.excluded.position, "updated_at": adding.excluded.updated_at},
+    )
+)
+
+
+class SqlPlatformSessions:
+    """Which sessions still have to follow."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def due(self, channel: str, since: datetime) -> tuple[Follower, ...]:
+        """List conversations that changed hands and were touched after ``since``, with nothing left to send."""
+        values = {"of_channel": channel, "since": since}
+        rows = await self._database.read(lambda connection: connection.execute(_DUE, values).all())
+        return tuple(
+            Follower(ConversationId(row.id), row.account, row.channel_user_id, Owner(row.owner), row.epoch)
+            for row in rows
+        )
+
+    async def mark(self, channel: str, follower: Follower, at: datetime) -> None:
+        """Keep that the session has followed as far as it can."""
+        values = {
+            "channel": channel,
+            "account": follower.account,
+            "name": f"{_SESSION}{follower.conversation_id}",
+            "position": str(follower.epoch),
+            "updated_at": at,
+        }
+        await self._database.run(lambda connection: connection.execute(_FOLLOWED.on(connection), values) and None)

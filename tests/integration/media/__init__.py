@@ -1,0 +1,1 @@
+"""Attachments from platform to page."""

@@ -1,0 +1,113 @@
+"""The wire of a simulated phone: faults of delivery, and what the journal keeps."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import pytest
+import yaml
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bot.simulators.phones.journal import KEPT_CALLS, Journal
+from bot.simulators.phones.wire import OverheardApi, Wire
+from bot.simulators.phones.words import LANGUAGES, pick_language, read_words
+from tests.unit.channels.doubles import eventually
+
+
+class Door:
+    """A webhook that notes what comes."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.wire = Wire(Journal(lambda: "now"), httpx.MockTransport(self._take))
+        self.http = self.wire.client("http://shop.example")
+
+    def _take(self, request: httpx.Request) -> httpx.Response:
+        self.bodies.append(request.content)
+        return httpx.Response(200, text="ok")
+
+
+async def test_wire_delivers_twice_and_notes_both() -> None:
+    """Both calls carry the same bytes."""
+    door = Door()
+    door.wire.knobs.twice = True
+    answer = await door.http.post("/webhooks/telegram", content=b"hello")
+    assert answer.text == "ok"
+    assert door.bodies == [b"hello", b"hello"]
+    assert [call["outcome"] for call in door.wire.journal.as_json()] == ["200", "200"]
+
+
+async def test_wire_swaps_two_calls() -> None:
+    """The second goes first."""
+    door = Door()
+    door.wire.knobs.reorder = True
+    first = asyncio.create_task(door.http.post("/hook", content=b"first"))
+    await eventually(lambda: door.wire._held is not None)
+    await door.http.post("/hook", content=b"second")
+    await first
+    assert door.bodies == [b"second", b"first"]
+
+
+async def test_wire_lets_a_lone_call_through_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nobody to swap with it is only late."""
+    monkeypatch.setattr("bot.simulators.phones.wire.HOLD_S", 0.01)
+    door = Door()
+    door.wire.knobs.reorder = True
+    await door.http.post("/hook", content=b"alone")
+    assert door.bodies == [b"alone"]
+    assert door.wire._held is None
+
+
+def test_journal_keeps_the_newest_and_no_token() -> None:
+    """A bot's token stands in Telegram's paths; it is not shown."""
+    journal = Journal(lambda: "now")
+    for number in range(KEPT_CALLS + 5):
+        journal.note("platform", ("POST", "/bot123:secret/sendMessage"), "200", 0.001, b"%d" % number)
+    calls = journal.as_json()
+    assert len(calls) == KEPT_CALLS
+    assert calls[0]["number"] == KEPT_CALLS + 5
+    assert "secret" not in calls[0]["path"]
+
+
+async def test_dropped_connection_is_an_answer_without_its_body() -> None:
+    """What a platform drops after accepting begins an answer and never ends it."""
+
+    async def dropped(request: Request) -> Response:
+        await request.body()
+        raise ConnectionResetError
+
+    journal = Journal(lambda: "now")
+    api = OverheardApi(Starlette(routes=[Route("/send", dropped, methods=["POST"])]), journal)
+    sent = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def send(message: object) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/send", "headers": [], "query_string": b"", "root_path": ""}
+    await api(scope, receive, send)  # type: ignore[arg-type]
+    assert [message["type"] for message in sent] == ["http.response.start"]  # type: ignore[index]
+    assert journal.as_json()[0]["outcome"] == "dropped"
+
+
+def test_languages_have_the_same_words() -> None:
+    """No word is missing in either language, and none is empty."""
+    chinese, english = (read_words(language) for language in LANGUAGES)
+    assert set(chinese) == set(english)
+    assert all(isinstance(word, str) and word.strip() for words in (chinese, english) for word in words.values())
+    assert yaml.safe_dump(chinese) != yaml.safe_dump(english)
+
+
+@pytest.mark.parametrize(
+    ("asked", "accepted", "language"),
+    [("en", "zh-CN", "en"), ("", "zh-TW,en;q=0.5", "zh"), ("", "de, en;q=0.5", "en"), ("fr", "", "zh")],
+)
+def test_language_is_the_one_asked_for(asked: str, accepted: str, language: str) -> None:
+    """The address counts most, then the browser, then Chinese."""
+    assert pick_language(asked, accepted) == language
