@@ -39,7 +39,7 @@ bench-pipeline: $(VENV)/test.stamp $(VENV)/frontend.stamp ## measure the message
 	@$(PY) bench/pipeline.py --keep $(ARGS)
 
 soak: $(VENV)/test.stamp ## soak the line with 20,000 messages over 2,000 conversations
-	@XIAOER_SOAK=full $(PY) -m pytest -q tests/durability -k soak $(ARGS)
+	@XIAOER_SOAK=full $(PY) -m pytest -q tests/durability tests/integration/scaled -k soak $(ARGS)
 
 bench-understanding: $(VENV)/test.stamp rasa ## measure the embedded engine beside Rasa on public data
 	@$(PY) bench/engines.py $(ARGS)

@@ -27,6 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rasa_webhook import beside
 from turn import Shop, fresh_shop, together
 
 from bot.channels.web.adapter import shopper_topic
@@ -249,7 +250,7 @@ async def measure(options: argparse.Namespace) -> list[Row]:
         rows += _stream_rows(*await steady(shop, options.seconds + 1))
         rows.append(Row("sustained whole turns a second", ">= 250", f"{rate:.0f}", rate >= 250))
         rows.append(Row("processor time of such a turn, all threads", "", f"{spent_ms:.1f} ms", None))
-        rows.append(Row("the same beside Rasa's REST webhook", ">= 8 times, lean >= 2 times", "not in this run", None))
+        rows += [Row(*row) for row in await beside(rate, options.shoppers)]
         long = await cost_when_long(shop, options.long)
         rows.append(Row("cost of the 300th turn against the 10th", "<= 1.2 times", f"{long:.2f} times", long <= 1.2))
         if options.messages:

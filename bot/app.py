@@ -12,7 +12,7 @@ from bot.wiring.checking import check_channel, connect_telegram
 from bot.wiring.health import make_worker_application
 from bot.wiring.house import House, make_services, make_terminal, open_house
 from bot.wiring.keeping import back_up, migrate, move, restore
-from bot.wiring.phones import Simulation, make_phone_application, simulate
+from bot.wiring.phones import make_phone_application
 from bot.wiring.preparation import (
     data_place,
     database_url,
@@ -21,6 +21,7 @@ from bot.wiring.preparation import (
     model_is_current,
     train,
 )
+from bot.wiring.simulation import Simulation, simulate
 from bot.wiring.stores import (
     Notice,
     Stores,
@@ -41,6 +42,7 @@ from bot.wiring.understanding import (
     EnginePlace,
     OpenEngine,
     engine_place,
+    known_intents,
     open_engine,
     rasa_folder,
     rasa_is_current,
@@ -70,6 +72,7 @@ __all__ = [
     "engine_place",
     "import_orders",
     "intents_folder",
+    "known_intents",
     "make_desk_people",
     "make_phone_application",
     "make_renderer",

@@ -28,7 +28,7 @@ _AT_ONCE = 20
 _PART = 200
 _OFFERED = 3
 _LOOKED_AT = 4
-_MOST_CHARS = 2_000
+_MOST_CHARS = 500
 _VECTORS_FILE = "knowledge.npz"
 _KEPT_FROM = 200
 """So many new vectors are worth writing the file of vectors anew."""
@@ -65,6 +65,7 @@ class LiveLibrary:
         self._revision = -1
         self._unsaved = 0
         self._refreshing = asyncio.Lock()
+        self._next_look: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._asked = ThreadPoolExecutor(1, thread_name_prefix="library")
         self._readers = ThreadPoolExecutor(1, thread_name_prefix="library-reader")
@@ -90,8 +91,17 @@ class LiveLibrary:
         return await loop.run_in_executor(self._asked, self._look, text[:_MOST_CHARS], recognition.intent)
 
     async def refresh(self) -> None:
-        """Take in what was saved since the last time; when the database cannot be asked, what is known stays."""
+        """Take in what was saved since the last time; when the database cannot be asked, what is known stays.
+
+        Those who ask while a look is going on share the next one: it begins after all of them have asked.
+        """
+        if self._next_look is None:
+            self._next_look = asyncio.get_running_loop().create_task(self._take_in_changes())
+        await asyncio.shield(self._next_look)
+
+    async def _take_in_changes(self) -> None:
         async with self._refreshing:
+            self._next_look = None
             try:
                 changes = await self._shelf.changed_since(self._revision)
             except StorageError as problem:

@@ -24,7 +24,9 @@ messages. The share of errors that a gate catches carries over from them; the sh
 """
 KEPT_OUT = 0.88
 """The share of messages outside of the trade that we neither act on nor ask about."""
-KEPT_RIGHT = 0.97
+NOT_ACTED_ON = 0.95
+"""The share of messages outside of the trade that we do not act on."""
+KEPT_RIGHT = 0.985
 """The share of rightly understood messages that keeping strangers out must not cost."""
 _SHRINK = 2.0
 _SCALE = 10.0
@@ -179,8 +181,9 @@ def learn_thresholds(inside: Seen, labels: NDArray[np.int64], orphans: Seen, out
     trust, strange = gate.trust(parts[0]), gate.trust(parts[-1])
     # Keep strangers out, but not at the price of many we would have answered rightly.
     closed = float(np.quantile(strange, KEPT_OUT)) if outside else _part(trust, strange)
+    shut = float(np.quantile(strange, NOT_ACTED_ON)) if outside else closed
     allowed = max(WRONG_SHARE, LET_THROUGH * float((~right).mean()))
-    sure = max(_open_gate(trust, right, allowed), min(closed, float(np.quantile(trust[right], 1 - KEPT_RIGHT))))
+    sure = max(_open_gate(trust, right, allowed), min(shut, float(np.quantile(trust[right], 1 - KEPT_RIGHT))))
     clarify = min(sure, closed)
     slope, shift = _fit_trust(parts[0][:, :1], right, np.ones(len(right)))
     return Thresholds(gate.weights, gate.bias, sure, clarify, float(slope[0]), shift)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage import due_models, media_models, models
+from storage import due_models, media_models, models, order_models
 
 S = TypeVar("S")
 
@@ -34,11 +34,11 @@ AGENTS = _table(models.AgentRow)
 ASSIGNMENTS = _table(models.AssignmentRow)
 TICKETS = _table(models.TicketRow)
 TICKET_NOTES = _table(models.TicketNoteRow)
-PROOF_ATTEMPTS = _table(models.ProofAttemptRow)
-PROVED_ORDERS = _table(models.ProvedOrderRow)
-ORDERS = _table(models.OrderRow)
-ORDER_ITEMS = _table(models.OrderItemRow)
-PARCELS = _table(models.ParcelRow)
+PROOF_ATTEMPTS = _table(order_models.ProofAttemptRow)
+PROVED_ORDERS = _table(order_models.ProvedOrderRow)
+ORDERS = _table(order_models.OrderRow)
+ORDER_ITEMS = _table(order_models.OrderItemRow)
+PARCELS = _table(order_models.ParcelRow)
 WINDOWS = _table(models.WindowRow)
 CURSORS = _table(models.CursorRow)
 EXCHANGES = _table(models.ExchangeRow)

@@ -23,7 +23,7 @@ from intents.evaluation import folding
 from intents.evaluation.figures import Judged, summary
 from intents.evaluation.measuring import measure
 from intents.evaluation.report import EngineResult, page, share_text
-from intents.evaluation.rows import Row, read_rows
+from intents.evaluation.rows import Row, read_rows, unknown_intents
 
 _WORST = 10
 _FIGURES = (
@@ -92,7 +92,9 @@ class _Runs:
     def ask(self, engine: Engine, file: Path) -> EngineResult:
         """Ask the trained engine every message of a file."""
         rows = read_rows(file)
-        judged, memory = asyncio.run(self._measure(house.engine_place(self._config, engine.value), rows))
+        place = house.engine_place(self._config, engine.value)
+        _tell_unknown(file, unknown_intents(rows, house.known_intents(place)))
+        judged, memory = asyncio.run(self._measure(place, rows))
         return EngineResult(engine, judged, summary(judged, engine, memory))
 
     def fold(self, engine: Engine, folder: Path | None, folds: int) -> EngineResult:
@@ -119,6 +121,18 @@ class _Runs:
             async with house.open_engine(self._config, self._secrets, SystemClock(), place) as opened:
                 judged = await measure(opened.recogniser, rows, lambda done: progress.update(task, completed=done))
                 return judged, opened.resident_mb()
+
+
+def _tell_unknown(file: Path, unknown: dict[str, int]) -> None:
+    if not unknown:
+        return
+    named = ", ".join(f"{intent} ({count})" for intent, count in list(unknown.items())[:_WORST])
+    trouble.print(
+        f"{file}: the engine was never taught {named}; such messages count as wrong. "
+        "Write 'oos' for what it should abstain from",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def _for_machines(results: Sequence[EngineResult], title: str) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.responses import Response
 
 from bot.console.problems import Problem
 from bot.console.visits import Visit
 from bot.domain.errors import Conflict
 from bot.domain.ids import ConversationId, CustomerId
-from bot.domain.links import LinkWish
+from bot.domain.links import LinkWish, vouched_account
 
 
 async def show(visit: Visit) -> Response:
@@ -16,7 +18,15 @@ async def show(visit: Visit) -> Response:
     search = visit.query("q")
     file = await visit.desk.links.person(_id(visit), search)
     facts = {one.id: [fact for fact in file.facts if fact.identity_id == one.id] for one in file.identities}
-    return visit.show("person", file=file, facts=facts, search=search, conversation=file.conversation)
+    vouched = {one.id for one in file.identities if vouched_account(one.channel, one.account, one.channel_user_id)}
+    values: dict[str, Any] = {
+        "file": file,
+        "facts": facts,
+        "vouched": vouched,
+        "search": search,
+        "conversation": file.conversation,
+    }
+    return visit.show("person", **values)
 
 
 async def link(visit: Visit) -> Response:

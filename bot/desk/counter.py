@@ -12,8 +12,8 @@ from bot.desk.actions import DeskActions
 from bot.desk.bells import Bells
 from bot.desk.customers import DeskCustomers
 from bot.desk.dead_letters import DeskDeadLetters
-from bot.desk.links import DeskLinks
 from bot.desk.knowledge import DeskKnowledge
+from bot.desk.links import DeskLinks
 from bot.desk.login import Login
 from bot.desk.media import DeskMedia, MediaRoom
 from bot.desk.passwords import Passwords

@@ -216,7 +216,8 @@ def _order_proved(event: ev.OrderProved) -> dict[str, Any]:
 
 
 def _linked(event: ev.IdentityLinked) -> dict[str, Any]:
-    return _mark("identity_linked", channel=event.channel, name=event.name, value=event.value, evidence=event.evidence)
+    value = f" {event.value}" if event.value and event.evidence == "order" else ""
+    return _mark("identity_linked", channel=event.channel, name=event.name, value=value, evidence=event.evidence)
 
 
 def _unlinked(event: ev.IdentityUnlinked) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -91,6 +91,26 @@ class KeepMedia(Protocol):
     async def keep(self, chunks: AsyncIterator[bytes], kind: MessageKind | None = None) -> Kept:
         """Keep a stream; MediaRefused when its type or size is not taken. ``kind`` as it was said to be."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingFile:
+    """A file about to be sent: its name with an ending, its real type, its bytes."""
+
+    name: str
+    mime: str
+    data: bytes = field(repr=False)
+
+
+ReadFile = Callable[[Attachment], Awaitable[OutgoingFile]]
+"""Gives what an attachment of ours refers to; NotFound when it is no longer there."""
+
+
+@runtime_checkable
+class SendsFiles(Protocol):
+    """An adapter that sends files; ``files`` is set by the wiring."""
+
+    files: ReadFile | None
 
 
 class MediaFault(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -139,8 +140,8 @@ async def _read_text(group: Sequence[InboundMessage], message: InboundMessage, e
     if len(texts) == 1:
         recognition = await ear.hear(message.text)
         return Reading(message, recognition, further=_second(recognition))
-    each = [await ear.hear(text) for text in texts[:_READ_SEPARATELY]]
-    whole = _most_urgent(await ear.hear(message.text), each)
+    joined, *each = await asyncio.gather(*map(ear.hear, [message.text, *texts[:_READ_SEPARATELY]]))
+    whole = _most_urgent(joined, each)
     sure = [one for one in each if one.verdict is Verdict.SURE]
     imperative = next((one for one in reversed(sure) if one.intent in _IMPERATIVES), None)
     if imperative is not None:

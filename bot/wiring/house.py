@@ -27,7 +27,7 @@ from bot.wiring.bells import open_bell
 from bot.wiring.channels import open_channels
 from bot.wiring.knowing import Understanding, given_understanding, open_understanding, watch_understanding
 from bot.wiring.leading import leading
-from bot.wiring.media import collecting, make_room
+from bot.wiring.media import collecting, lend_files, make_room
 from bot.wiring.preparation import model_folder
 from bot.wiring.rehearsal import EngineRehearsal
 from bot.wiring.shared import Shared, open_shared
@@ -146,6 +146,7 @@ async def open_parts(
             wecom_kf = make_wecom_kf(config, secrets, clock, shared.tokens, stores)
             stack.push_async_callback(wecom_kf.close)
             channels = {**channels, wecom_kf.name: wecom_kf}
+        lend_files(config, stores.database, clock, channels)
         line = Line(stores.inbox, stores.turns, MergingOutbox(stores.database), channels)
         yield Opened(
             config=config,

@@ -12,8 +12,10 @@ from sqlalchemy.exc import ArgumentError
 from bot.config import Config, Secrets
 from bot.domain.clock import Clock, SystemClock
 from bot.domain.errors import ConfigError
+from bot.wiring.media import media_folder
 from bot.wiring.preparation import database_url
 from storage import backups, moving, schema
+from storage.shelves import FolderShelf, bring_files
 
 _FOLDER = "backups"
 
@@ -38,13 +40,22 @@ def back_up(config: Config, target: Path | None, report: Callable[[float], None]
     """Write a snapshot while Xiaoer runs; give its place and size. ConfigError on PostgreSQL."""
     database = _database_file(config, "back it up with pg_dump, as docs/operations.md shows")
     place = target or _backup_name(config, SystemClock().now(), "")
-    return place, backups.back_up(database, place, report)
+    size = backups.back_up(database, place, report)
+    folder = media_folder(config)
+    if folder is not None and folder.is_dir():
+        # After the database: whatever its rows name is there by now.
+        FolderShelf(folder).copy_to(_media_of(place))
+    return place, size
 
 
 def restore(config: Config, backup: Path, report: Callable[[float], None]) -> Path | None:
     """Put a backup in the database's place; give what the old one is kept as. ConfigError on PostgreSQL."""
     database = _database_file(config, "restore it with pg_restore, as docs/operations.md shows")
-    return backups.restore(backup, database, report)
+    kept = backups.restore(backup, database, report)
+    folder = media_folder(config)
+    if folder is not None and _media_of(backup).is_dir():
+        FolderShelf(_media_of(backup)).copy_to(folder)
+    return kept
 
 
 def move(config: Config, secrets: Secrets, target: str, report: moving.Report) -> tuple[moving.MovedTable, ...]:
@@ -63,7 +74,16 @@ def move(config: Config, secrets: Secrets, target: str, report: moving.Report) -
         raise ConfigError(f"--to speaks to {url.drivername!r}; write postgresql+psycopg://user@host/name")
     if secrets.database_password:
         url = url.set(password=secrets.database_password)
-    return moving.move(f"sqlite:///{database}", url.render_as_string(hide_password=False), report)
+    folder = media_folder(config)
+    # A folder that the configuration names stays where it is, for it can be shared; otherwise its files go along.
+    files = FolderShelf(folder) if folder is not None and config.media.keep_in == "auto" else None
+    now = SystemClock().now()
+    bring = None if files is None else lambda engine: bring_files(files, engine, now)
+    return moving.move(f"sqlite:///{database}", url.render_as_string(hide_password=False), report, bring)
+
+
+def _media_of(backup: Path) -> Path:
+    return backup.with_name(f"{backup.name}.media")
 
 
 def _is_file(config: Config) -> bool:

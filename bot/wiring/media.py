@@ -12,8 +12,9 @@ from bot.config import Config
 from bot.desk.media import MediaRoom
 from bot.domain.channel_ports import ChannelAdapter
 from bot.domain.clock import Clock
-from bot.domain.media import MediaLimits, MediaShelf, MediaSource
-from bot.domain.messages import MessageKind
+from bot.domain.media import MediaId, MediaLimits, MediaShelf, MediaSource, OutgoingFile, SendsFiles
+from bot.domain.media_types import ENDINGS
+from bot.domain.messages import Attachment, MessageKind
 from bot.domain.ports import LiveFeed
 from bot.engine.media import MediaCollector, MediaKeeper, MediaParts, ShopperRoom
 from storage.database import Database
@@ -49,6 +50,21 @@ def make_limits(config: Config) -> MediaLimits:
         MessageKind.FILE: section.file_mb,
     }
     return MediaLimits({kind: int(mb * _MB) for kind, mb in largest.items()}, frozenset(section.types))
+
+
+def lend_files(config: Config, database: Database, clock: Clock, channels: Mapping[str, ChannelAdapter]) -> None:
+    """Let the adapters that send files read them."""
+    record, shelf = SqlMediaRecord(database), make_shelf(config, database, clock)
+
+    async def read(attachment: Attachment) -> OutgoingFile:
+        file = await record.get(MediaId(attachment.reference))
+        data = b"".join([chunk async for chunk in shelf.read(file.content)])
+        name = attachment.name or f"{attachment.kind.value}{ENDINGS.get(file.mime, '')}"
+        return OutgoingFile(name, file.mime, data)
+
+    for channel in channels.values():
+        if isinstance(channel, SendsFiles):
+            channel.files = read
 
 
 def make_room(config: Config, database: Database, clock: Clock, channels: Mapping[str, ChannelAdapter]) -> MediaRoom:

@@ -10,7 +10,7 @@ from urllib.request import getproxies
 import httpx
 from fastapi import FastAPI
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
 from bot.channels.web.gate import Rates
@@ -28,8 +28,9 @@ from bot.simulators.messenger.phone import MessengerPhone
 from bot.simulators.messenger.server import MessengerServer
 from bot.simulators.meta.graph import MetaApp
 from bot.simulators.phones.journal import Journal
-from bot.simulators.phones.page import PhonePage
+from bot.simulators.phones.page import PhonePage, send_picture
 from bot.simulators.phones.phone import Phone
+from bot.simulators.phones.picture import NAME
 from bot.simulators.phones.serving import serve
 from bot.simulators.phones.wire import OverheardApi, Wire
 from bot.simulators.telegram.people import TelegramPeople
@@ -46,7 +47,7 @@ from bot.simulators.whatsapp.people import WhatsappPeople
 from bot.simulators.whatsapp.phone import WhatsappPhone
 from bot.simulators.whatsapp.server import WhatsappServer
 from bot.wiring.house import House
-from bot.wiring.phones import PLACE, Simulation
+from bot.wiring.simulation import PLACE, Simulation
 
 _SITE = f"{PLACE}/site"
 _TOKEN_LIFE_S = 24 * 60 * 60
@@ -60,7 +61,8 @@ class PhoneBooth:
         self._secrets = secrets
         self._listener = simulation.listener
         self._clock = clock
-        self._platforms: list[Mount] = []
+        self._base = "http://{}:{}".format(*self._listener.getsockname())
+        self._platforms: list[BaseRoute] = [Route(f"/files/{NAME}", send_picture)]
         server = self._config.server
         self._shop = f"http://{server.host}:{server.port}"
         self._makers: tuple[Callable[[], Phone], ...] = (
@@ -139,7 +141,8 @@ class PhoneBooth:
         node = self._config.channels.messenger.page_id
         server = MessengerServer(self._app(self._secrets.messenger_token), node, self._clock)
         wire = self._wire("messenger", server)
-        return MessengerPhone(MessengerPeople(server, self._client(wire), "/webhooks/messenger"), wire, self._clock)
+        people = MessengerPeople(server, self._client(wire), "/webhooks/messenger")
+        return MessengerPhone(people, f"{self._base}/files/{NAME}", wire, self._clock)
 
     def _line(self) -> Phone:
         server = LineServer(self._secrets.line_token, self._clock)

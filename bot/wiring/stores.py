@@ -32,8 +32,8 @@ from storage.dead_letters import SqlDeadLetters
 from storage.inbox import SqlInboxStore
 from storage.knowledge import SqlMerchantKnowledge
 from storage.link_book import SqlLinkBook
-from storage.models import OrderRow
 from storage.order_import import ImportReport
+from storage.order_models import OrderRow
 from storage.orders import SqlOrderSource
 from storage.outbox import SqlOutboxStore
 from storage.ownership import SqlOwnershipStore

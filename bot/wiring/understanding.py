@@ -20,6 +20,7 @@ from intents.rasa import project as rasa_project
 from intents.rasa import training as rasa_training
 from intents.rasa.engine import RasaSettings, open_rasa
 from intents.rasa.environment import find_python
+from intents.training_data import read_examples
 
 EngineName = Literal["embedded", "rasa"]
 Progress = Callable[[str, float], None]
@@ -88,6 +89,11 @@ def rasa_settings(config: Config, secrets: Secrets) -> RasaSettings:
         sure=settings.sure_from,
         clarify=settings.clarify_from,
     )
+
+
+def known_intents(place: EnginePlace) -> frozenset[str]:
+    """List the intents an engine is taught at a place."""
+    return frozenset(example.intent for example in read_examples(place.source))
 
 
 @asynccontextmanager

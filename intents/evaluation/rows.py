@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,8 @@ def read_rows(file: Path) -> tuple[Row, ...]:
         rows = tuple(_from_yaml(file) if file.suffix.lower() in {".yml", ".yaml"} else _from_table(file))
     except OSError as problem:
         raise ConfigError(f"{file}: cannot be read: {problem.strerror}") from None
+    except csv.Error as problem:
+        raise ConfigError(f"{file}: is no table of one message a line: {problem}") from None
     except UnicodeDecodeError as problem:
         raise ConfigError(f"{file}: byte {problem.start} is not UTF-8; save the file as UTF-8") from None
     if not rows:
@@ -72,6 +76,12 @@ def _row(file: Path, line: int, values: Mapping[str, Any]) -> Row:
     return Row(text, labels_of(label), (values.get("slice") or "").strip(), entities)
 
 
+def unknown_intents(rows: Sequence[Row], known: AbstractSet[str]) -> dict[str, int]:
+    """Count the labels that are not among ``known``, most frequent first: such messages can only count as wrong."""
+    counts = Counter(intent for row in rows for intent in row.intents if intent not in known)
+    return dict(counts.most_common())
+
+
 def labels_of(label: str) -> tuple[str, ...]:
     """Split ``a+b`` into both labels; ``oos`` is none."""
     return tuple(part.strip() for part in label.split(_BOTH) if part.strip() not in {"", ABSTAIN})
@@ -92,7 +102,10 @@ def _from_yaml(file: Path) -> Iterator[Row]:
         raise ConfigError(f"{file}: is not valid YAML: {problem}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{file}: must hold a mapping with the key 'nlu'")
-    for block in content.get("nlu") or ():
+    blocks = content.get("nlu") or []
+    if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
+        raise ConfigError(f"{file}: 'nlu' must hold a list of blocks with 'intent' and 'examples'")
+    for block in blocks:
         label, lines = block.get("intent"), block.get("examples")
         if not isinstance(label, str):
             continue

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from bot.channels._api import TIMEOUT_S, Answer, Lost, Unreached, call, mapping,
 from bot.channels._http import silence_request_logs
 from bot.channels._meta.settings import MetaSettings
 from bot.domain.channel_ports import Deferred, Delivery, Failed, Refusal, Refused, Unclear
+from bot.domain.media import OutgoingFile
 
 _TOKEN = 190
 _BUSY = {4: 60.0, 17: 60.0, 32: 60.0, 613: 10.0}
@@ -61,6 +62,11 @@ class GraphApi:
         """Post JSON; Unreached or Lost when there is no answer."""
         return await call(self._http, self._http.build_request("POST", path, json=body))
 
+    async def upload(self, path: str, fields: Mapping[str, str], name: str, file: OutgoingFile) -> Answer:
+        """Post a form with one file under ``name``; Unreached or Lost when there is no answer."""
+        files = {name: (file.name, file.data, file.mime)}
+        return await call(self._http, self._http.build_request("POST", path, data=dict(fields), files=files))
+
     async def get(self, path: str, **query: str) -> Answer:
         """Read a node or edge; Unreached or Lost when there is no answer."""
         return await call(self._http, self._http.build_request("GET", path, params=query))
@@ -72,8 +78,13 @@ class GraphApi:
 
 async def post_message(graph: GraphApi, path: str, body: Mapping[str, Any], table: ErrorTable) -> Answer | Delivery:
     """Send one message: the good answer, or what became of it."""
+    return await weighed(graph.post(path, body), table)
+
+
+async def weighed(asked: Awaitable[Answer], table: ErrorTable) -> Answer | Delivery:
+    """Wait for a call: the good answer, or what became of it."""
     try:
-        answer = await graph.post(path, body)
+        answer = await asked
     except Unreached as error:
         return Failed(f"Meta cannot be reached: {error}", retryable=True)
     except Lost as error:

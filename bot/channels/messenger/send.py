@@ -8,6 +8,7 @@ answers written by a person; automation is disclosed at a conversation's start),
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,15 +17,18 @@ from typing import Any
 import httpx
 
 from bot.channels._api import Answer, text_of
-from bot.channels._meta.graph import ErrorTable, GraphApi, post_message
+from bot.channels._meta.graph import ErrorTable, GraphApi, post_message, weighed
 from bot.channels._meta.media import MetaMedia
 from bot.channels._meta.settings import MetaSettings
 from bot.channels.cleaning import clean_message
 from bot.channels.degrade import degrade, measure
+from bot.channels.files import read_file
 from bot.channels.messenger.parse import INSTAGRAM, MESSENGER
 from bot.channels.parts import PartsSent
-from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Refusal, Refused, SendPolicy, Sent
+from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Failed, Refusal, Refused, SendPolicy, Sent
+from bot.domain.errors import NotFound
 from bot.domain.ids import OutboxId
+from bot.domain.media import ReadFile
 from bot.domain.messages import OutboundMessage
 from bot.domain.shared_ports import FirstMark
 
@@ -35,7 +39,7 @@ MAX_TEMPLATE_TEXT = 640
 AGENT = "agent"
 _SENDING = SendPolicy(per_second=100)
 _CAPABILITIES = {
-    MESSENGER: Capabilities(max_text=2000, text_unit="utf16", max_buttons=MAX_QUICK_REPLIES, sending=_SENDING),
+    MESSENGER: Capabilities(2000, "utf16", MAX_QUICK_REPLIES, images=True, files=True, sending=_SENDING),
     INSTAGRAM: Capabilities(max_text=1000, text_unit="bytes", max_buttons=MAX_QUICK_REPLIES, sending=_SENDING),
 }
 _DISCLOSED_FOR_S = 24 * 3600
@@ -103,11 +107,14 @@ class MessengerAdapter:
         self._graph = GraphApi(settings, transport)
         self._media = MetaMedia(settings, self._graph, transport)
         self.download = self._media.by_address
+        self.files: ReadFile | None = None
         self._parts = PartsSent()
         self._opening = PartsSent()
 
     async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
         """Send the message in as many parts as it needs; a repeat goes on after the parts already taken."""
+        if message.attachments:
+            return await self._send_file(to, message)
         opens = await self._opens(to, outbox_id)
         parts = render(disclose(message) if opens else message, self.name)
         delivery: Delivery = Sent()
@@ -122,6 +129,24 @@ class MessengerAdapter:
         self._parts.forget(outbox_id)
         self._opening.forget(outbox_id)
         return delivery
+
+    async def _send_file(self, to: Addressee, message: OutboundMessage) -> Delivery:
+        """Send a file in one form with its message; Instagram takes them only from public addresses."""
+        if not self.capabilities.files:
+            return Refused(f"{self.name} takes no files from us; send words instead", Refusal.OTHER)
+        try:
+            file = await read_file(self.files, message.attachments[0])
+        except NotFound as missing:
+            return Failed(str(missing), retryable=False)
+        family = file.mime.partition("/")[0]
+        kind = family if family in {"image", "audio", "video"} else "file"
+        form = {
+            "recipient": json.dumps({"id": to.channel_user_id}),
+            "messaging_type": "RESPONSE",
+            "message": json.dumps({"attachment": {"type": kind, "payload": {"is_reusable": False}}}),
+        }
+        found = await weighed(self._graph.upload(f"{self.settings.node}/messages", form, "filedata", file), _ERRORS)
+        return Sent(text_of(found.data, "message_id")) if isinstance(found, Answer) else found
 
     async def close(self) -> None:
         """Close the connections."""

@@ -1,6 +1,6 @@
-"""Fetching Telegram's files: asked for by id, then loaded from the same server.
+"""Telegram's files: asked for by id, then loaded from the same server; and sent.
 
-Source: https://core.telegram.org/bots/api#getfile (up to 20 MB; the address is good for an hour).
+Source: https://core.telegram.org/bots/api#getfile (up to 20 MB; the address is good for an hour), #sendphoto (10 MB).
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from telegram import Bot
 from telegram.error import BadRequest, InvalidToken, TelegramError
 
 from bot.channels.fetching import MediaHttp
-from bot.domain.media import MediaFault, MediaRefused
+from bot.domain.media import MediaFault, MediaRefused, OutgoingFile
 from bot.domain.messages import Attachment
+
+_PHOTOS = frozenset({"image/jpeg", "image/png", "image/webp"})
+_MAX_PHOTO_BYTES = 10 * 1024 * 1024
 
 
 class TelegramMedia:
@@ -31,6 +34,14 @@ class TelegramMedia:
         del account
         async with self._http.get(await self._address(attachment.reference), most_bytes) as (_, chunks):
             yield chunks
+
+    async def send(self, chat_id: str, file: OutgoingFile) -> str:
+        """Send a file, as a photo where it is one that Telegram shows; give the message's id."""
+        if file.mime in _PHOTOS and len(file.data) <= _MAX_PHOTO_BYTES:
+            sent = await self._bot.send_photo(chat_id=chat_id, photo=file.data, filename=file.name)
+        else:
+            sent = await self._bot.send_document(chat_id=chat_id, document=file.data, filename=file.name)
+        return str(sent.message_id)
 
     async def close(self) -> None:
         """Close the connections."""

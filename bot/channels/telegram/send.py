@@ -19,6 +19,7 @@ from telegram.request import HTTPXRequest
 from bot.channels._http import silence_request_logs
 from bot.channels.degrade import degrade
 from bot.channels.fetching import MediaHosts, MediaHttp
+from bot.channels.files import read_file
 from bot.channels.parts import PartsSent
 from bot.channels.telegram.media import TelegramMedia
 from bot.channels.telegram.parse import CHANNEL, BotIdentity
@@ -34,8 +35,9 @@ from bot.domain.channel_ports import (
     Sent,
     Unclear,
 )
-from bot.domain.errors import ConfigError
+from bot.domain.errors import ConfigError, NotFound
 from bot.domain.ids import OutboxId
+from bot.domain.media import ReadFile
 from bot.domain.messages import Button, OutboundMessage
 
 DEFAULT_API_URL = "https://api.telegram.org"
@@ -84,7 +86,9 @@ class TelegramAdapter:
     """The ``telegram`` channel of one bot; ``transport`` replaces the network in tests."""
 
     name = CHANNEL
-    capabilities = Capabilities(max_text=4096, text_unit="utf16", max_buttons=20, images=False, sending=_SENDING)
+    capabilities = Capabilities(
+        max_text=4096, text_unit="utf16", max_buttons=20, images=True, files=True, sending=_SENDING
+    )
 
     def __init__(self, settings: TelegramSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         bot_id = settings.token.partition(":")[0]
@@ -102,6 +106,7 @@ class TelegramAdapter:
         self._bot = Bot(settings.token, base_url=f"{api}/bot", base_file_url=f"{api}/file/bot", request=request)
         self._media = TelegramMedia(self._bot, MediaHttp(MediaHosts(api), transport))
         self.download = self._media.download
+        self.files: ReadFile | None = None
         self._request = request
         self._parts = PartsSent()
 
@@ -112,14 +117,25 @@ class TelegramAdapter:
         platform_id = ""
         try:
             for part in parts[self._parts.count(outbox_id) :]:
-                keyboard = _keyboard(part.buttons)
-                sent = await self._bot.send_message(chat_id=chat_id, text=part.text, reply_markup=keyboard)
-                platform_id = str(sent.message_id)
+                platform_id = await self._send_part(chat_id, part)
                 self._parts.note(outbox_id)
         except TelegramError as error:
             return _delivery(error)
+        except NotFound as missing:
+            return Failed(str(missing), retryable=False)
         self._parts.forget(outbox_id)
         return Sent(platform_id)
+
+    async def _send_part(self, chat_id: str, part: OutboundMessage) -> str:
+        """Send words with their buttons, and what is attached to them; give the last message's id."""
+        sent = ""
+        for attachment in part.attachments:
+            sent = await self._media.send(chat_id, await read_file(self.files, attachment))
+        if part.text:
+            keyboard = _keyboard(part.buttons)
+            message = await self._bot.send_message(chat_id=chat_id, text=part.text, reply_markup=keyboard)
+            sent = str(message.message_id)
+        return sent
 
     async def answer_press(self, callback_query_id: str) -> None:
         """Tell Telegram that a pressed button was noticed."""

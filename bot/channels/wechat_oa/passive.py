@@ -105,6 +105,8 @@ class PassiveReplies:
                 await bells.heard(min(_LOOK_EVERY_S, left_s))
 
     def _compose(self, waiting: Sequence[OutboundMessage]) -> Composed | None:
+        if any(message.attachments for message in waiting):
+            return None  # what is attached goes by customer-service message, and keeps its place among the words
         return compose(waiting, alone=self._alone())
 
 

@@ -7,6 +7,7 @@ Source: https://developers.weixin.qq.com/doc/offiaccount/Message_Management/Serv
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from bot.channels._http import silence_request_logs
 from bot.channels.cleaning import clean_message
 from bot.channels.degrade import degrade
 from bot.channels.fetching import MediaHosts, MediaHttp
+from bot.channels.files import read_file
 from bot.channels.parts import PartsSent
 from bot.channels.tencent_media import HOSTS, TemporaryMedia
 from bot.channels.vault import TokenRefused
@@ -32,7 +34,9 @@ from bot.domain.channel_ports import (
     Unclear,
 )
 from bot.domain.clock import Clock
+from bot.domain.errors import NotFound
 from bot.domain.ids import OutboxId
+from bot.domain.media import OutgoingFile, ReadFile
 from bot.domain.messages import OutboundMessage
 from bot.domain.shared_ports import TokenShelf
 
@@ -60,7 +64,6 @@ class WechatOaAdapter:
     """The ``wechat_oa`` channel of one account; ``shelf`` keeps its token, ``transport`` is for tests."""
 
     name = CHANNEL
-    capabilities = Capabilities(max_text=MAX_TEXT_BYTES, text_unit="bytes", max_buttons=0, images=False)
 
     def __init__(
         self,
@@ -78,6 +81,9 @@ class WechatOaAdapter:
         self._parts = PartsSent()
         self._replies = settings.replies
         self._permitted = settings.replies != PASSIVE
+        # A picture cannot stand in a callback's response: it goes by customer-service message or not at all.
+        self.capabilities = Capabilities(MAX_TEXT_BYTES, "bytes", 0, images=self._permitted)
+        self.files: ReadFile | None = None
 
     def is_alone(self) -> bool:
         """Tell whether the response of a callback is the only way to answer, as far as is known."""
@@ -93,7 +99,7 @@ class WechatOaAdapter:
         parts = degrade(clean_message(message), self.capabilities)
         for part in parts[self._parts.count(outbox_id) :]:
             try:
-                result = await self._send_text(to.channel_user_id, part.text)
+                result = await self._send_part(to.channel_user_id, part)
             except TokenRefused as error:
                 return Failed(error.reason, retryable=not error.lasting)
             except _Lost as error:
@@ -111,20 +117,49 @@ class WechatOaAdapter:
         await self._http.aclose()
         await self._media.close()
 
-    async def _send_text(self, openid: str, text: str) -> Delivery:
+    async def _send_part(self, openid: str, part: OutboundMessage) -> Delivery:
+        if not part.attachments:
+            return await self._send_content(openid, {"msgtype": "text", "text": {"content": part.text}})
+        try:
+            file = await read_file(self.files, part.attachments[0])
+        except NotFound as missing:
+            return Failed(str(missing), retryable=False)
+        return await self._send_picture(openid, file)
+
+    async def _send_picture(self, openid: str, file: OutgoingFile) -> Delivery:
+        """Upload a picture and send it by its id; what was uploaded and not sent is harmless."""
         token = await self._vault.token()
-        code = await self._post(token, openid, text)
+        answer = await self._upload(token, file)
+        if answer.get("errcode") in _TOKEN_CODES:
+            answer = await self._upload(await self._vault.replace(token), file)
+        media_id = str(answer.get("media_id") or "")
+        if not media_id:
+            return Failed(f"WeChat does not take the picture (errcode {answer.get('errcode')})", retryable=False)
+        return await self._send_content(openid, {"msgtype": "image", "image": {"media_id": media_id}})
+
+    async def _upload(self, token: str, file: OutgoingFile) -> dict[str, Any]:
+        response = await self._http.post(
+            "/cgi-bin/media/upload",
+            params={"access_token": token, "type": "image"},
+            files={"media": (file.name, file.data, file.mime)},
+        )
+        response.raise_for_status()
+        return dict(response.json())
+
+    async def _send_content(self, openid: str, content: Mapping[str, Any]) -> Delivery:
+        token = await self._vault.token()
+        code = await self._post(token, openid, content)
         if code in _TOKEN_CODES:
             token = await self._vault.replace(token)
-            code = await self._post(token, openid, text)
+            code = await self._post(token, openid, content)
         if self._replies != SERVICE:
             self._permitted = code != _NO_PERMISSION
             if not self._permitted:
                 return _NEXT_WORD
         return _delivery(code)
 
-    async def _post(self, token: str, openid: str, text: str) -> int:
-        body = {"touser": openid, "msgtype": "text", "text": {"content": text}}
+    async def _post(self, token: str, openid: str, shaped: Mapping[str, Any]) -> int:
+        body = {"touser": openid, **shaped}
         # Escaped characters (\uXXXX) would be shown as they are: the body has to be plain UTF-8.
         content = json.dumps(body, ensure_ascii=False).encode()
         try:

@@ -12,13 +12,14 @@ from typing import Any
 
 import httpx
 
-from bot.channels._api import TIMEOUT_S, Answer, Unreached, call, text_of
+from bot.channels._api import TIMEOUT_S, Answer, Lost, Unreached, call, text_of
 from bot.channels._http import silence_request_logs
 from bot.channels.fetching import MediaHosts, MediaHttp
 from bot.channels.tencent_media import HOSTS, TemporaryMedia
 from bot.channels.vault import Fetched, TokenRefused, TokenVault
 from bot.channels.wecom_kf.settings import WecomKfSettings
 from bot.domain.clock import Clock
+from bot.domain.media import OutgoingFile
 from bot.domain.shared_ports import TokenShelf
 
 BUSY = -1
@@ -53,6 +54,26 @@ class KfClient:
         if answer["errcode"] in _TOKEN_CODES:
             answer = await self._post(await self._vault.replace(token), path, body)
         return answer
+
+    async def upload(self, kind: str, file: OutgoingFile) -> str:
+        """Upload temporary media (``image``, ``voice``, ``video``, ``file``); give its id, or raise Unreached."""
+        token = await self._vault.token()
+        answer = await self._upload(token, kind, file)
+        if answer["errcode"] in _TOKEN_CODES:
+            answer = await self._upload(await self._vault.replace(token), kind, file)
+        media_id = text_of(answer, "media_id")
+        if not media_id:
+            raise Unreached(f"media/upload answers errcode {answer['errcode']}")
+        return media_id
+
+    async def _upload(self, token: str, kind: str, file: OutgoingFile) -> dict[str, Any]:
+        query = {"access_token": token, "type": kind}
+        files = {"media": (file.name, file.data, file.mime)}
+        request = self._http.build_request("POST", "/cgi-bin/media/upload", params=query, files=files)
+        try:
+            return _with_code(await call(self._http, request))
+        except Lost as error:
+            raise Unreached(str(error)) from error  # what is uploaded is not sent yet
 
     async def close(self) -> None:
         """Close the connections."""

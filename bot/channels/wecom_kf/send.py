@@ -15,6 +15,7 @@ from typing import Any
 from bot.channels._api import Lost, Unreached, text_of
 from bot.channels.cleaning import clean_message
 from bot.channels.degrade import degrade, measure, number_options
+from bot.channels.files import read_file
 from bot.channels.parts import PartsSent
 from bot.channels.vault import TokenRefused
 from bot.channels.wecom_kf.client import KfClient
@@ -33,12 +34,15 @@ from bot.domain.channel_ports import (
 )
 from bot.domain.clock import Clock
 from bot.domain.conversation import Owner
+from bot.domain.errors import NotFound
 from bot.domain.ids import ConversationId, OutboxId
+from bot.domain.media import ReadFile
 from bot.domain.messages import OutboundMessage
 from bot.domain.windows import Opening, ReplyTokens
 
 MAX_TEXT_BYTES = 2048
 MAX_HEAD_BYTES = 1024
+MAX_IMAGE_BYTES = 2 * 1024 * 1024
 MAX_MENU_ITEMS = 10  # ? the number is told in the error list only
 MAX_ITEM_BYTES = 128
 _WRONG_STATE = 95018
@@ -73,12 +77,15 @@ class WecomKfAdapter:
     """The ``wecom_kf`` channel of one company."""
 
     name = CHANNEL
-    capabilities = Capabilities(max_text=MAX_TEXT_BYTES, text_unit="bytes", max_buttons=MAX_MENU_ITEMS, images=False)
+    capabilities = Capabilities(
+        max_text=MAX_TEXT_BYTES, text_unit="bytes", max_buttons=MAX_MENU_ITEMS, images=True, files=True
+    )
 
     def __init__(self, settings: WecomKfSettings, client: KfClient, ports: KfPorts, clock: Clock) -> None:
         self._settings = settings
         self.client = client
         self.download = client.media.download
+        self.files: ReadFile | None = None
         self._ports = ports
         self._clock = clock
         self._parts = PartsSent()
@@ -95,6 +102,8 @@ class WecomKfAdapter:
                 await self._follow(to)
         except TokenRefused as error:
             return Failed(error.reason, retryable=not error.lasting)
+        except NotFound as missing:
+            return Failed(str(missing), retryable=False)
         except Unreached as error:
             return Failed(f"WeCom cannot be reached: {error}", retryable=True)
         except Lost as error:
@@ -124,12 +133,23 @@ class WecomKfAdapter:
             if number < self._parts.count(outbox_id):
                 continue
             msgid = message_id(to.conversation_id, outbox_id, number)
-            result = await self._send_one(to, content(part) | {"msgid": msgid})
+            body = await self._with_file(part) if part.attachments else content(part)
+            result = await self._send_one(to, body | {"msgid": msgid})
             if not isinstance(result, Sent):
                 return result
             self._parts.note(outbox_id)
         self._parts.forget(outbox_id)
         return Sent(result.platform_id if isinstance(result, Sent) else "", messages=len(parts))
+
+    async def _with_file(self, part: OutboundMessage) -> dict[str, Any]:
+        """Upload what is attached and shape its message.
+
+        Source: https://developer.work.weixin.qq.com/document/path/90253 (pictures JPG or PNG of 2 MB, files of 20 MB).
+        """
+        file = await read_file(self.files, part.attachments[0])
+        shown = file.mime in {"image/jpeg", "image/png"} and len(file.data) <= MAX_IMAGE_BYTES
+        kind = "image" if shown else "file"
+        return {"msgtype": kind, kind: {"media_id": await self.client.upload(kind, file)}}
 
     async def _send_one(self, to: Addressee, body: Mapping[str, Any]) -> Delivery:
         code = await self._ports.codes.token(to.conversation_id, Opening.ENTER, self._clock.now())

@@ -14,15 +14,18 @@ from typing import Any
 import httpx
 
 from bot.channels._api import Answer, listing, text_of
-from bot.channels._meta.graph import ErrorTable, GraphApi, post_message
+from bot.channels._meta.graph import ErrorTable, GraphApi, post_message, weighed
 from bot.channels._meta.media import MetaMedia
 from bot.channels._meta.settings import MetaSettings
 from bot.channels.cleaning import clean_message
 from bot.channels.degrade import degrade, split_text
+from bot.channels.files import read_file
 from bot.channels.parts import PartsSent
 from bot.channels.whatsapp.parse import CHANNEL
-from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Refusal, SendPolicy, Sent
+from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Failed, Refusal, SendPolicy, Sent, Unclear
+from bot.domain.errors import NotFound
 from bot.domain.ids import OutboxId
+from bot.domain.media import ReadFile
 from bot.domain.messages import Button, OutboundMessage, TemplateUse
 
 MAX_INTERACTIVE_TEXT = 1024
@@ -31,6 +34,12 @@ MAX_REPLY_LABEL = 20
 MAX_ROWS = 10
 MAX_ROW_TITLE = 24
 MAX_ROW_DESCRIPTION = 72
+MAX_CAPTION = 1024
+# Of the media types WhatsApp shows as such (.../cloud-api/reference/media); everything else goes as a document.
+_FILE_TYPES = {
+    "image/jpeg": "image", "image/png": "image", "video/mp4": "video", "video/3gpp": "video", "audio/aac": "audio",
+    "audio/mp4": "audio", "audio/mpeg": "audio", "audio/amr": "audio", "audio/ogg": "audio",
+}  # fmt: skip
 _CHOOSE_ZH, _CHOOSE_EN = "请选择", "Choose"
 _SENDING = SendPolicy(per_second=80, chat_per_second=1 / 6, chat_burst=20)
 _ERRORS = ErrorTable(
@@ -106,19 +115,22 @@ class WhatsappAdapter:
     """The ``whatsapp`` channel of one phone number; ``transport`` replaces the network in tests."""
 
     name = CHANNEL
-    capabilities = Capabilities(max_text=4096, max_buttons=MAX_ROWS, images=False, sending=_SENDING)
+    capabilities = Capabilities(max_text=4096, max_buttons=MAX_ROWS, images=True, files=True, sending=_SENDING)
 
     def __init__(self, settings: MetaSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.settings = settings
         self._graph = GraphApi(settings, transport)
         self._media = MetaMedia(settings, self._graph, transport)
         self.download = self._media.by_id
+        self.files: ReadFile | None = None
         self._parts = PartsSent()
 
     async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
         """Send the message in as many parts as it needs; a repeat goes on after the parts already taken."""
         if message.template is not None:
             return await self.send_template(to, message.template)
+        if message.attachments:
+            return await self._send_file(to, message)
         delivery: Delivery = Sent()
         parts = render(message)
         for part in parts[self._parts.count(outbox_id) :]:
@@ -136,6 +148,26 @@ class WhatsappAdapter:
         if parameters:
             template["components"] = [{"type": "body", "parameters": parameters}]
         return await self._post(to.channel_user_id, {"type": "template", "template": template})
+
+    async def _send_file(self, to: Addressee, message: OutboundMessage) -> Delivery:
+        """Upload a file and send it by its id; the words stand under it."""
+        try:
+            file = await read_file(self.files, message.attachments[0])
+        except NotFound as missing:
+            return Failed(str(missing), retryable=False)
+        form = {"messaging_product": "whatsapp", "type": file.mime}
+        uploaded = await weighed(self._graph.upload(f"{self.settings.node}/media", form, "file", file), _ERRORS)
+        if isinstance(uploaded, Unclear):
+            return Failed(uploaded.reason, retryable=True)  # nothing was sent yet
+        if not isinstance(uploaded, Answer):
+            return uploaded
+        kind = _FILE_TYPES.get(file.mime, "document")
+        media = {"id": text_of(uploaded.data, "id")}
+        if kind != "audio" and message.text:
+            media["caption"] = message.text[:MAX_CAPTION]
+        if kind == "document":
+            media["filename"] = file.name
+        return await self._post(to.channel_user_id, {"type": kind, kind: media})
 
     async def close(self) -> None:
         """Close the connections."""

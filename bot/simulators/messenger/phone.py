@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping
 
 import httpx
@@ -13,27 +14,29 @@ from bot.simulators.phones.phone import Lever, Phone, flag, next_answer, once
 from bot.simulators.phones.screen import Act, Person, Shown
 from bot.simulators.phones.wire import Wire
 
-_FIRST_USER = 7_295_384_610_290_000
-_PICTURE = {"type": "image", "payload": {"url": "https://scontent.xx.fbcdn.net/v/simulated.png"}}
-_THUMB = {"url": "https://scontent.xx.fbcdn.net/v/thumb.png", "sticker_id": 369239263222822}
-_STICKER = {"type": "image", "payload": _THUMB}
+_THUMB_ID = 369239263222822
 _PLACE = {"type": "location", "payload": {"coordinates": {"lat": 31.2304, "long": 121.4737}}}
 
 
 class MessengerPhone(Phone):
-    """Chats with the shop's Page; what is on the screen is reported delivered and read."""
+    """Chats with the shop's Page; what is on the screen is reported delivered and read.
+
+    ``picture_url`` is where the platform keeps what people send.
+    """
 
     name = "messenger"
     acts = (Act.TEXT, Act.PRESS, Act.IMAGE, Act.STICKER, Act.LOCATION, Act.FOLLOW, Act.BLOCK)
 
-    def __init__(self, people: MessengerPeople, wire: Wire, clock: Clock) -> None:
+    def __init__(self, people: MessengerPeople, picture_url: str, wire: Wire, clock: Clock) -> None:
         super().__init__(wire, clock)
         self._writers = people
+        self._picture_url = picture_url
         self._read = 0
+        self._base = 7_295_380_000_000_000 + secrets.randbelow(10**9) * 1000
 
     async def _stranger(self, number: int, name: str) -> str:
         del name
-        return str(_FIRST_USER + number)
+        return str(self._base + number)
 
     async def _do(self, person: Person, act: Act, text: str) -> httpx.Response | None:
         writers, user = self._writers, person.id
@@ -48,8 +51,11 @@ class MessengerPhone(Phone):
         if act is Act.FOLLOW:
             pressed = {"title": "Get started", "payload": "GET_STARTED"}
             return await writers.deliver(writers.event(user, postback=pressed))
-        attachment = {Act.IMAGE: _PICTURE, Act.STICKER: _STICKER, Act.LOCATION: _PLACE}[act]
-        return await writers.send(user, attachments=[attachment])
+        if act is Act.LOCATION:
+            return await writers.send(user, attachments=[_PLACE])
+        thumb = {"sticker_id": _THUMB_ID} if act is Act.STICKER else {}
+        picture = {"type": "image", "payload": {"url": self._picture_url} | thumb}
+        return await writers.send(user, attachments=[picture])
 
     def _news(self) -> Iterator[tuple[str, Shown]]:
         for shown in self._writers.server.shown[self._read :]:

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from bot.domain.errors import NotFound, RefusedInput, XiaoerError
 from bot.simulators.phones.phone import Phone
+from bot.simulators.phones.picture import MIME, NAME, read_picture
 from bot.simulators.phones.screen import Act
 from bot.simulators.phones.words import pick_language, read_words
 
@@ -56,6 +57,7 @@ class PhonePage:
         return [
             *(Route(f"{place}{path}", _guard(endpoint)) for path, endpoint in gets.items()),
             *(Route(f"{place}/{name}", _file(name, kind)) for name, kind in _FILES.items()),
+            Route(f"{place}/{NAME}", send_picture),
             *(Route(f"{place}{path}", _guard(endpoint), methods=["POST"]) for path, endpoint in posts.items()),
         ]
 
@@ -166,6 +168,12 @@ async def _json(request: Request) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise RefusedInput("the body is no JSON object")
     return data
+
+
+async def send_picture(request: Request) -> Response:
+    """Serve the picture that people send."""
+    del request
+    return Response(read_picture(), headers=_HEADERS, media_type=MIME)
 
 
 def _file(name: str, kind: str) -> Endpoint:

@@ -110,16 +110,17 @@ class OverheardApi:
         async def answering(message: Message) -> None:
             answer.append(message)
 
+        # The platform does not know that it stands under a path of its own.
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
         began = time.monotonic()
         try:
-            await self._platform(scope, listening, answering)
+            await self._platform({**scope, "path": path, "root_path": ""}, listening, answering)
         except ConnectionError:
             # An answer without its promised body: the server behind this closes the connection.
             answer = [{"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"64")]}]
             outcome = "dropped"
         else:
             outcome = str(answer[0]["status"])
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
         self._journal.note("platform", (scope["method"], path), outcome, time.monotonic() - began, body)
         for message in answer:
             await send(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,7 +15,6 @@ from bot.simulators.phones.wire import Wire
 from bot.simulators.telegram.people import TelegramPeople
 from bot.simulators.telegram.server import Declined, TelegramServer
 
-_FIRST_CHAT = 700_000
 _PICTURE = [
     {"file_id": "AgACAgUAAxkSim", "file_unique_id": "AQADsim", "width": 640, "height": 480, "file_size": 40_000}
 ]
@@ -48,10 +48,11 @@ class TelegramPhone(Phone):
         self._users = people
         self._server: TelegramServer = people.server
         self._read = 0
+        self._base = (1 + secrets.randbelow(10**6)) * 1000
 
     async def _stranger(self, number: int, name: str) -> str:
-        self._users.meet(_FIRST_CHAT + number, name)
-        return str(_FIRST_CHAT + number)
+        self._users.meet(self._base + number, name)
+        return str(self._base + number)
 
     async def _do(self, person: Person, act: Act, text: str) -> httpx.Response | None:
         chat, users = int(person.id), self._users

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
@@ -14,7 +15,6 @@ from bot.simulators.phones.screen import Act, Person, Shown
 from bot.simulators.phones.wire import Wire
 from bot.simulators.whatsapp.people import WhatsappPeople
 
-_FIRST_NUMBER = 16_505_550_100
 _PICTURE = {"mime_type": "image/png", "sha256": "c2ltdWxhdGVk", "id": "1003383421387256"}
 _STICKER = {"mime_type": "image/webp", "sha256": "c2ltdWxhdGVk", "id": "1003383421387257", "animated": False}
 
@@ -29,9 +29,10 @@ class WhatsappPhone(Phone):
         super().__init__(wire, clock)
         self._customers = people
         self._read = 0
+        self._base = 16_505_550_000 + secrets.randbelow(90) * 100
 
     async def _stranger(self, number: int, name: str) -> str:
-        user = str(_FIRST_NUMBER + number)
+        user = str(self._base + number)
         self._customers.names[user] = name
         return user
 

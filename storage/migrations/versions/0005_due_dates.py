@@ -53,7 +53,7 @@ def _add_surveys() -> None:
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name="fk_surveys_customer_id"),
         sa.ForeignKeyConstraint(["asked_in"], ["conversations.id"], name="fk_surveys_asked_in"),
         sa.PrimaryKeyConstraint("id", name="pk_surveys"),
-        sa.UniqueConstraint("conversation_id", "ended_at", name="uq_surveys_conversation_id"),
+        sa.UniqueConstraint("conversation_id", "ended_at", name="uq_surveys_conversation_id_ended_at"),
     )
     op.create_index("ix_surveys_customer_id_at", "surveys", ["customer_id", "at"])
     op.create_index("ix_surveys_asked_in", "surveys", ["asked_in"])

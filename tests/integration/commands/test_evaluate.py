@@ -116,6 +116,16 @@ def test_evaluate_tells_people_by_slice(xiaoer: Run, rows: Path, tmp_path: Path)
     assert report.is_file()
 
 
+def test_evaluate_tells_which_labels_the_engine_was_never_taught(xiaoer: Run, tmp_path: Path) -> None:
+    """They count as wrong, so nobody should have to guess; machines still get nothing but JSON."""
+    file = tmp_path / "rows.csv"
+    file.write_text("\ufefftext,intent\n转人工,request_human\n你好,hail\n你好呀,hail\n", "utf-8")
+    code, out, err = xiaoer("evaluate", file, "--json")
+    assert code == 0
+    assert json.loads(out)["rows"] == 3
+    assert "never taught hail (2)" in err
+
+
 def test_evaluate_in_folds_asks_every_example_once(xiaoer: Run, source: Path) -> None:
     """Each example is asked about by a model that has not seen it."""
     code, out, _ = xiaoer("evaluate", source, "--folds", "4", "--json")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from bot.__main__ import application
 from bot.domain.errors import ConfigError, StorageError
+from storage.database import make_engine
+from storage.tables import MEDIA_PIECES
 
 
 @pytest.fixture
@@ -79,3 +83,35 @@ def test_wrong_redis_addresses_are_refused(tmp_path: Path, url: str):
     file.write_text(f"xiaoer:\n  database: {{url: 'postgresql+psycopg://u@h/n'}}\n  redis: {{url: '{url}'}}\n")
     with pytest.raises(ConfigError, match=r"xiaoer\.redis\.url"):
         run("work", "-c", str(file))
+
+
+def test_backup_takes_attachments_along_and_restore_brings_them_back(config: Path, tmp_path: Path):
+    """What lies in the media folder is beside the backup, and is there again after it was lost."""
+    run("migrate", "-c", str(config))
+    kept = tmp_path / "media" / "ab" / "cd" / ("abcd" + "0" * 60)
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"picture")
+    run("backup", str(tmp_path / "copy.db"), "-c", str(config))
+    kept.unlink()
+    run("restore", str(tmp_path / "copy.db"), "-c", str(config))
+    assert kept.read_bytes() == b"picture"
+
+
+@pytest.mark.postgresql
+def test_migrate_takes_attachments_into_the_database(config: Path, tmp_path: Path, postgresql_url: str):
+    """Files become pieces of the target's table; a damaged one is told."""
+    whole = b"picture" * 100_000
+    content = hashlib.sha256(whole).hexdigest()
+    run("migrate", "-c", str(config))
+    kept = tmp_path / "media" / content[:2] / content[2:4] / content
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"damaged")
+    with pytest.raises(StorageError, match="damaged"):
+        run("migrate", "--to", postgresql_url, "-c", str(config))
+    kept.write_bytes(whole)
+    run("migrate", "--to", postgresql_url, "-c", str(config))
+    engine = make_engine(postgresql_url)
+    with engine.connect() as connection:
+        pieces = connection.execute(select(MEDIA_PIECES.c.data).order_by(MEDIA_PIECES.c.number)).scalars()
+        assert b"".join(pieces) == whole
+    engine.dispose()

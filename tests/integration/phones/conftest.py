@@ -67,11 +67,13 @@ class Hand:
         assert self._shop.post(self._name, "knobs", knob=knob, on=on).status_code == 200
 
     def choose(self, label: str) -> None:
-        """Press the choice where it can be pressed, else write its number."""
+        """Press the choice where it can be pressed, else write its number; wait for the answer."""
         self.until(lambda: self._offer(label) is not None, f"{label!r} to be offered")
         offered = self._offer(label)
         assert offered is not None
+        heard = len(self.heard)
         self.act(*offered)
+        self.until(lambda: len(self.heard) > heard, f"an answer to {label!r}")
 
     def hears(self, words: str) -> str:
         """Wait until the shop says something that matches; gives what matched."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess
 from random import Random
@@ -31,12 +32,14 @@ _NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 class Fleet:
     """A PostgreSQL, a Redis and two workers."""
 
-    def __init__(self, workers: int = 2) -> None:
-        """Lay out; ``start`` starts everything."""
+    def __init__(self, workers: int = 2, work: Callable[..., None] = run, more: tuple[str, ...] = ()) -> None:
+        """Lay out; ``start`` starts everything. Workers call ``work`` with both addresses and ``more``."""
         self.postgresql = PostgresqlServer(durable=True)
         self.redis = RedisServer()
         self.workers: list[BaseProcess] = []
         self._wanted = workers
+        self._work = work
+        self._more = more
         self.url = ""
 
     @property
@@ -55,7 +58,7 @@ class Fleet:
 
     def start_worker(self) -> None:
         """Start another worker."""
-        worker = nursery().Process(target=run, args=(self.url, self.redis.url), daemon=True)
+        worker = nursery().Process(target=self._work, args=(self.url, self.redis.url, *self._more), daemon=True)
         worker.start()
         self.workers.append(worker)
 

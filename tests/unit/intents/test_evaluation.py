@@ -12,7 +12,7 @@ from intents.evaluation import folding
 from intents.evaluation.figures import Judged, confusions, entity_shares, percentile, summary
 from intents.evaluation.measuring import resident_mb
 from intents.evaluation.report import EngineResult, page, picture
-from intents.evaluation.rows import Row, labels_of, read_rows
+from intents.evaluation.rows import Row, labels_of, read_rows, unknown_intents
 from intents.training_data import Example, read_examples
 from tests.project.tree import ROOT
 
@@ -154,6 +154,11 @@ def test_rasa_yaml_is_read_without_its_markup(tmp_path: Path) -> None:
         ("t.yml", "- a", "mapping"),
         ("t.yml", "nlu: [", "not valid YAML"),
         ("t.yml", "nlu:\n- intent: a\n", "examples"),
+        ("t.yml", "nlu: words", "list of blocks"),
+        ("t.yml", "nlu: [a, b]", "list of blocks"),
+        ("t.yml", "nlu: []", "no labelled message"),
+        ("t.csv", "", "names no column"),
+        ("t.csv", f"text,intent\n{'x' * 200_000},a\n", "no table"),
     ],
 )
 def test_rows_that_are_wrong_are_named(tmp_path: Path, name: str, content: str, reason: str) -> None:
@@ -162,6 +167,23 @@ def test_rows_that_are_wrong_are_named(tmp_path: Path, name: str, content: str, 
     file.write_text(content)
     with pytest.raises(ConfigError, match=reason):
         read_rows(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("t.csv", "text,intent\n你好,greet\n"), ("t.yml", "nlu:\n- {intent: greet, examples: [你好]}")],
+)
+def test_byte_order_mark_is_no_part_of_a_heading(tmp_path: Path, name: str, content: str) -> None:
+    """Spreadsheets write one."""
+    file = tmp_path / name
+    file.write_text("\ufeff" + content, "utf-8")
+    assert read_rows(file) == (Row("你好", ("greet",)),)
+
+
+def test_unknown_intents_are_counted() -> None:
+    """Whether alone or beside a known one; what is out of scope has none."""
+    rows = (Row("a", ("greet",)), Row("b", ("hail", "greet")), Row("c", ("hail",)), Row("d", ("bow",)), Row("e", ()))
+    assert unknown_intents(rows, {"greet"}) == {"hail": 2, "bow": 1}
 
 
 def test_rows_of_no_file_are_refused(tmp_path: Path) -> None:

@@ -176,6 +176,25 @@ async def test_rasa_down_is_left_alone_and_used_again_when_back(
     assert recogniser.is_answering
 
 
+async def test_rasa_outage_is_warned_of_once(
+    recogniser: RasaRecogniser, rasa: FakeRasa, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However many messages it costs and tries fail, one line says it begins, one that it is over; the next is new."""
+    for _ in range(2):
+        caplog.clear()
+        rasa.status = 500
+        for _ in range(6):
+            await engine_of(recogniser)
+            clock.advance(timedelta(seconds=40))
+        rasa.status = 200
+        assert await engine_of(recogniser) == "rasa"
+        lines = [record for record in caplog.records if record.name == "intents.rasa.recogniser"]
+        warned = [record.levelname for record in lines]
+        assert warned.count("WARNING") == 1
+        assert "Rasa answers again" in lines[-1].getMessage() or warned == ["WARNING"]
+    assert recogniser.figures()["fallback_refused"] == 12
+
+
 async def test_rasa_half_open_lets_one_message_try(
     recogniser: RasaRecogniser, rasa: FakeRasa, clock: ManualClock
 ) -> None:

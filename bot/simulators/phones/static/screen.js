@@ -38,20 +38,8 @@
     }
   }
 
-  const CUP =
-    "M18 34h52v30a20 20 0 0 1-20 20H38a20 20 0 0 1-20-20zM70 42h8a10 10 0 0 1 0 24h-8M44 34l-8 14 12 8-8 12 6 14M30 20l6 8M58 18l-5 9";
-
   function picture() {
-    const space = "http://www.w3.org/2000/svg";
-    const svg = document.createElementNS(space, "svg");
-    svg.setAttribute("viewBox", "0 0 100 100");
-    svg.setAttribute("class", "picture");
-    svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", word("kind.image"));
-    const path = document.createElementNS(space, "path");
-    path.setAttribute("d", CUP);
-    svg.append(path);
-    return svg;
+    return make("img", { class: "picture", src: `${source.dataset.place}/cup.png`, alt: word("kind.image") });
   }
 
   const MARKS = { sending: "◔", delivered: "✓✓", failed: "!" };
