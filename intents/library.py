@@ -28,6 +28,8 @@ _AT_ONCE = 20
 _PART = 200
 _OFFERED = 3
 _LOOKED_AT = 4
+_AS_NEAR = 0.05
+"""Training examples are compared in fewer directions than entries, which costs the same words up to this much."""
 _MOST_CHARS = 500
 _VECTORS_FILE = "knowledge.npz"
 _KEPT_FROM = 200
@@ -215,7 +217,7 @@ class LiveLibrary:
         if not sure or topic not in self._entries:
             return NOTHING_KNOWN
         score = next((one.score for one in found if one.topic == topic), 0.0)
-        return LookUp(topic, bool(same), score > rival)
+        return LookUp(topic, bool(same), score > rival + _AS_NEAR)
 
 
 def _trusted(found: Sequence[Found], taught: Mapping[str, float], eyes: Eyes) -> list[Nearest]:

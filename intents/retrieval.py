@@ -150,7 +150,7 @@ class KnowledgeSearch:
         self._topics = tuple(one.entry.topic for one in kept)
         self._starts = np.cumsum([0, *(len(one.rows) for one in kept)])[:-1]
         self._chinese = np.array([row.chinese for row in rows], bool)
-        self._by_words = {row.words: one.entry.topic for one in reversed(kept) for row in one.rows}
+        self._by_words = {_letters(row.words): one.entry.topic for one in reversed(kept) for row in one.rows}
         self._surface = _Postings(rows)
         encoded = [row.vector for row in rows if row.vector is not None]
         whole = len(encoded) == len(rows) > 0
@@ -165,8 +165,9 @@ class KnowledgeSearch:
         return len(self._topics)
 
     def same_words(self, question: Question) -> str:
-        """Name the topic that has exactly these words among its titles and questions, or ``""``."""
-        return self._by_words.get(question.words, "") if question.words else ""
+        """Name the topic that has exactly these words (whatever their marks) as a title or question, or ``""``."""
+        letters = _letters(question.words)
+        return self._by_words.get(letters, "") if letters else ""
 
     def nearest(self, question: Question, most: int = 3) -> tuple[Found, ...]:
         """Find the nearest entries, best first."""
@@ -195,6 +196,10 @@ class KnowledgeSearch:
         row = int(self._starts[index]) + int(scores[self._starts[index] : end].argmax())
         across = bool(self._chinese[row]) is not question.chinese
         return Found(self._topics[index], round(float(scores[row]), 4), across)
+
+
+def _letters(words: str) -> str:
+    return "".join(char for char in words if char.isalnum())
 
 
 class _Postings:

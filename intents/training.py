@@ -24,7 +24,7 @@ messages. The share of errors that a gate catches carries over from them; the sh
 """
 KEPT_OUT = 0.88
 """The share of messages outside of the trade that we neither act on nor ask about."""
-NOT_ACTED_ON = 0.95
+NOT_ACTED_ON = 0.98
 """The share of messages outside of the trade that we do not act on."""
 KEPT_RIGHT = 0.985
 """The share of rightly understood messages that keeping strangers out must not cost."""

@@ -22,6 +22,7 @@ from sqlalchemy.pool import QueuePool
 
 from bot.domain.errors import StorageError
 from storage.faults import said_plainly
+from storage.postgresql_units import Session, SessionPlans
 from storage.prepared import Plans, PreparedConnection
 from storage.sqlite_units import GroupWriter, Occupied, QuickReader
 from storage.types import dump_json
@@ -117,6 +118,7 @@ class Database:
         self.instant = self.engine if self.is_sqlite else make_engine(url, instant=True)
         self._pool = ThreadPoolExecutor(_POOL_THREADS, thread_name_prefix="database")
         self._plans = Plans(self.engine.dialect)
+        self._session_plans = SessionPlans(self.instant.dialect)
         self._writer = GroupWriter(self.engine, self._plans) if self.is_sqlite else None
         self._quick = QuickReader(self.engine, self._plans) if self.is_sqlite else None
 
@@ -137,7 +139,10 @@ class Database:
         return await asyncio.wrap_future(self._pool.submit(self._read, unit))
 
     async def glance(self, unit: Unit[T]) -> T:
-        """Run a unit that reads a few rows by an index: on SQLite that takes less time than another thread's turn."""
+        """Run a unit that reads a few rows by an index: on SQLite that takes less time than another thread's turn.
+
+        Each of its statements sees its own moment, whatever is committed beside it.
+        """
         if self._quick is not None:
             with contextlib.suppress(Occupied):
                 return self._quick.read(unit)
@@ -166,8 +171,8 @@ class Database:
     def _read(self, unit: Unit[T]) -> T:
         with said_plainly():
             if not self.is_sqlite:
-                with self.instant.connect() as connection:
-                    return unit(connection)
+                with Session(self.instant, self._session_plans) as session:
+                    return unit(session)
             with contextlib.closing(PreparedConnection(self.engine, self._plans)) as prepared:
                 prepared.say("BEGIN")
                 return unit(prepared)

@@ -182,15 +182,13 @@ class QuickReader:
             self._free.release()
 
     def _read(self, unit: Unit[T]) -> T:
+        # No transaction around it: each statement sees its own moment, as readings do on PostgreSQL.
         try:
-            self._connection.say("BEGIN")
             return unit(self._connection)
         except OperationalError as problem:
             if getattr(problem.orig, "sqlite_errorcode", 0) & 0xFF in _OCCUPIED:
                 raise Occupied from problem
             raise
-        finally:
-            self._connection.end("ROLLBACK")
 
     def close(self) -> None:
         """Give the connection up."""

@@ -17,7 +17,7 @@ def train(
     force: Annotated[bool, typer.Option("--force", help="Train even when nothing has changed.")] = False,
     engine: Annotated[Engine, typer.Option(help="Which engine to train.")] = Engine.EMBEDDED,
 ) -> None:
-    """Train the recogniser; the new model takes the old one's place at once (Rasa's at the next start)."""
+    """Train the recogniser; running processes take the new model in at once."""
     loaded = configuration.load(config)
     keys = configuration.rasa_keys(config) if engine is Engine.RASA else {}
     current = house.rasa_is_current(loaded, keys) if engine is Engine.RASA else house.model_is_current(loaded)

@@ -52,8 +52,8 @@ class Boundary(StrEnum):
 class Watch(Protocol):
     """Is told of every boundary crossed."""
 
-    def __call__(self, boundary: Boundary) -> None:
-        """Notice the crossing."""
+    def __call__(self, boundary: StrEnum) -> None:
+        """Notice the crossing of a Boundary or a DeskBoundary."""
         ...
 
 

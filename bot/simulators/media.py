@@ -6,6 +6,7 @@ have their platform's form. ``redirect_to`` leads a download elsewhere, as an at
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 _MEDIA_HOST = "https://lookaside.fbsbx.com"
+_FILES = "/whatsapp/"
 _MAX_TELEGRAM_BYTES = 20 * 1024 * 1024
 
 
@@ -32,14 +34,19 @@ class HeldFile:
 
 @dataclass
 class MediaHold:
-    """What a platform holds, by id; ``expired`` ids are gone, ``refuse_tokens`` tokens are refused as expired."""
+    """What a platform holds, by id; ``expired`` ids are gone, ``refuse_tokens`` tokens are refused as expired.
+
+    ``host`` is where WhatsApp's addresses lead to; ``sent`` are files shown to a person, as (address, file).
+    """
 
     files: dict[str, HeldFile] = field(default_factory=dict)
     expired: set[str] = field(default_factory=set)
     uploaded: list[HeldFile] = field(default_factory=list)
     redirect_to: str = ""
     refuse_tokens: int = 0
+    sent: list[tuple[str, HeldFile]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    host: str = _MEDIA_HOST
 
     def hold(self, number: str, file: HeldFile) -> str:
         """Keep a file under an id, as when a person has sent it."""
@@ -101,6 +108,7 @@ def telegram_media(hold: MediaHold, token: str) -> Answer:
         if path in {f"/bot{token}/sendPhoto", f"/bot{token}/sendDocument"}:
             hold.uploaded.append(await _uploaded(request, "photo" if path.endswith("Photo") else "document"))
             chat = {"id": int(await _field(request, "chat_id")), "type": "private"}
+            hold.sent.append((str(chat["id"]), hold.uploaded[-1]))
             message = {"message_id": 9000 + len(hold.uploaded), "date": 1, "chat": chat}
             return JSONResponse({"ok": True, "result": message})
         return None
@@ -114,7 +122,7 @@ def graph_media(hold: MediaHold, token: str, node: str) -> Answer:
     async def answer(request: Request) -> Response | None:
         path = request.url.path
         number = path.rpartition("/")[2]
-        if f"{request.url.scheme}://{request.url.hostname}" == _MEDIA_HOST:
+        if f"{request.url.scheme}://{request.url.hostname}" == _MEDIA_HOST or path.startswith(_FILES):
             hold.asked.append(str(request.url))
             if request.headers.get("authorization") not in {None, f"Bearer {token}"}:
                 return Response(status_code=401)
@@ -124,6 +132,9 @@ def graph_media(hold: MediaHold, token: str, node: str) -> Answer:
         if request.headers.get("content-type", "").startswith("multipart/form-data"):
             name = "file" if path.endswith("/media") else "filedata"
             hold.uploaded.append(await _uploaded(request, name))
+            recipient = await _field(request, "recipient")
+            if recipient:
+                hold.sent.append((str(json.loads(recipient)["id"]), hold.uploaded[-1]))
             return JSONResponse({"id": "7000", "message_id": "m_7000"})
         return None
 
@@ -184,7 +195,7 @@ def _graph_address(hold: MediaHold, number: str, admitted: bool) -> Response:
     if file is None:
         problem = {"code": 100, "error_subcode": 33, "message": "Object does not exist"}
         return JSONResponse({"error": problem}, 400)
-    address = {"url": f"{_MEDIA_HOST}/whatsapp/{number}", "mime_type": file.mime, "file_size": len(file.data)}
+    address = {"url": f"{hold.host}{_FILES}{number}", "mime_type": file.mime, "file_size": len(file.data)}
     return JSONResponse(address | {"id": number, "messaging_product": "whatsapp"})
 
 

@@ -23,6 +23,7 @@ from bot.health.watched import watched_accept
 from bot.simulators.line.people import LinePeople
 from bot.simulators.line.phone import LinePhone
 from bot.simulators.line.server import LineServer
+from bot.simulators.media import MediaHold, WithMedia, graph_media, line_media, telegram_media, tencent_media
 from bot.simulators.messenger.people import MessengerPeople
 from bot.simulators.messenger.phone import MessengerPhone
 from bot.simulators.messenger.server import MessengerServer
@@ -112,43 +113,50 @@ class PhoneBooth:
     def _wechat_oa(self) -> Phone:
         secrets = self._secrets
         server = WechatServer(self._config.channels.wechat_oa.app_id, secrets.wechat_oa_app_secret, self._clock)
-        wire = self._wire("wechat_oa", server)
+        hold = MediaHold()
+        wire = self._wire("wechat_oa", WithMedia(server, tencent_media(hold)))
         keys = (secrets.wechat_oa_token, secrets.wechat_oa_aes_key)
         people = WechatPeople(server, self._client(wire), "/webhooks/wechat_oa", *keys)
-        return WechatPhone(people, wire, self._clock)
+        return WechatPhone(people, hold, wire, self._clock)
 
     def _wecom_kf(self) -> Phone:
         channel, secrets = self._config.channels.wecom_kf, self._secrets
         server = KfServer(channel.corp_id, secrets.wecom_kf_secret, self._clock, channel.accounts)
-        wire = self._wire("wecom_kf", server)
+        hold = MediaHold()
+        wire = self._wire("wecom_kf", WithMedia(server, tencent_media(hold)))
         keys = (secrets.wecom_kf_token, secrets.wecom_kf_aes_key)
         people = KfPeople(server, self._client(wire), "/webhooks/wecom_kf", *keys)
-        return KfPhone(people, channel.accounts[0], wire, self._clock)
+        return KfPhone(people, hold, wire, self._clock)
 
     def _telegram(self) -> Phone:
-        server = TelegramServer(self._secrets.telegram_token, self._clock)
-        wire = self._wire("telegram", server)
+        token, hold = self._secrets.telegram_token, MediaHold()
+        server = TelegramServer(token, self._clock)
+        wire = self._wire("telegram", WithMedia(server, telegram_media(hold, token)))
         people = TelegramPeople(server, self._client(wire), "/webhooks/telegram", self._secrets.telegram_secret)
-        return TelegramPhone(people, wire, self._clock)
+        return TelegramPhone(people, hold, wire, self._clock)
 
     def _whatsapp(self) -> Phone:
         node = self._config.channels.whatsapp.phone_number_id
-        server = WhatsappServer(self._app(self._secrets.whatsapp_token), node, self._clock)
-        wire = self._wire("whatsapp", server)
-        return WhatsappPhone(WhatsappPeople(server, self._client(wire), "/webhooks/whatsapp"), wire, self._clock)
+        token, hold = self._secrets.whatsapp_token, MediaHold(host=f"{self._base}/whatsapp")
+        server = WhatsappServer(self._app(token), node, self._clock)
+        wire = self._wire("whatsapp", WithMedia(server, graph_media(hold, token, node)))
+        people = WhatsappPeople(server, self._client(wire), "/webhooks/whatsapp")
+        return WhatsappPhone(people, hold, wire, self._clock)
 
     def _messenger(self) -> Phone:
         node = self._config.channels.messenger.page_id
-        server = MessengerServer(self._app(self._secrets.messenger_token), node, self._clock)
-        wire = self._wire("messenger", server)
+        token, hold = self._secrets.messenger_token, MediaHold()
+        server = MessengerServer(self._app(token), node, self._clock)
+        wire = self._wire("messenger", WithMedia(server, graph_media(hold, token, node)))
         people = MessengerPeople(server, self._client(wire), "/webhooks/messenger")
-        return MessengerPhone(people, f"{self._base}/files/{NAME}", wire, self._clock)
+        return MessengerPhone(people, (f"{self._base}/files/{NAME}", hold), wire, self._clock)
 
     def _line(self) -> Phone:
-        server = LineServer(self._secrets.line_token, self._clock)
-        wire = self._wire("line", server)
+        token, hold = self._secrets.line_token, MediaHold()
+        server = LineServer(token, self._clock)
+        wire = self._wire("line", WithMedia(server, line_media(hold, token)))
         people = LinePeople(server, self._client(wire), "/webhooks/line", self._secrets.line_channel_secret)
-        return LinePhone(people, wire, self._clock)
+        return LinePhone(people, hold, wire, self._clock)
 
     def _web(self) -> Phone:
         wire = self._wire("web")

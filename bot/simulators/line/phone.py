@@ -11,7 +11,9 @@ import httpx
 
 from bot.domain.clock import Clock
 from bot.simulators.line.people import LinePeople
+from bot.simulators.media import MediaHold
 from bot.simulators.phones.phone import Lever, Phone, flag, next_answer, once
+from bot.simulators.phones.picture import keep_picture
 from bot.simulators.phones.screen import Act, Person, Shown
 from bot.simulators.phones.wire import Wire
 
@@ -25,8 +27,9 @@ class LinePhone(Phone):
     name = "line"
     acts = (Act.TEXT, Act.PRESS, Act.IMAGE, Act.STICKER, Act.LOCATION, Act.FOLLOW, Act.BLOCK)
 
-    def __init__(self, people: LinePeople, wire: Wire, clock: Clock) -> None:
+    def __init__(self, people: LinePeople, hold: MediaHold, wire: Wire, clock: Clock) -> None:
         super().__init__(wire, clock)
+        self._hold = hold
         self._friends = people
         self._read = 0
 
@@ -44,6 +47,9 @@ class LinePhone(Phone):
             return await friends.follow(user)
         if act is Act.BLOCK:
             return await friends.unfollow(user)
+        if act is Act.IMAGE:
+            kept = {"id": keep_picture(self._hold), "contentProvider": {"type": "line"}}
+            return await friends.send(user, type="image", **kept, **_QUOTE)
         return await friends.send(user, type=act.value, **_content(person, act))
 
     def _news(self) -> Iterator[tuple[str, Shown]]:
@@ -64,8 +70,6 @@ class LinePhone(Phone):
 
 
 def _content(person: Person, act: Act) -> dict[str, Any]:
-    if act is Act.IMAGE:
-        return _QUOTE | {"contentProvider": {"type": "line"}}
     if act is Act.STICKER:
         return _QUOTE | _STICKER
     place = asdict(person.place)

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 import httpx
 
 from bot.domain.clock import Clock
+from bot.simulators.media import MediaHold
 from bot.simulators.messenger.people import MessengerPeople
 from bot.simulators.meta.graph import Declined
 from bot.simulators.phones.phone import Lever, Phone, flag, next_answer, once
+from bot.simulators.phones.picture import shown_files
 from bot.simulators.phones.screen import Act, Person, Shown
 from bot.simulators.phones.wire import Wire
 
@@ -21,16 +23,16 @@ _PLACE = {"type": "location", "payload": {"coordinates": {"lat": 31.2304, "long"
 class MessengerPhone(Phone):
     """Chats with the shop's Page; what is on the screen is reported delivered and read.
 
-    ``picture_url`` is where the platform keeps what people send.
+    ``kept`` is where the platform keeps what people send, and what it was given.
     """
 
     name = "messenger"
     acts = (Act.TEXT, Act.PRESS, Act.IMAGE, Act.STICKER, Act.LOCATION, Act.FOLLOW, Act.BLOCK)
 
-    def __init__(self, people: MessengerPeople, picture_url: str, wire: Wire, clock: Clock) -> None:
+    def __init__(self, people: MessengerPeople, kept: tuple[str, MediaHold], wire: Wire, clock: Clock) -> None:
         super().__init__(wire, clock)
         self._writers = people
-        self._picture_url = picture_url
+        self._picture_url, self._hold = kept
         self._read = 0
         self._base = 7_295_380_000_000_000 + secrets.randbelow(10**9) * 1000
 
@@ -61,9 +63,11 @@ class MessengerPhone(Phone):
         for shown in self._writers.server.shown[self._read :]:
             self._read += 1
             yield shown.to, Shown(shown.text, tuple(label for label, _ in shown.buttons), shown.style, shown.id)
+        yield from shown_files(self._hold)
 
     def _seen(self, person: Person, shown: Shown) -> None:
-        self._later(self._report(person.id, shown.id))
+        if shown.id:
+            self._later(self._report(person.id, shown.id))
 
     async def _report(self, user: str, number: str) -> None:
         await self._writers.receipt(user, "delivery", number)

@@ -9,15 +9,14 @@ from typing import Any
 import httpx
 
 from bot.domain.clock import Clock
+from bot.simulators.media import MediaHold
 from bot.simulators.phones.phone import Lever, Phone, flag, next_answer, once
+from bot.simulators.phones.picture import keep_picture, shown_files
 from bot.simulators.phones.screen import Act, Person, Shown
 from bot.simulators.phones.wire import Wire
 from bot.simulators.telegram.people import TelegramPeople
 from bot.simulators.telegram.server import Declined, TelegramServer
 
-_PICTURE = [
-    {"file_id": "AgACAgUAAxkSim", "file_unique_id": "AQADsim", "width": 640, "height": 480, "file_size": 40_000}
-]
 _STICKER = {
     "file_id": "CAACAgUAAxkSim",
     "file_unique_id": "AgADsim",
@@ -30,7 +29,6 @@ _STICKER = {
 }
 _PLACE = {"latitude": 31.2304, "longitude": 121.4737}
 _CONTENT: dict[Act, dict[str, Any]] = {
-    Act.IMAGE: {"photo": _PICTURE},
     Act.STICKER: {"sticker": _STICKER},
     Act.LOCATION: {"location": _PLACE},
 }
@@ -43,8 +41,9 @@ class TelegramPhone(Phone):
     name = "telegram"
     acts = (Act.TEXT, Act.PRESS, Act.IMAGE, Act.STICKER, Act.LOCATION, Act.FOLLOW, Act.BLOCK)
 
-    def __init__(self, people: TelegramPeople, wire: Wire, clock: Clock) -> None:
+    def __init__(self, people: TelegramPeople, hold: MediaHold, wire: Wire, clock: Clock) -> None:
         super().__init__(wire, clock)
+        self._hold = hold
         self._users = people
         self._server: TelegramServer = people.server
         self._read = 0
@@ -67,12 +66,14 @@ class TelegramPhone(Phone):
             return await users.press(chat, text)
         if act is Act.TEXT:
             return await users.say(chat, text)
-        return await users.deliver({"message": users.message(chat, **_CONTENT[act])})
+        content = _CONTENT.get(act) or {"photo": [_photo(keep_picture(self._hold))]}
+        return await users.deliver({"message": users.message(chat, **content)})
 
     def _news(self) -> Iterator[tuple[str, Shown]]:
         for sent in self._server.sent[self._read :]:
             self._read += 1
             yield str(sent.chat_id), Shown(sent.text, tuple(label for label, _ in sent.buttons))
+        yield from shown_files(self._hold)
 
     def _levers(self) -> Mapping[str, Lever]:
         knobs = self._server.knobs
@@ -82,3 +83,7 @@ class TelegramPhone(Phone):
             "drop": once(knobs, "drop_next"),
             "expired": flag(knobs, "revoked"),
         }
+
+
+def _photo(file_id: str) -> dict[str, Any]:
+    return {"file_id": file_id, "file_unique_id": file_id, "width": 360, "height": 300}

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 import httpx
 
 from bot.domain.clock import Clock
+from bot.simulators.media import MediaHold
 from bot.simulators.phones.phone import Lever, Phone, flag, next_answer, once
+from bot.simulators.phones.picture import keep_picture
 from bot.simulators.phones.screen import Act, Person, Shown
 from bot.simulators.phones.wire import Wire
 from bot.simulators.wechat_oa.people import WechatPeople
 
 _BUSY = 45011
-_PICTURE = {"PicUrl": "https://mmbiz.qpic.cn/simulated/0", "MediaId": "simulated-media-0001"}
 
 
 class WechatPhone(Phone):
@@ -24,8 +25,9 @@ class WechatPhone(Phone):
     acts = (Act.TEXT, Act.MENU, Act.IMAGE, Act.STICKER, Act.LOCATION, Act.FOLLOW, Act.BLOCK)
     menu = ("track_order", "file_complaint", "request_human")
 
-    def __init__(self, people: WechatPeople, wire: Wire, clock: Clock) -> None:
+    def __init__(self, people: WechatPeople, hold: MediaHold, wire: Wire, clock: Clock) -> None:
         super().__init__(wire, clock)
+        self._hold = hold
         self._followers = people
         self._read = self._noticed = 0
 
@@ -42,7 +44,8 @@ class WechatPhone(Phone):
         if act is Act.MENU:
             return await followers.press_menu(openid, f"/{text}")
         if act is Act.IMAGE:
-            return await followers.message(openid, "image", **_PICTURE)
+            address = "https://mmbiz.qpic.cn/simulated/0"
+            return await followers.message(openid, "image", PicUrl=address, MediaId=keep_picture(self._hold))
         if act is Act.LOCATION:
             where = person.place
             spot = {"Location_X": str(where.latitude), "Location_Y": str(where.longitude), "Scale": "16"}

@@ -168,10 +168,11 @@ class WechatServer:
 def _text_message(body: bytes) -> tuple[str, str]:
     try:
         message: Any = json.loads(body)
-        openid, kind, text = message["touser"], message["msgtype"], message["text"]["content"]
+        openid, kind = message["touser"], message["msgtype"]
+        text = f"📎 {message['image']['media_id']}" if kind == "image" else message["text"]["content"]
     except (ValueError, KeyError, TypeError) as error:
         raise ApiError(47001, "data format error") from error
-    if kind != "text":
+    if kind not in {"text", "image"}:
         raise ApiError(40008, "invalid message type")
     if not isinstance(text, str) or not text.strip():
         raise ApiError(44004, "text content is empty")

@@ -8,6 +8,7 @@ MAX_TEXT_BYTES = 2048
 MAX_HEAD_BYTES = 1024
 MAX_ITEMS = 10
 MAX_ITEM_BYTES = 128
+_FILES = frozenset({"image", "file"})
 
 
 class ApiError(Exception):
@@ -26,6 +27,8 @@ def check_message(body: dict[str, Any]) -> None:
         _text(_part(body, "text").get("content"), MAX_TEXT_BYTES)
     elif kind == "msgmenu":
         _check_menu(_part(body, "msgmenu"))
+    elif kind in _FILES:
+        _text(_part(body, str(kind)).get("media_id"), MAX_ITEM_BYTES)
     else:
         raise ApiError(40008, "invalid message type")
 
@@ -34,6 +37,8 @@ def shown(body: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
     """Give the text and the (id, words) of each entry a customer can press."""
     if body["msgtype"] == "text":
         return str(body["text"]["content"]), []
+    if body["msgtype"] in _FILES:
+        return f"📎 {body[body['msgtype']]['media_id']}", []
     menu = body["msgmenu"]
     items = [(str(item["click"]["id"]), str(item["click"]["content"])) for item in menu["list"]]
     return str(menu.get("head_content", "")), items

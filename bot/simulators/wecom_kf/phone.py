@@ -9,7 +9,9 @@ from dataclasses import asdict
 import httpx
 
 from bot.domain.clock import Clock
+from bot.simulators.media import MediaHold
 from bot.simulators.phones.phone import Lever, Phone, flag, next_answer, once
+from bot.simulators.phones.picture import keep_picture
 from bot.simulators.phones.screen import Act, Person, Shown
 from bot.simulators.phones.wire import Wire
 from bot.simulators.wecom_kf.people import KfPeople
@@ -23,10 +25,11 @@ class KfPhone(Phone):
     name = "wecom_kf"
     acts = (Act.TEXT, Act.PRESS, Act.IMAGE, Act.STICKER, Act.LOCATION, Act.FOLLOW)
 
-    def __init__(self, people: KfPeople, account: str, wire: Wire, clock: Clock) -> None:
+    def __init__(self, people: KfPeople, hold: MediaHold, wire: Wire, clock: Clock) -> None:
         super().__init__(wire, clock)
         self._customers = people
-        self._account = account
+        self._hold = hold
+        self._account = people.server.accounts[0]
         self._read = 0
 
     async def _stranger(self, number: int, name: str) -> str:
@@ -40,7 +43,7 @@ class KfPhone(Phone):
         if act is Act.PRESS:
             return await customers.press(who, text, account)
         if act is Act.IMAGE:
-            return await customers.message(who, "image", {"media_id": "simulated-media-0001"}, account)
+            return await customers.message(who, "image", {"media_id": keep_picture(self._hold)}, account)
         if act is Act.LOCATION:
             return await customers.message(who, "location", asdict(person.place), account)
         return await customers.say(who, "👍" if act is Act.STICKER else text, account)

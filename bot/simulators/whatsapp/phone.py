@@ -9,14 +9,15 @@ from dataclasses import asdict
 import httpx
 
 from bot.domain.clock import Clock
+from bot.simulators.media import MediaHold
 from bot.simulators.meta.graph import Declined
 from bot.simulators.phones.phone import Lever, Phone, flag, next_answer, once
+from bot.simulators.phones.picture import keep_picture
 from bot.simulators.phones.screen import Act, Person, Shown
 from bot.simulators.phones.wire import Wire
 from bot.simulators.whatsapp.people import WhatsappPeople
 
-_PICTURE = {"mime_type": "image/png", "sha256": "c2ltdWxhdGVk", "id": "1003383421387256"}
-_STICKER = {"mime_type": "image/webp", "sha256": "c2ltdWxhdGVk", "id": "1003383421387257", "animated": False}
+_FILE = {"mime_type": "image/png", "sha256": "c2ltdWxhdGVk"}
 
 
 class WhatsappPhone(Phone):
@@ -25,8 +26,9 @@ class WhatsappPhone(Phone):
     name = "whatsapp"
     acts = (Act.TEXT, Act.PRESS, Act.IMAGE, Act.STICKER, Act.LOCATION, Act.BLOCK)
 
-    def __init__(self, people: WhatsappPeople, wire: Wire, clock: Clock) -> None:
+    def __init__(self, people: WhatsappPeople, hold: MediaHold, wire: Wire, clock: Clock) -> None:
         super().__init__(wire, clock)
+        self._hold = hold
         self._customers = people
         self._read = 0
         self._base = 16_505_550_000 + secrets.randbelow(90) * 100
@@ -47,7 +49,7 @@ class WhatsappPhone(Phone):
             return await customers.say(user, text)
         if act is Act.PRESS:
             return await customers.press(user, text)
-        content = {Act.IMAGE: _PICTURE, Act.STICKER: _STICKER, Act.LOCATION: asdict(person.place)}[act]
+        content = asdict(person.place) if act is Act.LOCATION else _FILE | {"id": keep_picture(self._hold)}
         return await customers.send(user, act.value, **{act.value: content})
 
     def _news(self) -> Iterator[tuple[str, Shown]]:

@@ -15,6 +15,7 @@ WINDOW = timedelta(hours=24)
 PAIR_GAP = timedelta(seconds=6)
 MAX_TEXT = 4096
 MAX_INTERACTIVE = 1024
+_FILES = ("image", "document", "video", "audio")
 
 
 class WhatsappServer(GraphServer):
@@ -36,7 +37,7 @@ class WhatsappServer(GraphServer):
             raise Declined(400, 100, "Invalid parameter: messaging_product")
         to, kind = short_text(body, "to", 20), short_text(body, "type", 20)
         only(body, "messaging_product", "recipient_type", "to", "type", kind)
-        readers = {"text": _text, "interactive": _interactive}
+        readers = {"text": _text, "interactive": _interactive} | dict.fromkeys(_FILES, _file)
         buttons: list[tuple[str, str]] = []
         if kind == "template":
             text = self._template(body["template"])
@@ -82,6 +83,12 @@ class WhatsappServer(GraphServer):
 def _text(text: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
     only(text, "body", "preview_url")
     return short_text(text, "body", MAX_TEXT), []
+
+
+def _file(content: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
+    only(content, "id", "caption", "filename")
+    short_text(content, "id", 64)
+    return f"📎 {content.get('filename', '')}".rstrip(), []
 
 
 def _interactive(message: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:

@@ -59,7 +59,13 @@ async def test_every_route_asks_for_its_role(shop: Shop, role: Role | None):
             continue
         path = (
             route.path.format(
-                conversation_id=conversation_id, number="TK12345678", agent_id="x", name="x", letter_id="1", rest="nowhere"
+                conversation_id=conversation_id,
+                number="TK12345678",
+                agent_id="x",
+                media_id="x",
+                name="x",
+                letter_id="1",
+                rest="nowhere",
             )
             if "{rest:path}" not in route.path
             else "/nowhere"
@@ -74,7 +80,8 @@ async def test_every_route_asks_for_its_role(shop: Shop, role: Role | None):
 
 
 async def _try(browser: Browser, method: str, path: str) -> int:
-    answer = await (browser.get(path) if method == "GET" else browser.post(path))
+    token = {"x-csrf-token": browser.token}
+    answer = await (browser.get(path) if method == "GET" else browser.post(path, headers=token))
     if answer.status_code == 303 and method == "POST":
         return 401 if "/login" in answer.headers["location"] else 303
     return answer.status_code

@@ -77,6 +77,20 @@ def test_phone_sends_what_is_no_text(shop: Shop, name: str, act: str) -> None:
     hand.until(lambda: hand.phone["bubbles"][0]["mark"] == "delivered", "the message to be delivered")
 
 
+@pytest.mark.parametrize("name", ["wechat_oa", "wecom_kf", "telegram", "whatsapp", "messenger", "line"])
+def test_picture_is_fetched_from_the_simulated_platform(shop: Shop, name: str) -> None:
+    """The agent sees the picture: it is fetched over the platform's own way, and from this machine."""
+    hand = Hand(shop, name, "en")
+    hand.act("image")
+    hand.until(lambda: "stored" in _media(shop, name), f"the picture to be stored, it is {_media(shop, name)}")
+
+
+def _media(shop: Shop, channel: str) -> set[str]:
+    with closing(sqlite3.connect(shop.folder / "phones.db")) as database:
+        found = database.execute("SELECT state FROM media WHERE channel = ?", (channel,)).fetchall()
+    return {state for (state,) in found}
+
+
 def test_phone_shows_its_own_menu(shop: Shop) -> None:
     """An entry of WeChat's menu is a wish."""
     hand = Hand(shop, "wechat_oa")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 import pytest
 
 from bot.domain.channel_ports import Deferred, Failed, Refusal, Refused, SendPolicy, Sent, Unclear
 from bot.domain.clock import ManualClock
+from bot.domain.ids import ConversationId
+from bot.domain.line_ports import OutboxItem, TurnOutbox
 from bot.engine.delivery import BackOff, Deliverer
 from tests.unit.engine.fakes import CONVERSATION, START, FakeChannel, FakeFeed, FakeOutboxStore
 
@@ -169,3 +171,51 @@ async def test_refusal_keeps_its_kind():
     line, _, _ = deliverer(outbox, channel)
     await line.deliver(CONVERSATION)
     assert outbox.kinds == ["window", "failed"]
+
+
+class UnreadOutbox(FakeOutboxStore):
+    """An outbox nobody may read: what is to be sent is known already."""
+
+    async def next_due(self, conversation_id: ConversationId, at: datetime) -> OutboxItem | None:
+        """Fail."""
+        raise AssertionError(f"the outbox of {conversation_id} was read at {at}")
+
+
+async def test_what_a_turn_put_in_is_sent_in_order_without_reading_it_again():
+    """Each message is still marked by itself."""
+    outbox, channel = UnreadOutbox("one", "two"), FakeChannel()
+    line, feed, _ = deliverer(outbox, channel)
+    assert await line.deliver(CONVERSATION, TurnOutbox(due=tuple(outbox.rows))) is None
+    assert channel.sent == ["one", "two"]
+    assert outbox.begun == [0, 1]
+    assert outbox.done == [("sent", 0, "p0"), ("sent", 1, "p1")]
+    assert [bell.kind for bell in feed.published] == ["message", "changed", "changed"] * 2
+
+
+async def test_what_a_turn_put_in_waits_behind_a_message_that_failed():
+    """The second is not sent before the first; the next look reads the record."""
+    outbox, channel = FakeOutboxStore("one", "two"), FakeChannel(Failed("502", retryable=True))
+    line, _, clock = deliverer(outbox, channel)
+    wait_s = await line.deliver(CONVERSATION, TurnOutbox(due=tuple(outbox.rows)))
+    assert wait_s is not None
+    assert channel.sent == []
+    clock.advance(timedelta(seconds=wait_s))
+    assert await line.deliver(CONVERSATION) is None
+    assert channel.sent == ["one", "two"]
+
+
+async def test_what_was_committed_as_sent_only_rings_the_page():
+    """Nothing is marked and nothing is looked for, whatever the channel answers."""
+    outbox, channel = UnreadOutbox("one"), FakeChannel(Failed("502", retryable=True))
+    line, feed, _ = deliverer(outbox, channel)
+    assert await line.deliver(CONVERSATION, TurnOutbox(shown=tuple(outbox.rows), due=())) is None
+    assert (outbox.begun, outbox.done) == ([], [])
+    assert [(bell.topic, bell.kind) for bell in feed.published] == [("shopper:web:shop:visitor-1", "message")]
+
+
+async def test_outbox_is_read_when_something_older_may_wait():
+    """A turn that does not know what goes first leaves it to the record."""
+    outbox, channel = FakeOutboxStore("one"), FakeChannel()
+    line, _, _ = deliverer(outbox, channel)
+    await line.deliver(CONVERSATION, TurnOutbox())
+    assert channel.sent == ["one"]

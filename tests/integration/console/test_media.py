@@ -1,0 +1,213 @@
+"""Attachments in the console: seen by people who are signed in, run by no browser, sent where that is possible."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.console.app import build_console
+from bot.desk.counter import DeskSecurity, make_desk
+from bot.desk.media import MediaRoom
+from bot.domain import events as ev
+from bot.domain.channel_ports import Capabilities
+from bot.domain.ids import ConversationId
+from bot.domain.media import MediaId, MediaLimits, MediaState, media_id
+from bot.domain.media_types import KNOWN_TYPES
+from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender
+from bot.domain.people import Role
+from bot.engine.media import MediaKeeper
+from storage.database import Database
+from storage.media import SqlMediaRecord, expect
+from storage.shelves import FolderShelf
+from tests.integration.console.shop import HASHER, PASSWORDS, Browser, Shop
+
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
+PAGE = b"<html><script>alert(1)</script></html>"
+ABLE = {"web": Capabilities(100, images=True, files=True), "wechat_oa": Capabilities(100, images=True),
+        "line": Capabilities(100)}  # fmt: skip
+
+
+class MediaShop(Shop):
+    """A shop that keeps attachments."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        super().__init__(database)
+        self.database = database
+        self.record, self.shelf = SqlMediaRecord(database), FolderShelf(folder)
+        limits = MediaLimits(dict.fromkeys(MessageKind, 10000), frozenset(KNOWN_TYPES))
+        room = MediaRoom(self.record, self.shelf, MediaKeeper(self.shelf, limits), limits, ABLE)
+        security = DeskSecurity(secret="a secret of the tests", hasher=HASHER)
+        stores = replace(self.stores, media=room)
+        self.desk = make_desk(stores, security, self.dispatcher, self.live, self.clock)
+        self.application.router.routes.clear()
+        self.application.mount("/console", build_console(self.desk, {"zh": "小二好物", "en": "Xiaoer Goods"}))
+
+    async def show(self, channel: str = "web", *kinds: str, name: str = "") -> ConversationId:
+        """Let a shopper send things; each is an event, and waits to be fetched."""
+        things = [{"kind": kind, "reference": f"r{kind}", "mime": "", "name": name} for kind in kinds]
+        said = ev.CustomerUttered("", "image", f"key-{channel}", attachments=things)
+        conversation = await self.exchange("lin", "hello", "hi", channel=channel, events=[said])
+        files = [Attachment(MessageKind(kind), f"r{kind}", "", name) for kind in kinds]
+        await self.expect(conversation, channel, files)
+        return conversation
+
+    async def expect(self, conversation: ConversationId, channel: str, files: list[Attachment]) -> None:
+        """Record attachments as the inbox does."""
+        sender = Sender(channel, "main", "lin")
+        message = InboundMessage(
+            sender, f"key-{channel}", MessageKind.IMAGE, self.clock.now(), attachments=tuple(files)
+        )
+        await self.database.run(lambda on: expect(on, conversation, message, self.clock.now()))
+
+    async def keep(self, conversation: ConversationId, data: bytes, mime: str, at: int = 0) -> MediaId:
+        """Put bytes under an attachment, as after a fetch."""
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield data
+
+        found = next(
+            name
+            for name in await self.record.of_conversation(conversation)
+            if name in {media_id(conversation, f"key-{channel}", at) for channel in ABLE}
+        )
+        await self.record.stored(found, await self.shelf.put(chunks()), mime, len(data))
+        return found
+
+
+@pytest.fixture
+async def media_shop(database: Database, tmp_path: Path) -> MediaShop:
+    """Give a shop with an agent and a manager."""
+    shop = MediaShop(database, tmp_path / "media")
+    await shop.hire("li", "Li", Role.AGENT)
+    return shop
+
+
+async def signed_in(shop: Shop) -> Browser:
+    """Open the agent's browser."""
+    browser = shop.browser()
+    await browser.sign_in("li", PASSWORDS["agent"])
+    return browser
+
+
+async def send(browser: Browser, conversation: ConversationId, data: bytes, name: str = "a.png", **more: Any) -> Any:
+    """Send a file as the page does."""
+    headers = {"x-csrf-token": browser.token, "x-file-name": name, "x-send-key": "k1", "hx-request": "true"}
+    headers |= more.get("headers", {})
+    return await browser.http.post(f"/console/conversations/{conversation}/file", content=data, headers=headers)
+
+
+async def test_picture_is_shown_to_people_who_are_signed_in_only(media_shop: MediaShop):
+    """A thumbnail in the thread; its bytes with the right type, and a sandbox around it; to strangers the sign-in."""
+    conversation = await media_shop.show("web", "image")
+    media = await media_shop.keep(conversation, PICTURE, "image/png")
+    browser = await signed_in(media_shop)
+    page = await browser.get(f"/conversations/{conversation}")
+    assert f'src="/console/media/{media}"' in page.text
+    answer = await browser.http.get(f"/console/media/{media}")
+    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, PICTURE, "image/png")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+    assert answer.headers["content-disposition"].startswith("inline")
+    stranger = await media_shop.browser().http.get(f"/console/media/{media}", headers={"accept": "image/*"})
+    assert stranger.status_code == 401
+    assert PICTURE not in stranger.content
+
+
+async def test_what_a_browser_could_run_is_only_handed_over(media_shop: MediaShop):
+    """Even when a page has come onto the shelf, it goes out as a nameless download."""
+    conversation = await media_shop.show("web", "file", name='x".html\r\nSet-Cookie: a=b')
+    media = await media_shop.keep(conversation, PAGE, "text/html")
+    browser = await signed_in(media_shop)
+    answer = await browser.http.get(f"/console/media/{media}")
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert "set-cookie" not in answer.headers or "a=b" not in answer.headers["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "part"),
+    [("bytes=0-9", 206, PICTURE[:10]), ("bytes=2000-", 206, PICTURE[2000:]), ("bytes=9999999-", 416, b""),
+     ("bytes=5-2", 416, b""), ("nonsense", 200, PICTURE)],
+)  # fmt: skip
+async def test_player_may_ask_for_a_part(media_shop: MediaShop, asked: str, status: int, part: bytes):
+    """Films are moved about in; a part that is not there is told."""
+    conversation = await media_shop.show("web", "video")
+    media = await media_shop.keep(conversation, PICTURE, "video/mp4")
+    browser = await signed_in(media_shop)
+    answer = await browser.http.get(f"/console/media/{media}", headers={"range": asked})
+    assert answer.status_code == status
+    assert status == 416 or answer.content == part
+
+
+async def test_attachment_that_could_not_be_fetched_is_asked_for_again(media_shop: MediaShop):
+    """The reason is shown with a button; pressed, it waits again."""
+    conversation = await media_shop.show("web", "voice")
+    (file,) = (await media_shop.record.of_conversation(conversation)).values()
+    await media_shop.record.give_up(file.id, MediaState.FAILED, "the platform answers HTTP 500")
+    browser = await signed_in(media_shop)
+    page = await browser.get(f"/conversations/{conversation}")
+    assert "could not be fetched: the platform answers HTTP 500" in page.text
+    assert (await browser.http.get(f"/console/media/{file.id}")).status_code == 404
+    assert (await browser.post(f"/media/{file.id}/retry")).status_code == 303
+    assert (await media_shop.record.get(file.id)).state is MediaState.WAITING
+
+
+async def test_agent_sends_a_picture_once(media_shop: MediaShop):
+    """It is in the thread, in the outbox, and a second try with the same key changes nothing."""
+    conversation = await media_shop.show("web", "image")
+    browser = await signed_in(media_shop)
+    refused = await send(browser, conversation, PICTURE)
+    assert refused.status_code == 409
+    await browser.post(f"/conversations/{conversation}/take")
+    for _ in range(2):
+        assert (await send(browser, conversation, PICTURE)).status_code == 204
+    events = [event for _, _, event in await media_shop.stores.conversations.events(conversation)]
+    sent = [event for event in events if isinstance(event, ev.AgentUttered)]
+    assert [event.attachments[0]["name"] for event in sent] == ["a.png"]
+    page = await browser.get(f"/conversations/{conversation}/thread")
+    assert f"/console/media/{sent[0].attachments[0]['reference']}" in page.text
+
+
+@pytest.mark.parametrize(
+    ("channel", "data", "words"),
+    [("line", PICTURE, "takes no files"), ("wechat_oa", b"%PDF-1.7 x", "takes only pictures"),
+     ("web", PAGE, "not taken here"), ("web", PICTURE * 10, "larger than"), ("web", b"", "empty")],
+)  # fmt: skip
+async def test_file_that_cannot_go_is_told_before_anything_is_sent(
+    media_shop: MediaShop, channel: str, data: bytes, words: str
+):
+    """Channel, type and size are each said, and nothing is on record."""
+    conversation = await media_shop.show(channel, "image")
+    browser = await signed_in(media_shop)
+    await browser.post(f"/conversations/{conversation}/take")
+    answer = await send(browser, conversation, data, "x")
+    assert answer.status_code in {400, 413, 422}
+    assert words in answer.text
+    events = [event for _, _, event in await media_shop.stores.conversations.events(conversation)]
+    assert not [event for event in events if isinstance(event, ev.AgentUttered)]
+
+
+async def test_file_without_the_forms_token_is_not_read(media_shop: MediaShop):
+    """A foreign page cannot send for the agent."""
+    conversation = await media_shop.show("web", "image")
+    browser = await signed_in(media_shop)
+    await browser.post(f"/conversations/{conversation}/take")
+    assert (await send(browser, conversation, PICTURE, headers={"x-csrf-token": "wrong"})).status_code == 403
+    foreign = {"sec-fetch-site": "cross-site"}
+    assert (await send(browser, conversation, PICTURE, headers=foreign)).status_code == 403
+
+
+async def test_recalled_picture_is_not_in_the_thread(media_shop: MediaShop):
+    """The line says that it was taken back, and shows nothing of it."""
+    conversation = await media_shop.show("web", "image")
+    media = await media_shop.keep(conversation, PICTURE, "image/png")
+    events = await media_shop.stores.conversations.events(conversation)
+    seq = next(number for number, _, event in events if isinstance(event, ev.CustomerUttered) and event.attachments)
+    await media_shop.exchange("lin", "sorry", "ok", events=[ev.CustomerRecalled("", seq)])
+    page = await (await signed_in(media_shop)).get(f"/conversations/{conversation}")
+    assert str(media) not in page.text
+    assert "Taken back by the shopper" in page.text
