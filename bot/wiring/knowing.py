@@ -20,7 +20,7 @@ from bot.wiring.preparation import intents_folder, model_folder, model_shapes
 from bot.wiring.understanding import rasa_folder, rasa_settings
 from intents import embedded
 from intents import model as models
-from intents.encoder import Encoder, load_encoder
+from intents.encoder import Encoder, RememberingEncoder, load_encoder
 from intents.knowledge import FileKnowledge
 from intents.library import Eyes, LiveLibrary
 from intents.rasa import project as rasa_project
@@ -129,9 +129,12 @@ class _Room:
 
     async def open(self, shelf: MerchantKnowledge) -> str:
         """Load the encoder, the model and the knowledge; name the model."""
-        self.encoder = await asyncio.to_thread(load_encoder)
-        if self.encoder is None:
+        loaded = await asyncio.to_thread(load_encoder)
+        if loaded is None:
             _LOG.warning("%s", NO_ENCODER)
+        else:
+            # The engine and the library are given the same message one after the other.
+            self.encoder = RememberingEncoder(loaded)
         first = await asyncio.to_thread(self._load)
         self.engine = first.engine
         self.swapping = SwappingRecogniser(first, _closer(first))

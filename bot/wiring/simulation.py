@@ -57,6 +57,8 @@ def simulate(config: Config) -> Simulation:
         update={
             "database": DatabaseSection(url=f"sqlite:///{database}"),
             "redis": RedisSection(),
+            # Pictures too go into its own database: the folder is the real shop's, and is swept by what is on record.
+            "media": config.media.model_copy(update={"keep_in": "database"}),
             "channels": _channels(base),
         }
     )

@@ -97,6 +97,8 @@ class LineAdapter:
 
     async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
         """Send up to five messages a call; a repeat goes on after the calls already taken."""
+        if message.attachments:
+            return Refused("LINE takes pictures only from a public address; send words instead")
         shaped = render(message)
         calls = [shaped[at : at + MAX_MESSAGES_A_CALL] for at in range(0, len(shaped), MAX_MESSAGES_A_CALL)]
         delivery: Delivery = Sent()

@@ -135,7 +135,9 @@ class WechatOaAdapter:
         media_id = str(answer.get("media_id") or "")
         if not media_id:
             return Failed(f"WeChat does not take the picture (errcode {answer.get('errcode')})", retryable=False)
-        return await self._send_content(openid, {"msgtype": "image", "image": {"media_id": media_id}})
+        sent = await self._send_content(openid, {"msgtype": "image", "image": {"media_id": media_id}})
+        # It cannot wait for the customer's next word, whose answer holds words only, and would hold up all behind it.
+        return sent if sent is not _NEXT_WORD else Refused("the account may not send pictures (errcode 48001)")
 
     async def _upload(self, token: str, file: OutgoingFile) -> dict[str, Any]:
         response = await self._http.post(

@@ -22,7 +22,7 @@ from bot.channels.wecom_kf.client import KfClient
 from bot.channels.wecom_kf.settings import WecomKfSettings
 from bot.channels.whatsapp.send import WhatsappAdapter
 from bot.desk.presence import MemoryFirstMark
-from bot.domain.channel_ports import Addressee, Failed, Sent
+from bot.domain.channel_ports import Addressee, Failed, Refused, Sent
 from bot.domain.clock import ManualClock
 from bot.domain.ids import ConversationId, OutboxId
 from bot.domain.media import MediaFault, MediaRefused, OutgoingFile
@@ -235,4 +235,29 @@ async def test_telegram_tells_the_id_of_a_sent_photo():
     to = Addressee("main", "77", ConversationId("c"), "agent")
     message = OutboundMessage("", attachments=(Attachment(MessageKind.IMAGE, "m1", "image/png", "a.png"),))
     assert await adapter.send(to, message, OutboxId(1)) == Sent("9001")
+    await adapter.close()
+
+
+async def test_channel_that_takes_no_files_says_so():
+    """A file on its way to LINE is refused with what to do, and never counted as sent."""
+    adapter, network, _ = line(MediaHold(), ManualClock(NOW))
+    message = OutboundMessage("", attachments=(Attachment(MessageKind.IMAGE, "m1", "image/png", "a.png"),))
+    answer = await adapter.send(Addressee("main", "U1", ConversationId("c"), "agent"), message, OutboxId(1))
+    assert answer == Refused("LINE takes pictures only from a public address; send words instead")
+    assert network.hosts == []
+    await adapter.close()
+
+
+async def test_account_that_may_not_send_by_itself_refuses_a_picture():
+    """It cannot wait for the customer's next word, for all that comes after would wait with it."""
+    hold, clock = MediaHold(), ManualClock(NOW)
+    server = WechatServer("wx1", "secret", clock)
+    server.knobs.permission = False
+    network = Recorded(WithMedia(server, tencent_media(hold)))
+    adapter = WechatOaAdapter(WechatOaSettings("wx1", "secret", "token", ""), clock, network)
+    adapter.files = outgoing("image/png")
+    message = OutboundMessage("", attachments=(Attachment(MessageKind.IMAGE, "m1", "image/png", "a.png"),))
+    answer = await adapter.send(Addressee("shop", "o1", ConversationId("c"), "agent"), message, OutboxId(1))
+    assert isinstance(answer, Refused)
+    assert [one.data for one in hold.uploaded] == [PICTURE]
     await adapter.close()

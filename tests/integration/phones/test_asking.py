@@ -61,6 +61,7 @@ def test_simulation_uses_nothing_real(tmp_path: Path) -> None:
     other = simulate(real)
     other.listener.close()
     assert one.config.database.url != real.database.url
+    assert one.config.media.keep_in == "database"
     assert (tmp_path / "shop.db").read_text() == "real"
     assert not (tmp_path / "phones.db").exists()
     assert one.secrets.telegram_token != other.secrets.telegram_token

@@ -1,0 +1,106 @@
+"""The whole way of a picture: a platform's webhook, the record, the fetch over real HTTP, the shelf, and back again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from bot.config import Secrets, parse
+from bot.domain.clock import SystemClock
+from bot.domain.desk_ports import QueueView
+from bot.domain.ids import AgentId, ConversationId
+from bot.domain.media import MediaFile, MediaState
+from bot.simulators.media import HeldFile, MediaHold, WithMedia, telegram_media
+from bot.simulators.telegram.people import TelegramPeople
+from bot.simulators.telegram.server import TelegramServer
+from bot.wiring.house import House, open_house
+from bot.wiring.media import media_folder
+from bot.wiring.web import make_routers
+from storage import schema
+from storage.media import SqlMediaRecord
+from tests.integration.scaled.worker import GreetingRecogniser
+
+TOKEN, SECRET, LI = "123456:token", "webhook-secret", 77
+PICTURE = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 900
+WITHIN_S = 20
+
+
+@pytest.fixture
+async def platform() -> AsyncIterator[tuple[MediaHold, TelegramServer, str]]:
+    """Serve Telegram on loopback."""
+    hold = MediaHold()
+    telegram = TelegramServer(TOKEN, SystemClock())
+    app = WithMedia(telegram, telegram_media(hold, TOKEN))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none", lifespan="off"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server, "capture_signals", contextlib.nullcontext)
+        running = asyncio.create_task(server.serve())
+        async with asyncio.timeout(WITHIN_S):
+            while not server.started:  # noqa: ASYNC110 - the server has no event for it
+                await asyncio.sleep(0.01)
+        yield hold, telegram, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        server.should_exit = True
+        server.force_exit = True
+        await running
+
+
+async def settled(house: House, conversation_id: ConversationId) -> MediaFile:
+    """Wait until the attachment is fetched, or is not going to be."""
+    record = SqlMediaRecord(house.stores.database)
+    end = time.monotonic() + WITHIN_S
+    while True:
+        (file,) = (await record.of_conversation(conversation_id)).values()
+        if file.state is not MediaState.WAITING or time.monotonic() > end:
+            return file
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("leads_inside", [False, True])
+async def test_picture_comes_to_the_shelf_by_the_real_way(
+    platform: tuple[MediaHold, TelegramServer, str], tmp_path: Path, *, leads_inside: bool
+):
+    """Acknowledged at once, fetched soon after; one that leads to the metadata service is not."""
+    hold, telegram, address = platform
+    hold.hold("photo1", HeldFile(PICTURE))
+    hold.redirect_to = "http://169.254.169.254/latest/meta-data/" if leads_inside else ""
+    shop = {
+        "data_dir": str(tmp_path),
+        "database": {"url": f"sqlite:///{tmp_path}/shop.db"},
+        "channels": {"telegram": {"enabled": True, "api_base": address}},
+    }
+    config = parse({"xiaoer": shop}, "test")
+    secrets = Secrets(secret_key="k" * 32, telegram_token=TOKEN, telegram_secret=SECRET)
+    schema.migrate(config.database.url)
+    async with open_house(config, secrets, SystemClock(), GreetingRecogniser()) as house:
+        app = FastAPI()
+        for router in make_routers(house):
+            app.include_router(router)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://shop.example") as http:
+            telegram.chats[LI] = "Li"
+            people = TelegramPeople(telegram, http, "/webhooks/telegram", SECRET)
+            photo = {"file_id": "photo1", "file_unique_id": "u1", "width": 9, "height": 9}
+            answer = await people.deliver({"message": people.message(LI, photo=[photo])})
+            assert answer.status_code == 200
+        file = await settled(house, await only_conversation(house))
+    folder = media_folder(config)
+    assert folder is not None
+    if leads_inside:
+        assert file.state is MediaState.REFUSED
+        assert not list(folder.glob("??/??/*"))
+    else:
+        assert (file.state, file.mime) == (MediaState.STORED, "image/jpeg")
+        assert (folder / file.content[:2] / file.content[2:4] / file.content).read_bytes() == PICTURE
+
+
+async def only_conversation(house: House) -> ConversationId:
+    """Give the one conversation there is."""
+    page = await house.desk.stores.queue.rows(QueueView.ALL, AgentId("nobody"))
+    return page[0].conversation_id
