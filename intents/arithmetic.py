@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -21,3 +23,11 @@ def use_one_core() -> None:
     controller = _controller()
     if controller is not None:
         controller.limit(limits=1, user_api="blas")
+
+
+@contextlib.contextmanager
+def one_core_each() -> Iterator[None]:
+    """Let products run on one core each for a while, so that threads may share the cores; then as before."""
+    controller = _controller()
+    with controller.limit(limits=1, user_api="blas") if controller is not None else contextlib.nullcontext():
+        yield

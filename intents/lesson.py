@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intents.features import SURFACES, Floats, Postings, Rows, Vocabulary, count
-from intents.fusion import CHINESE, GROUPS, LATIN, NO_THRESHOLDS, Fusion
-from intents.kernels import ENCODER_VIEW, HEADS, RICH_ENCODER, Examples, Head, Surface, head_scores, mix
+from intents.fusion import CHINESE, GROUPS, LATIN, claim_of
+from intents.kernels import ENCODER_VIEW, HEADS, RICH_ENCODER, Examples, Head, Surface, mix
 from intents.model import FULL, SURFACE_ONLY, Profile
 from intents.training import (
     Judged,
@@ -26,6 +26,8 @@ _RAREST = {"word": 1, "char": 2, "sound": 2}
 _MANY = 80
 """Examples an intent and language from which surface words help the encoder's head (measured on public data)."""
 _A_LANGUAGE = 0.1
+NO_INTENT = -1
+"""The label of a message from outside of the trade."""
 _NEAREST = {SURFACE_ONLY: "char", FULL: ENCODER_VIEW}
 
 
@@ -40,24 +42,29 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """The examples as numbers: label, fold and group of each."""
+    """The messages as numbers: label, fold and group of each; strangers, labelled ``NO_INTENT``, stand last."""
 
     labels: NDArray[np.int64]
     folds: NDArray[np.int64]
     groups: tuple[str, ...]
-    strangers: Texts
+
+    @property
+    def taught(self) -> NDArray[np.bool_]:
+        """Tell which messages are examples of an intent."""
+        return np.asarray(self.labels >= 0)
 
     def members(self, groups: Sequence[str]) -> NDArray[np.int64]:
-        """List the examples of some groups."""
+        """List the messages of some groups."""
         return np.flatnonzero([group in groups for group in self.groups])
 
     def abounds(self) -> bool:
         """Tell whether there are many examples for each intent and language."""
         languages = sum(len(self.members(groups)) > _A_LANGUAGE * len(self.labels) for groups in (CHINESE, LATIN))
-        return len(self.labels) >= _MANY * len(np.unique(self.labels)) * max(1, languages)
+        taught = self.labels[self.taught]
+        return len(taught) >= _MANY * len(np.unique(taught)) * max(1, languages)
 
 
-def compare(texts: Texts) -> tuple[Examples, dict[str, Rows]]:
+def compare(texts: Texts, taught: int) -> tuple[Examples, dict[str, Rows]]:
     """Learn what each view needs to compare a message with the examples, and the examples' own rows."""
     words, vectors = texts.words, texts.vectors
     surfaces: dict[str, Surface] = {}
@@ -69,7 +76,7 @@ def compare(texts: Texts) -> tuple[Examples, dict[str, Rows]]:
         surfaces[name] = Surface(vocabulary, Postings.turn(rows[name], len(vocabulary.features)))
     projection = None if vectors is None else main_directions(vectors)
     projected = None if vectors is None or projection is None else vectors @ projection
-    return Examples(surfaces, projected, projection), rows
+    return Examples(surfaces, projected, projection, taught), rows
 
 
 def learn(
@@ -93,34 +100,25 @@ def learn(
     accuracy = 0.0
     for name in (SURFACE_ONLY, FULL) if "encoder" in coefficients else (SURFACE_ONLY,):
         used = {head: heads[head] for head in coefficients if name == FULL or ENCODER_VIEW not in heads[head].mixture}
-        fusion = learn_fusion({head: judged.within[head] for head in used}, lesson.labels, lesson.groups)
-        inside, orphans = _seen(fusion, judged, comparison, lesson, _NEAREST[name])
-        outside = _judge_outside(lesson, examples, Profile(used, fusion, NO_THRESHOLDS), coefficients, _NEAREST[name])
-        profiles[name] = Profile(used, fusion, learn_thresholds(inside, lesson.labels, orphans, outside))
-        accuracy = float((inside.log_odds.argmax(axis=1) == lesson.labels).mean())
+        profiles[name], accuracy = _conclude(used, judged.of(used), lesson, comparison.nearest(_NEAREST[name], lesson))
     progress("learning", 1.0)
     return profiles, coefficients, accuracy
 
 
-def _seen(fusion: Fusion, judged: Judged, comparison: _Comparison, lesson: Lesson, near: str) -> tuple[Seen, Seen]:
-    by_fold, by_intent = comparison.nearest(near, lesson)
-    inside = Seen(fusion.join(judged.within, lesson.groups), by_fold)
-    return inside, Seen(fusion.join(judged.without, lesson.groups), by_intent)
-
-
-def _judge_outside(
-    lesson: Lesson, examples: Examples, profile: Profile, coefficients: dict[str, Floats], near: str
-) -> Seen | None:
-    strangers = lesson.strangers
-    if not strangers.words:
-        return None
-    cosines = examples.surface_cosines(strangers.words)
-    if strangers.vectors is not None:
-        cosines |= examples.encoded_cosines(strangers.vectors)
-    scores = {
-        name: head_scores(head, coefficients[name], cosines, strangers.groups) for name, head in profile.heads.items()
-    }
-    return Seen(profile.fusion.join(scores, strangers.groups), cosines[near].max(axis=1))
+def _conclude(
+    heads: dict[str, Head], judged: Judged, lesson: Lesson, nearest: tuple[Floats, Floats]
+) -> tuple[Profile, float]:
+    inside, outside = np.flatnonzero(lesson.taught), np.flatnonzero(~lesson.taught)
+    labels = lesson.labels[inside]
+    within = {head: scores[inside] for head, scores in judged.within.items()}
+    fusion = learn_fusion(within, labels, [lesson.groups[index] for index in inside])
+    by_fold, by_intent = (
+        Seen(fusion.join(scores, lesson.groups), near, claim_of(scores))
+        for scores, near in zip((judged.within, judged.without), nearest, strict=True)
+    )
+    seen, strangers = by_fold.take(inside), by_fold.take(outside) if len(outside) else None
+    thresholds = learn_thresholds(seen, labels, by_intent.take(inside), strangers)
+    return Profile(heads, fusion, thresholds), float((seen.log_odds.argmax(axis=1) == labels).mean())
 
 
 class _Comparison:
@@ -156,6 +154,7 @@ class _Comparison:
             members = lesson.members(groups)
             if len(members):
                 cosines = self.cosines(view, members)
-                by_fold[members] = nearest_elsewhere(cosines, lesson.folds[members])
-                by_intent[members] = nearest_elsewhere(cosines, lesson.labels[members])
+                taught = lesson.taught[members]
+                by_fold[members] = nearest_elsewhere(cosines, lesson.folds[members], taught)
+                by_intent[members] = nearest_elsewhere(cosines, lesson.labels[members], taught)
         return by_fold, by_intent

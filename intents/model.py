@@ -22,7 +22,7 @@ from intents.fusion import Fusion, Thresholds
 from intents.kernels import Examples, Head, Surface
 from intents.nearness import UNLEARNED, Nearness
 
-FORMAT = 2
+FORMAT = 3
 FULL = "embedded"
 SURFACE_ONLY = "embedded-surface"
 _POINTER = "current.json"
@@ -190,7 +190,7 @@ def _read(folder: Path, manifest: Mapping[str, Any]) -> Model:
     surfaces = {name: _surface(name, features, arrays) for name, features in vocabularies.items()}
     heads = {name.removeprefix("head."): array for name, array in arrays.items() if name.startswith("head.")}
     profiles = {name: _profile(data) for name, data in manifest["profiles"].items()}
-    examples = Examples(surfaces, arrays.get("vectors"), arrays.get("projection"))
+    examples = Examples(surfaces, arrays.get("vectors"), arrays.get("projection"), int(arrays["taught"]))
     nearness = Nearness.from_json(manifest["nearness"])
     intents = tuple(manifest["intents"])
     stamp = Stamp(**manifest["stamp"])
@@ -208,6 +208,7 @@ def _arrays(model: Model) -> dict[str, Any]:
     arrays: dict[str, Any] = {f"head.{name}": array for name, array in model.coefficients.items()}
     arrays["labels"] = model.labels
     arrays["examples"] = np.array(len(next(iter(model.coefficients.values()))))
+    arrays["taught"] = np.array(model.examples.taught)
     if model.examples.vectors is not None:
         arrays["vectors"] = model.examples.vectors
         arrays["projection"] = model.examples.projection

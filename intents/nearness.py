@@ -185,9 +185,13 @@ def _learn(tried: Sequence[_Asked]) -> Nearness:
 
 
 def _sure(trust: Floats, right: NDArray[np.bool_]) -> float:
-    """Find the lowest trust from which on at most ``WRONG_SHARE`` of the answers are wrong."""
+    """Find the lowest trust from which on at most ``WRONG_SHARE`` of all that was asked is answered wrongly.
+
+    Most of what is asked here fits no entry, far more than of what an entry is asked in the shop: the share of wrong
+    answers among answers would close the bar for all.
+    """
     order = np.argsort(-trust, kind="stable")
-    wrong = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
+    wrong = np.cumsum(~right[order]) / len(order)
     allowed = np.flatnonzero(wrong <= WRONG_SHARE)
     return float(trust[order[allowed[-1]]]) if len(allowed) else 1.0
 

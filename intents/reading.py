@@ -9,10 +9,13 @@ from datetime import date
 from bot.domain.understanding import Entity, Expectation, Language, Script, Sentiment
 from intents.entities import MASKED, find_entities
 from intents.language import detect
-from intents.normalising import Folded, fold, meaning
+from intents.normalising import Folded, fold, is_cjk, meaning
 from intents.numbers import NumberShapes
 from intents.sentiment import read_sentiment
+from intents.spelling import write_out
 
+_LAST_LATIN = "ɏ"
+_WITH_ENGLISH = frozenset({Language.EN, Language.MIXED})
 _LINK = re.compile(r"https?://\S+|www\.\S+")
 _MASKS: dict[str, tuple[str, str]] = {
     "order_number": ("订单号", "order number"),
@@ -42,6 +45,12 @@ class Reading:
     entities: tuple[Entity, ...]
     sentiment: Sentiment
 
+    @property
+    def is_foreign(self) -> bool:
+        """Tell whether it is written in letters of neither language and names nothing we look up."""
+        foreign = any(char.isalpha() and not is_cjk(char) and char > _LAST_LATIN for char in self.words)
+        return foreign and self.language is Language.OTHER and not self.entities
+
 
 def read(text: str, shapes: NumberShapes, today: date, expectation: Expectation | None = None) -> Reading:
     """Read a message; any text is fine."""
@@ -50,7 +59,10 @@ def read(text: str, shapes: NumberShapes, today: date, expectation: Expectation 
     entities = find_entities(folded, shapes, today, expectation or Expectation())
     chinese = language is Language.ZH or (language is Language.MIXED) or language is Language.OTHER
     plain = _mask(text, folded, entities, chinese)
-    return Reading(meaning(plain, chinese), language, script, entities, read_sentiment(folded.simplified))
+    words = meaning(plain, chinese)
+    if language in _WITH_ENGLISH:
+        words = write_out(words)
+    return Reading(words, language, script, entities, read_sentiment(folded.simplified))
 
 
 def _mask(text: str, folded: Folded, entities: tuple[Entity, ...], chinese: bool) -> str:

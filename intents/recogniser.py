@@ -5,44 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from bot.domain.clock import Clock
-from bot.domain.understanding import Expectation, IntentScore, Language, Recognition, Verdict
+from bot.domain.understanding import Expectation, IntentScore, Recognition, Script, Verdict
 from intents.arithmetic import use_one_core
-from intents.clauses import Clause, split_clauses, what_is_kept
+from intents.clauses import split_clauses, what_is_kept
 from intents.context import answer_to, only_answers
-from intents.encoder import Encoder
+from intents.encoder import Encoder, knower
 from intents.features import Floats
-from intents.fusion import group_of, signs_of
+from intents.fusion import claim_of, group_of, signs_of
 from intents.kernels import ENCODER_VIEW, head_scores
 from intents.model import FULL, SURFACE_ONLY, Model
 from intents.numbers import compile_shapes
 from intents.reading import Reading, read
 from intents.shapes import Shapes
+from intents.spelling import Speller
+from intents.weighing import Judgement, Weigher
 
 _RANKED = 5
 _MAX_BATCH = 32
 _WORTH_A_BATCH = 8
 _GATHERING_S = 0.004
-_SMALL_TALK = frozenset({"greet", "goodbye", "thank", "affirm", "deny", "chitchat", "repeat", "bot_challenge", "stop"})
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What the model makes of bare words: probabilities (intents) and the trust in the first, 0..1."""
-
-    chances: Floats
-    trust: float
-
-    @property
-    def best(self) -> int:
-        """Give the index of the likeliest intent."""
-        return int(self.chances.argmax())
 
 
 class EmbeddedRecogniser:
@@ -57,9 +45,12 @@ class EmbeddedRecogniser:
         self._encoder = encoder if model.examples.vectors is not None else None
         self.engine = FULL if self._encoder and FULL in model.profiles else SURFACE_ONLY
         self._profile = model.profiles[self.engine]
+        self._weigher = Weigher(model.intents, self._profile.thresholds)
         self._clock = clock
         self._zone = ZoneInfo(shapes.zone)
         self._shapes = compile_shapes(shapes)
+        usual = model.examples.surfaces["word"]
+        self._speller = Speller(usual.vocabulary.frequencies(usual.postings.size), knower(self._encoder))
         self.model, self.encoder = model, self._encoder
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="understanding")
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = WeakKeyDictionary()
@@ -78,7 +69,8 @@ class EmbeddedRecogniser:
         """Understand several texts at once, on the caller's thread."""
         today = self._clock.now().astimezone(self._zone).date()
         readings = [
-            read(text, self._shapes, today, expected) for text, expected in zip(texts, expectations, strict=True)
+            self._mended(read(text, self._shapes, today, expected))
+            for text, expected in zip(texts, expectations, strict=True)
         ]
         cuts = [split_clauses(reading.words) for reading in readings]
         wanted: list[str] = []
@@ -93,9 +85,12 @@ class EmbeddedRecogniser:
             whole = next(judged)
             parts_judged = [(clause, next(judged)) for clause in clauses]
             kept = next(judged) if what_is_kept(clauses) else None
-            meant = self._weigh(whole, parts_judged, kept)
+            meant = self._weigher.weigh(whole, parts_judged, kept)
             found.append(self._conclude(text, expected, reading, meant))
         return found
+
+    def _mended(self, reading: Reading) -> Reading:
+        return reading if reading.script is Script.PINYIN else replace(reading, words=self._speller.mend(reading.words))
 
     def judge(self, words: Sequence[str], groups: Sequence[str]) -> list[Judgement]:
         """Judge bare words, each with the name of its group of writing."""
@@ -105,8 +100,8 @@ class EmbeddedRecogniser:
             for name, head in self._profile.heads.items()
         }
         log_odds = self._profile.fusion.join(scores, groups)
-        near = cosines[ENCODER_VIEW if self._encoder else "char"].max(axis=1)
-        trust = self._profile.thresholds.trust(signs_of(log_odds, near))
+        near = self._model.examples.nearest(cosines[ENCODER_VIEW if self._encoder else "char"])
+        trust = self._profile.thresholds.trust(signs_of(log_odds, near, claim_of(scores)))
         chances = self._profile.thresholds.calibrated(log_odds)
         return [Judgement(row, float(value)) for row, value in zip(chances, trust, strict=True)]
 
@@ -139,32 +134,12 @@ class EmbeddedRecogniser:
         return tuple(IntentScore(self._model.intents[index], round(float(chances[index]), 4)) for index in order)
 
     def _verdict(self, judged: Judgement, reading: Reading) -> Verdict:
-        if reading.language is Language.OTHER and not reading.entities:
+        if reading.is_foreign:
             return Verdict.ABSTAIN
         thresholds = self._profile.thresholds
         if judged.trust >= thresholds.sure:
             return Verdict.SURE
         return Verdict.CLARIFY if judged.trust >= thresholds.clarify else Verdict.ABSTAIN
-
-    def _weigh(
-        self, whole: Judgement, parts: Sequence[tuple[Clause, Judgement]], kept: Judgement | None
-    ) -> tuple[Judgement, str]:
-        """Let the clauses take part: what is denied does not count, and a second thing asked is seen."""
-        denied = {judged.best for clause, judged in parts if clause.denied}
-        if kept is not None and whole.best in denied and self._is_business(kept) and kept.best not in denied:
-            whole = kept
-        asked = [judged for clause, judged in parts if not clause.denied and self._is_business(judged)]
-        different = {judged.best for judged in asked}
-        if asked and (self._name(whole) in _SMALL_TALK or (len(different) > 1 and whole.best not in different)):
-            whole = asked[0]
-        others = [judged for judged in asked if judged.best != whole.best]
-        return whole, self._name(max(others, key=lambda judged: judged.trust)) if others else ""
-
-    def _is_business(self, judged: Judgement) -> bool:
-        return judged.trust >= self._profile.thresholds.sure and self._name(judged) not in _SMALL_TALK
-
-    def _name(self, judged: Judgement) -> str:
-        return self._model.intents[judged.best]
 
     def close(self) -> None:
         """Let the worker thread go."""

@@ -7,7 +7,7 @@ import pytest
 
 from intents.features import Floats
 from intents.fusion import Thresholds, signs_of, softmax
-from intents.training import KEPT_OUT, KEPT_RIGHT, WRONG_SHARE, Seen, learn_thresholds
+from intents.training import KEPT_OUT, KEPT_RIGHT, LET_THROUGH, WRONG_SHARE, Seen, learn_thresholds
 
 _INTENTS = 12
 
@@ -20,7 +20,8 @@ def _judged(count: int, strength: float, right_share: float, seed: int) -> tuple
     pull = random.gamma(strength, 1.0, count) * np.where(chosen == labels, 1.0, 0.4)
     log_odds[np.arange(count), chosen] += pull
     nearest = np.clip(0.4 + 0.03 * pull + random.normal(0, 0.05, count), 0, 1).astype(np.float32)
-    return Seen(log_odds, nearest), labels
+    claim = (0.5 + 0.05 * pull + random.normal(0, 0.1, count)).astype(np.float32)
+    return Seen(log_odds, nearest, claim), labels
 
 
 def _trust(gate: Thresholds, seen: Seen) -> Floats:
@@ -36,7 +37,7 @@ def test_gate_keeps_wrong_answers_few_and_strangers_out(right_share: float) -> N
     gate = learn_thresholds(inside, labels, orphans, outside)
     sure = _trust(gate, inside) >= gate.sure
     right = inside.log_odds.argmax(axis=1) == labels
-    assert (sure & ~right).mean() <= WRONG_SHARE + 0.001
+    assert (sure & ~right).mean() <= max(WRONG_SHARE, LET_THROUGH * (~right).mean()) + 0.001
     assert gate.clarify <= gate.sure
     kept_out = (_trust(gate, outside) < gate.sure).mean()
     assert kept_out >= KEPT_OUT - 0.02 or (sure & right).sum() >= (KEPT_RIGHT - 0.01) * right.sum()
@@ -65,4 +66,4 @@ def test_calibrated_confidence_keeps_the_order_and_means_how_often() -> None:
 def test_signs_are_finite_at_the_edges() -> None:
     """Certainty and total doubt give finite numbers."""
     edges = np.array([[1e4] + [0] * 11, [0] * 12, [-1e4] * 12], np.float32)
-    assert np.isfinite(signs_of(edges, np.zeros(3, np.float32))).all()
+    assert np.isfinite(signs_of(edges, np.zeros(3, np.float32), np.zeros(3, np.float32))).all()
