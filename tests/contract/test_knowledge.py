@@ -36,7 +36,7 @@ async def test_saved_entry_comes_back_as_it_was(shelf: SqlMerchantKnowledge):
     entry = _entry("a", "“可以”👌 100% \\ it's", zh=("能刻字吗", "刻字"), en=("x",))
     assert await shelf.save([entry], NOW) == EntriesSaved(1, 0, 0)
     kept = await shelf.get("merchant/a")
-    assert (kept.entry, kept.active, kept.updated_at) == (entry, True, NOW)
+    assert (kept.entry, kept.active, kept.updated_at) == (entry, active=True, at=NOW)
 
 
 async def test_save_tells_new_from_changed_and_leaves_the_same_alone(shelf: SqlMerchantKnowledge):
@@ -54,14 +54,14 @@ async def test_changes_tell_of_entries_switched_off_and_deleted(shelf: SqlMercha
     """A process that knew them hears that they are not to be answered from any more."""
     await shelf.save([_entry("a"), _entry("b"), _entry("c")], NOW)
     known = (await shelf.changed_since(-1))[-1].revision
-    await shelf.switch("merchant/a", False, LATER)
+    await shelf.switch("merchant/a", active=False, at=LATER)
     await shelf.delete("merchant/b", LATER)
     changes = await shelf.changed_since(known)
     assert [(change.topic, change.entry) for change in changes] == [("merchant/a", None), ("merchant/b", None)]
     assert not (await shelf.get("merchant/a")).active
     with pytest.raises(NotFound, match="merchant/b"):
         await shelf.get("merchant/b")
-    await shelf.switch("merchant/a", True, LATER)
+    await shelf.switch("merchant/a", active=True, at=LATER)
     (change,) = await shelf.changed_since(changes[-1].revision)
     assert change.entry == _entry("a")
 
@@ -77,7 +77,7 @@ async def test_entry_that_was_deleted_can_be_added_again(shelf: SqlMerchantKnowl
 async def test_change_keeps_an_entry_switched_off(shelf: SqlMerchantKnowledge):
     """Importing a file again must not switch on what somebody has switched off."""
     await shelf.save([_entry("a")], NOW)
-    await shelf.switch("merchant/a", False, NOW)
+    await shelf.switch("merchant/a", active=False, at=NOW)
     await shelf.save([_entry("a", "新的答案")], LATER)
     assert not (await shelf.get("merchant/a")).active
 
@@ -99,7 +99,7 @@ async def test_unknown_entry_is_not_found(shelf: SqlMerchantKnowledge):
     """Reading, switching and deleting say so."""
     for attempt in (
         shelf.get("merchant/x"),
-        shelf.switch("merchant/x", False, NOW),
+        shelf.switch("merchant/x", active=False, at=NOW),
         shelf.delete("merchant/x", NOW),
     ):
         with pytest.raises(NotFound, match="merchant/x"):

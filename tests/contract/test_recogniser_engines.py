@@ -76,7 +76,10 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines = "".join(f"      - {text}\n" for text in texts.split("|"))
         document = f'version: "3.1"\nnlu:\n  - intent: {intent}\n    examples: |\n{lines}'
         if name.startswith("faq/"):
-            document += f"responses:\n  utter_{intent}:\n    - text: 'yes'\n      metadata: {{language: en, title: 'Yes'}}\n"
+            document += f"responses:\n  utter_{intent}:\n" + "".join(
+                f"    - text: 'yes'\n      metadata: {{language: {language}, title: 'Yes'}}\n"
+                for language in ("zh", "en")
+            )
         file = folder / f"{name}.yml"
         file.parent.mkdir(exist_ok=True)
         file.write_text(document, "utf-8")
