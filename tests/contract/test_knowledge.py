@@ -36,7 +36,7 @@ async def test_saved_entry_comes_back_as_it_was(shelf: SqlMerchantKnowledge):
     entry = _entry("a", "“可以”👌 100% \\ it's", zh=("能刻字吗", "刻字"), en=("x",))
     assert await shelf.save([entry], NOW) == EntriesSaved(1, 0, 0)
     kept = await shelf.get("merchant/a")
-    assert (kept.entry, kept.active, kept.updated_at) == (entry, active=True, at=NOW)
+    assert (kept.entry, kept.active, kept.updated_at) == (entry, True, NOW)
 
 
 async def test_save_tells_new_from_changed_and_leaves_the_same_alone(shelf: SqlMerchantKnowledge):
