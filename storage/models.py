@@ -252,6 +252,7 @@ class OutboxRow(Base):
     message: Mapped[dict[str, Any]] = mapped_column(Json)
     state: Mapped[str] = mapped_column(String(16), default="pending")
     tries: Mapped[int] = mapped_column(default=0)
+    parts_taken: Mapped[int] = mapped_column(server_default=text("0"))
     due_at: Mapped[datetime] = mapped_column(Moment)
     reason: Mapped[str] = mapped_column(String(200), default="")
     refusal: Mapped[str | None] = mapped_column(String(16))

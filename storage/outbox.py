@@ -30,6 +30,7 @@ _NEXT = (
         OUTBOX.c.state,
         OUTBOX.c.message,
         OUTBOX.c.tries,
+        OUTBOX.c.parts_taken,
         OUTBOX.c.due_at,
         OUTBOX.c.created_at,
         CONVERSATIONS.c.epoch.label("epoch_now"),
@@ -79,7 +80,13 @@ SENT = update(OUTBOX).where(_ITEM, OUTBOX.c.state != "sent").values(_DONE_SENT)
 _DEFERRED = (
     update(OUTBOX)
     .where(_ITEM, _OPEN)
-    .values(state="pending", tries=OUTBOX.c.tries + 1, due_at=bindparam("at"), reason=bindparam("why"))
+    .values(
+        state="pending",
+        tries=OUTBOX.c.tries + 1,
+        due_at=bindparam("at"),
+        reason=bindparam("why"),
+        parts_taken=bindparam("taken"),
+    )
 )
 _GIVEN_UP = (
     update(OUTBOX)
@@ -227,9 +234,10 @@ class SqlOutboxStore:
         values = {"item": item, "at": at, "platform": clean_text(platform_id, _REASON_CHARS)}
         await self._mark(SENT, values)
 
-    async def mark_deferred(self, item: OutboxId, due_at: datetime, reason: str) -> None:
-        """Try again at ``due_at``; counts a try."""
-        await self._mark(_DEFERRED, {"item": item, "at": due_at, "why": clean_text(reason, _REASON_CHARS)})
+    async def mark_deferred(self, item: OutboxId, due_at: datetime, reason: str, parts_taken: int = 0) -> None:
+        """Try again at ``due_at``, behind the parts that were taken; counts a try."""
+        why = clean_text(reason, _REASON_CHARS)
+        await self._mark(_DEFERRED, {"item": item, "at": due_at, "why": why, "taken": parts_taken})
 
     async def mark_refused(self, item: OutboxId, at: datetime, reason: str, kind: str) -> None:
         """Record that it will never be taken, and why."""
@@ -288,4 +296,5 @@ def _item(row: RowMapping) -> OutboxItem:
         tries=row["tries"],
         created_at=row["created_at"],
         interrupted=row["state"] == "sending",
+        parts_taken=row["parts_taken"],
     )

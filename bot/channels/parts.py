@@ -8,7 +8,7 @@ from bot.domain.ids import OutboxId
 
 
 class PartsSent:
-    """Counts taken parts by outbox row, for the newest ``remembered`` rows; lost at a restart."""
+    """Counts taken parts by outbox row, for the newest ``remembered`` rows; the delivery keeps the count of a try."""
 
     def __init__(self, remembered: int = 1000) -> None:
         self._remembered = remembered
@@ -17,6 +17,11 @@ class PartsSent:
     def count(self, outbox_id: OutboxId) -> int:
         """Tell how many parts were taken."""
         return self._counts.get(outbox_id, 0)
+
+    def resume(self, outbox_id: OutboxId, taken: int) -> None:
+        """Go on behind the parts that another process, or an earlier run of this one, knows to be taken."""
+        if taken > self.count(outbox_id):
+            self._counts[outbox_id] = taken
 
     def note(self, outbox_id: OutboxId) -> None:
         """Count one more part."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bot.domain.ids import ConversationId, OutboxId
 from bot.domain.line_ports import Accepted, Cursor
@@ -112,6 +112,28 @@ class SendLimiter(Protocol):
 
     async def wait_s(self, channel: str, to: Addressee, policy: SendPolicy) -> float:
         """Give the seconds until this conversation's next message may go (its place is kept); 0: now, and counted."""
+        ...
+
+
+class PartsTaken(Protocol):
+    """Which parts of a message the platform has taken, so that a repeat goes on behind them."""
+
+    def count(self, outbox_id: OutboxId) -> int:
+        """Tell how many parts were taken; 0 when the message is whole or was never tried."""
+        ...
+
+    def resume(self, outbox_id: OutboxId, taken: int) -> None:
+        """Go on behind ``taken`` parts that are on record."""
+        ...
+
+
+@runtime_checkable
+class SendsInParts(Protocol):
+    """What a channel has besides when it sends a long message in several parts; None: it never does."""
+
+    @property
+    def parts(self) -> PartsTaken | None:
+        """Give the count of parts."""
         ...
 
 

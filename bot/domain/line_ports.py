@@ -96,7 +96,8 @@ class Cursor:
 class OutboxItem:
     """A message to deliver now; ``tries`` counts attempts before this one.
 
-    ``interrupted``: an attempt was begun and its outcome was never recorded, so it may have arrived.
+    ``interrupted``: an attempt was begun and its outcome was never recorded, so it may have arrived. ``parts_taken``
+    of it were taken by the platform at earlier tries.
     """
 
     id: OutboxId
@@ -109,6 +110,7 @@ class OutboxItem:
     tries: int
     created_at: datetime
     interrupted: bool = False
+    parts_taken: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +186,8 @@ class OutboxStore(Protocol):
         """Record that the channel took it."""
         ...
 
-    async def mark_deferred(self, item: OutboxId, due_at: datetime, reason: str) -> None:
-        """Try again at ``due_at``; counts a try."""
+    async def mark_deferred(self, item: OutboxId, due_at: datetime, reason: str, parts_taken: int = 0) -> None:
+        """Try again at ``due_at``, behind the parts that were taken; counts a try."""
         ...
 
     async def mark_refused(self, item: OutboxId, at: datetime, reason: str, kind: str) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from bot.domain.channel_ports import Addressee, ChannelAdapter, Delivery
+from bot.domain.channel_ports import Addressee, ChannelAdapter, Delivery, PartsTaken, SendsInParts
 from bot.domain.ids import ConversationId, OutboxId
 from bot.domain.line_ports import (
     Accepted,
@@ -147,10 +147,10 @@ class WatchedOutbox:
         await self._outbox.mark_sent(item, at, platform_id)
         self._watch(Boundary.AFTER_MARK_COMMIT)
 
-    async def mark_deferred(self, item: OutboxId, due_at: datetime, reason: str) -> None:
+    async def mark_deferred(self, item: OutboxId, due_at: datetime, reason: str, parts_taken: int = 0) -> None:
         """Try again later."""
         self._watch(Boundary.BEFORE_MARK_COMMIT)
-        await self._outbox.mark_deferred(item, due_at, reason)
+        await self._outbox.mark_deferred(item, due_at, reason, parts_taken)
         self._watch(Boundary.AFTER_MARK_COMMIT)
 
     async def mark_refused(self, item: OutboxId, at: datetime, reason: str, kind: str) -> None:
@@ -174,6 +174,11 @@ class WatchedChannel:
         self._watch = watch
         self.name = channel.name
         self.capabilities = channel.capabilities
+
+    @property
+    def parts(self) -> PartsTaken | None:
+        """Give the channel's count of parts, where it has one."""
+        return self._channel.parts if isinstance(self._channel, SendsInParts) else None
 
     async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
         """Hand one message to the platform."""

@@ -14,10 +14,12 @@ from bot.domain.channel_ports import (
     Deferred,
     Delivery,
     Failed,
+    PartsTaken,
     Refusal,
     Refused,
     SendLimiter,
     SendPolicy,
+    SendsInParts,
     Sent,
     Unclear,
 )
@@ -164,6 +166,9 @@ class Deliverer:
         return verdict
 
     async def _send(self, channel: ChannelAdapter, item: OutboxItem, to: Addressee) -> Delivery:
+        parts = _parts(channel)
+        if parts is not None and item.parts_taken:
+            parts.resume(item.id, item.parts_taken)
         try:
             return await channel.send(to, item.message, item.id)
         except Exception as problem:  # noqa: BLE001 - a fault in an adapter counts as a failed try, the line goes on
@@ -209,7 +214,9 @@ class Deliverer:
 
     async def _defer(self, item: OutboxItem, wait_s: float, reason: str) -> float:
         due_at = self._clock.now() + timedelta(seconds=wait_s)
-        await self._outbox.mark_deferred(item.id, due_at, reason[:_MAX_REASON_CHARS])
+        parts = _parts(self._channels.get(item.channel))
+        taken = max(item.parts_taken, parts.count(item.id)) if parts is not None else item.parts_taken
+        await self._outbox.mark_deferred(item.id, due_at, reason[:_MAX_REASON_CHARS], taken)
         self._held[item.conversation_id] = due_at
         return wait_s
 
@@ -225,6 +232,10 @@ class Deliverer:
         topic = live.shopper_topic(item.channel, item.account, item.channel_user_id)
         data = {"conversation_id": item.conversation_id, "sender": item.sender}
         await self._feed.publish(LiveEvent(topic, "message", data))
+
+
+def _parts(channel: ChannelAdapter | None) -> PartsTaken | None:
+    return channel.parts if isinstance(channel, SendsInParts) else None
 
 
 def _addressee(item: OutboxItem) -> Addressee:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import structlog
 
-from bot.domain.channel_ports import Addressee, ChannelAdapter, Delivery, Refused
+from bot.domain.channel_ports import Addressee, ChannelAdapter, Delivery, PartsTaken, Refused, SendsInParts
 from bot.domain.ids import ConversationId, OutboxId
 from bot.domain.line_ports import Accepted, TurnOutbox
 from bot.domain.messages import InboundMessage, OutboundMessage
@@ -75,6 +75,11 @@ class WatchedChannel:
         self.capabilities = channel.capabilities
         self._channel = channel
         self._numbers = numbers
+
+    @property
+    def parts(self) -> PartsTaken | None:
+        """Give the channel's count of parts, where it has one."""
+        return self._channel.parts if isinstance(self._channel, SendsInParts) else None
 
     async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
         """Hand the message to the channel."""

@@ -51,6 +51,19 @@ async def test_next_due_waits_for_a_deferred_first_message(line: Line):
     assert (again.id, again.tries) == (item.id, 1)
 
 
+async def test_parts_that_were_taken_stay_on_record(line: Line):
+    """Whoever tries next, in whatever process, knows how many parts the platform has."""
+    conversation_id = await line.accept("k1")
+    await line.commit(await line.pending(conversation_id), "一")
+    item = await line.outbox.next_due(conversation_id, NOW)
+    assert item is not None
+    assert item.parts_taken == 0
+    await line.outbox.mark_deferred(item.id, NOW, "502", 2)
+    again = await line.outbox.next_due(conversation_id, NOW)
+    assert again is not None
+    assert again.parts_taken == 2
+
+
 async def test_next_due_drops_what_an_older_epoch_said(line: Line):
     """After a takeover the bot's unsent words go nowhere, the notice does."""
     agent = await line.hire("mei")

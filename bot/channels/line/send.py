@@ -91,7 +91,7 @@ class LineAdapter:
         self._http = httpx.AsyncClient(
             base_url=settings.api_url, headers=headers, timeout=TIMEOUT_S, transport=transport
         )
-        self._calls = PartsSent()
+        self.parts = PartsSent()
         self._media = LineMedia(settings, transport)
         self.download = self._media.download
 
@@ -102,7 +102,7 @@ class LineAdapter:
         shaped = render(message)
         calls = [shaped[at : at + MAX_MESSAGES_A_CALL] for at in range(0, len(shaped), MAX_MESSAGES_A_CALL)]
         delivery: Delivery = Sent()
-        for number in range(self._calls.count(outbox_id), len(calls)):
+        for number in range(self.parts.count(outbox_id), len(calls)):
             key = uuid5(_RETRY_KEYS, f"{self.settings.account}:{to.conversation_id}:{outbox_id}:{number}")
             try:
                 delivery = await self._one(to.channel_user_id, calls[number], key)
@@ -110,8 +110,8 @@ class LineAdapter:
                 return Failed(f"LINE cannot be reached: {error}", retryable=True)
             if not isinstance(delivery, Sent):
                 return delivery
-            self._calls.note(outbox_id)
-        self._calls.forget(outbox_id)
+            self.parts.note(outbox_id)
+        self.parts.forget(outbox_id)
         return delivery
 
     async def close(self) -> None:

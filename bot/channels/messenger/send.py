@@ -108,7 +108,7 @@ class MessengerAdapter:
         self._media = MetaMedia(settings, self._graph, transport)
         self.download = self._media.by_address
         self.files: ReadFile | None = None
-        self._parts = PartsSent()
+        self.parts = PartsSent()
         self._opening = PartsSent()
 
     async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
@@ -118,15 +118,15 @@ class MessengerAdapter:
         opens = await self._opens(to, outbox_id)
         parts = render(disclose(message) if opens else message, self.name)
         delivery: Delivery = Sent()
-        for part in parts[self._parts.count(outbox_id) :]:
+        for part in parts[self.parts.count(outbox_id) :]:
             delivery = await self._part(to, part)
             if not isinstance(delivery, Sent):
-                if opens and not self._parts.count(outbox_id):
+                if opens and not self.parts.count(outbox_id):
                     self._opening.forget(outbox_id)
                     await self._disclosure.marks.forget(self._mark(to))
                 return delivery
-            self._parts.note(outbox_id)
-        self._parts.forget(outbox_id)
+            self.parts.note(outbox_id)
+        self.parts.forget(outbox_id)
         self._opening.forget(outbox_id)
         return delivery
 
@@ -157,7 +157,7 @@ class MessengerAdapter:
         """Tell whether this message carries the disclosure; a repeat says the same, so that its parts stay the same."""
         if self._opening.count(outbox_id):
             return True
-        if not self._disclosure.wanted or to.sender == AGENT or self._parts.count(outbox_id):
+        if not self._disclosure.wanted or to.sender == AGENT or self.parts.count(outbox_id):
             return False
         first = await self._disclosure.marks.is_first(self._mark(to), _DISCLOSED_FOR_S)
         if first:

@@ -108,7 +108,7 @@ class TelegramAdapter:
         self.download = self._media.download
         self.files: ReadFile | None = None
         self._request = request
-        self._parts = PartsSent()
+        self.parts = PartsSent()
 
     async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
         """Send the message in as many parts as it needs; a repeat goes on after the parts already taken."""
@@ -116,14 +116,14 @@ class TelegramAdapter:
         parts = degrade(message, self.capabilities)
         platform_id = ""
         try:
-            for part in parts[self._parts.count(outbox_id) :]:
+            for part in parts[self.parts.count(outbox_id) :]:
                 platform_id = await self._send_part(chat_id, part)
-                self._parts.note(outbox_id)
+                self.parts.note(outbox_id)
         except TelegramError as error:
             return _delivery(error)
         except NotFound as missing:
             return Failed(str(missing), retryable=False)
-        self._parts.forget(outbox_id)
+        self.parts.forget(outbox_id)
         return Sent(platform_id)
 
     async def _send_part(self, chat_id: str, part: OutboundMessage) -> str:

@@ -78,7 +78,7 @@ class WechatOaAdapter:
         http = MediaHttp(MediaHosts(settings.api_url, HOSTS), transport)
         self._media = TemporaryMedia(settings.api_url, self._vault, http)
         self.download = self._media.download
-        self._parts = PartsSent()
+        self.parts = PartsSent()
         self._replies = settings.replies
         self._permitted = settings.replies != PASSIVE
         # A picture cannot stand in a callback's response: it goes by customer-service message or not at all.
@@ -97,7 +97,7 @@ class WechatOaAdapter:
         if self._replies == PASSIVE:
             return _NEXT_WORD
         parts = degrade(clean_message(message), self.capabilities)
-        for part in parts[self._parts.count(outbox_id) :]:
+        for part in parts[self.parts.count(outbox_id) :]:
             try:
                 result = await self._send_part(to.channel_user_id, part)
             except TokenRefused as error:
@@ -108,8 +108,8 @@ class WechatOaAdapter:
                 return Failed(f"WeChat cannot be reached: {type(error).__name__}", retryable=True)
             if not isinstance(result, Sent):
                 return result
-            self._parts.note(outbox_id)
-        self._parts.forget(outbox_id)
+            self.parts.note(outbox_id)
+        self.parts.forget(outbox_id)
         return Sent(messages=len(parts))
 
     async def close(self) -> None:

@@ -88,7 +88,7 @@ class WecomKfAdapter:
         self.files: ReadFile | None = None
         self._ports = ports
         self._clock = clock
-        self._parts = PartsSent()
+        self.parts = PartsSent()
         self._ours: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
@@ -130,15 +130,15 @@ class WecomKfAdapter:
         parts = degrade(_within_menu(clean_message(message)), self.capabilities)
         result: Delivery = Sent(messages=0)
         for number, part in enumerate(parts):
-            if number < self._parts.count(outbox_id):
+            if number < self.parts.count(outbox_id):
                 continue
             msgid = message_id(to.conversation_id, outbox_id, number)
             body = await self._with_file(part) if part.attachments else content(part)
             result = await self._send_one(to, body | {"msgid": msgid})
             if not isinstance(result, Sent):
                 return result
-            self._parts.note(outbox_id)
-        self._parts.forget(outbox_id)
+            self.parts.note(outbox_id)
+        self.parts.forget(outbox_id)
         return Sent(result.platform_id if isinstance(result, Sent) else "", messages=len(parts))
 
     async def _with_file(self, part: OutboundMessage) -> dict[str, Any]:

@@ -123,7 +123,7 @@ class WhatsappAdapter:
         self._media = MetaMedia(settings, self._graph, transport)
         self.download = self._media.by_id
         self.files: ReadFile | None = None
-        self._parts = PartsSent()
+        self.parts = PartsSent()
 
     async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
         """Send the message in as many parts as it needs; a repeat goes on after the parts already taken."""
@@ -133,12 +133,12 @@ class WhatsappAdapter:
             return await self._send_file(to, message)
         delivery: Delivery = Sent()
         parts = render(message)
-        for part in parts[self._parts.count(outbox_id) :]:
+        for part in parts[self.parts.count(outbox_id) :]:
             delivery = await self._post(to.channel_user_id, part)
             if not isinstance(delivery, Sent):
                 return delivery
-            self._parts.note(outbox_id)
-        self._parts.forget(outbox_id)
+            self.parts.note(outbox_id)
+        self.parts.forget(outbox_id)
         return replace(delivery, messages=len(parts)) if isinstance(delivery, Sent) else delivery
 
     async def send_template(self, to: Addressee, use: TemplateUse) -> Delivery:

@@ -391,11 +391,11 @@ class FakeOutboxStore:
         assert at >= START
         self._finish("sent", item, platform_id)
 
-    async def mark_deferred(self, item: OutboxId, due_at: datetime, reason: str) -> None:
+    async def mark_deferred(self, item: OutboxId, due_at: datetime, reason: str, parts_taken: int = 0) -> None:
         """Count a try and set the time."""
         assert self.rows[0].id == item
         assert reason
-        self.rows[0] = replace(self.rows[0], tries=self.rows[0].tries + 1)
+        self.rows[0] = replace(self.rows[0], tries=self.rows[0].tries + 1, parts_taken=parts_taken)
         self.due[item] = due_at
 
     async def mark_refused(self, item: OutboxId, at: datetime, reason: str, kind: str) -> None:

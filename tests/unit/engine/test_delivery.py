@@ -11,7 +11,7 @@ import pytest
 
 from bot.domain.channel_ports import Deferred, Failed, Refusal, Refused, SendPolicy, Sent, Unclear
 from bot.domain.clock import ManualClock
-from bot.domain.ids import ConversationId
+from bot.domain.ids import ConversationId, OutboxId
 from bot.domain.line_ports import OutboxItem, TurnOutbox
 from bot.engine.delivery import BackOff, Deliverer
 from tests.unit.engine.fakes import CONVERSATION, START, FakeChannel, FakeFeed, FakeOutboxStore
@@ -50,6 +50,46 @@ async def test_failed_message_holds_back_the_next_until_its_time():
     clock.advance(timedelta(seconds=second))
     assert await line.deliver(CONVERSATION) is None
     assert channel.sent == ["one", "two"]
+
+
+class Counted:
+    """A count of parts, as an adapter has one."""
+
+    def __init__(self, taken: int = 0) -> None:
+        self.taken = taken
+        self.resumed: list[int] = []
+
+    def count(self, outbox_id: OutboxId) -> int:
+        """Tell the count."""
+        del outbox_id
+        return self.taken
+
+    def resume(self, outbox_id: OutboxId, taken: int) -> None:
+        """Note where a try goes on."""
+        del outbox_id
+        self.resumed.append(taken)
+
+
+class PartsChannel(FakeChannel):
+    """A channel that sends in parts."""
+
+    parts = Counted()
+
+
+async def test_parts_taken_before_a_restart_are_not_sent_again():
+    """What the platform has of a message is kept with the deferral and told to the adapter of the next process."""
+    outbox, before, after = FakeOutboxStore("one"), PartsChannel(Failed("502", retryable=True)), PartsChannel()
+    before.parts, after.parts = Counted(2), Counted()
+    line, _, clock = deliverer(outbox, before)
+    wait_s = await line.deliver(CONVERSATION)
+    assert wait_s is not None
+    assert outbox.rows[0].parts_taken == 2
+    clock.advance(timedelta(seconds=wait_s))
+    again, _, _ = deliverer(outbox, after)
+    outbox.due.clear()
+    assert await again.deliver(CONVERSATION) is None
+    assert after.parts.resumed == [2]
+    assert after.sent == ["one"]
 
 
 async def test_deferral_waits_as_the_platform_says():
