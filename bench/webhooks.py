@@ -37,7 +37,7 @@ from bot.config import Config
 from bot.domain.clock import SystemClock
 from bot.domain.line_ports import Accepted
 from bot.domain.messages import InboundMessage
-from bot.wiring.phones import simulate
+from bot.wiring.simulation import simulate
 from storage.schema import migrate
 from tests.integration.channels.senders import Channel, Request, channels_of
 

@@ -9,13 +9,17 @@ from functools import cache
 from typing import Any
 
 
-@cache
-def _controller() -> Any | None:
-    """Find the loaded libraries once; None where threadpoolctl is not installed and their own default stays."""
+def _loaded() -> Any | None:
+    """Find the libraries loaded by now; None where threadpoolctl is not installed and their own default stays."""
     try:
         return importlib.import_module("threadpoolctl").ThreadpoolController()
     except ImportError:
         return None
+
+
+@cache
+def _controller() -> Any | None:
+    return _loaded()
 
 
 def use_one_core() -> None:
@@ -28,6 +32,7 @@ def use_one_core() -> None:
 @contextlib.contextmanager
 def one_core_each() -> Iterator[None]:
     """Let products run on one core each for a while, so that threads may share the cores; then as before."""
-    controller = _controller()
+    # Looked for anew: training loads more libraries afterwards, which serving has to find.
+    controller = _loaded()
     with controller.limit(limits=1, user_api="blas") if controller is not None else contextlib.nullcontext():
         yield

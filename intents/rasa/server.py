@@ -55,7 +55,7 @@ class RasaServer:
         self._ready = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self.token = secrets.token_urlsafe(24)
+        self.token = secrets.token_hex(24)  # never begins with a dash, which Rasa would take for an option
 
     @property
     def url(self) -> str:

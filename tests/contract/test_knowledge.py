@@ -115,5 +115,6 @@ async def test_reader_who_follows_revisions_misses_no_change(shelf: SqlMerchantK
         for change in await shelf.changed_since(known):
             seen[change.topic] = change.entry
             known = change.revision
+        await asyncio.sleep(0)  # SQLite reads on the spot: let the writers come back
     await writing
     assert set(seen) == {f"merchant/n{number}" for number in range(40)}

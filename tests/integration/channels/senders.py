@@ -29,7 +29,7 @@ from bot.simulators.wecom_kf.people import to_xml as kf_xml
 from bot.simulators.wecom_kf.server import KfServer
 from bot.simulators.whatsapp.people import WhatsappPeople
 from bot.simulators.whatsapp.server import WhatsappServer
-from bot.wiring.phones import KF_ACCOUNT
+from bot.wiring.simulation import KF_ACCOUNT
 
 CHANNELS = ("web", "telegram", "wechat_oa", "wecom_kf", "line", "whatsapp", "messenger")
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "channels"

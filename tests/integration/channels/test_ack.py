@@ -17,7 +17,7 @@ from bot.app import House, make_routers, open_house
 from bot.config import Config, DatabaseSection
 from bot.domain.clock import SystemClock
 from bot.domain.understanding import Expectation, Recognition
-from bot.wiring.phones import simulate
+from bot.wiring.simulation import simulate
 from tests.integration.channels.senders import Channel, Request, channels_of
 
 AT_ONCE = ("web", "telegram", "line", "whatsapp", "messenger")

@@ -260,6 +260,11 @@ async def test_phone_is_full_screen_and_keeps_the_focus_inside(browser: Browser)
         await chat.open()
         panel = chat.page.get_by_role("dialog")
         await expect(panel).to_have_attribute("aria-modal", "true")
+        # Once it has slid in.
+        settled = (
+            "panel => Promise.all(panel.getAnimations({subtree: true}).map(each => each.finished)).then(() => null)"
+        )
+        await panel.evaluate(settled)
         assert await panel.bounding_box() == {"x": 0, "y": 0, "width": 390, "height": 780}
         seen = set()
         for _ in range(12):

@@ -54,6 +54,7 @@ def found(batch: Batch, expect: list[dict[str, Any]]) -> list[dict[str, Any]]:
         [{"message": seen(each, names)} for each in batch.messages]
         + [{"failure": {"platform_id": each.platform_id, "kind": each.kind.value}} for each in batch.failures]
         + [{"change": {"owner": each.owner.value, "by": each.by}} for each in batch.changes]
+        + [{"staff": {"name": each.name, "text": each.text}} for each in batch.staff]
     )
 
 

@@ -25,7 +25,7 @@ def _spoken_keys() -> set[str]:
     """Find the keys code names outright, and those a form asks by."""
     code = "".join(
         path.read_text(encoding="utf-8")
-        for folder in ("handlers", "bot/engine", "storage", "bot/desk")
+        for folder in ("handlers", "bot/engine", "storage", "bot/desk", "bot/wiring")
         for path in (ROOT / folder).rglob("*.py")
     )
     stems = {path.stem for path in (ROOT / "responses/templates/zh").glob("*.yml")}
