@@ -186,7 +186,7 @@ async def throw(shop: Shop, channel: Channel, count: int, chance: random.Random)
         await channel.post(mutated(chance.choice(channel.samples), chance))
         request = channel.caught.requests.pop()
         task = asyncio.create_task(shop.post(request))
-        done, _ = await asyncio.wait({task}, timeout=0.5 if channel.name == "wechat_oa" else 30)
+        done, _ = await asyncio.wait({task}, timeout=0.03 if channel.name == "wechat_oa" else 30)
         if done:
             statuses[task.result()] += 1
         else:  # a good message waits for its answer
