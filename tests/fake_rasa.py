@@ -58,6 +58,9 @@ class FakeRasa:
         await self._server.wait_closed()
         self._server = None
 
+    async def prepare(self, content: bytes) -> None:
+        """Do what must be done before an answer; nothing here."""
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
         try:
@@ -70,6 +73,7 @@ class FakeRasa:
                 content = await reader.readexactly(int(headers.get("content-length", "0")))
                 if self.hang_up:
                     break
+                await self.prepare(content)
                 status, answer = self._judge(method, target, headers, content)
                 await asyncio.sleep(self.delay_s)
                 start = f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: application/json\r\n"

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,13 @@ def train_model(python: Path, project: Path, out: Path, name: str, log: Path) ->
 
 
 def keep(trained: Trained, work: Path) -> None:
-    """Make a model the current one, in one step, and remove those before it."""
+    """Make a model the current one, in one step, and remove those before it but the last.
+
+    A running server of the last one may have to start again before the new one answers.
+    """
+    kept = {trained.model}
+    with suppress(ModelRefused):
+        kept.add(current(work).model)
     record = {
         "model": trained.model.name,
         "stamp": asdict(trained.stamp),
@@ -126,7 +133,7 @@ def keep(trained: Trained, work: Path) -> None:
     beside.write_text(json.dumps(record, indent=1), "utf-8")
     beside.replace(work / _RECORD)
     for old in trained.model.parent.glob("*.tar.gz"):
-        if old != trained.model:
+        if old not in kept:
             old.unlink(missing_ok=True)
 
 

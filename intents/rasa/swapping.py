@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from bot.domain.clock import Clock
 from bot.domain.ports import Recogniser
 from intents.rasa.engine import OpenRasa, RasaSettings, open_rasa
+from intents.rasa.recogniser import RasaRecogniser
 from intents.shapes import Shapes
 from intents.swapping import Close, SwappingRecogniser
 
@@ -24,6 +25,7 @@ class RasaRoom:
         self._fallback = fallback
         self._clock = clock
         self._shapes = shapes
+        self._open: list[RasaRecogniser] = []
         self._before: Counter[str] = Counter()
 
     async def open(self) -> str:
@@ -47,14 +49,13 @@ class RasaRoom:
         except BaseException:
             await close()
             raise
-        self._before += Counter(self._opened.recogniser.figures())
         self._opened = new
         await self.swapping.swap(new.recogniser, close)
         return new.model
 
     def figures(self) -> Mapping[str, int]:
         """Count since the start, over all models (see ``RasaRecogniser.figures``)."""
-        return dict(self._before + Counter(self._opened.recogniser.figures()))
+        return dict(sum((Counter(one.figures()) for one in self._open), self._before))
 
     async def close(self) -> None:
         """Stop the server of the moment."""
@@ -63,4 +64,13 @@ class RasaRoom:
     async def _start(self) -> tuple[OpenRasa, Close]:
         stack = AsyncExitStack()
         opened = await stack.enter_async_context(open_rasa(self._settings, self._fallback, self._clock, self._shapes))
-        return opened, stack.aclose
+        recogniser = opened.recogniser
+        self._open.append(recogniser)
+
+        async def close() -> None:
+            await stack.aclose()
+            # Only now: what it had in hand when another took its place counts too.
+            self._open.remove(recogniser)
+            self._before += Counter(recogniser.figures())
+
+        return opened, close

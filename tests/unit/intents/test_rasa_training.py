@@ -8,6 +8,7 @@ import os
 import stat
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -164,7 +165,7 @@ def test_training_that_fails_names_its_log(tmp_path: Path) -> None:
 
 
 def test_model_is_kept_in_one_step(tmp_path: Path) -> None:
-    """The record is read as it was written; the models before it go."""
+    """The record is read as it was written; the models before it go, but for the last, which may be serving."""
     models = tmp_path / "models"
     models.mkdir()
     for name in ("old.tar.gz", "new.tar.gz"):
@@ -173,6 +174,10 @@ def test_model_is_kept_in_one_step(tmp_path: Path) -> None:
     project.keep(kept, tmp_path)
     assert project.current(tmp_path) == kept
     assert not (models / "old.tar.gz").exists()
+    for name in ("newer.tar.gz", "newest.tar.gz"):
+        (models / name).write_bytes(b"")
+        project.keep(replace(kept, model=models / name), tmp_path)
+    assert {file.name for file in models.iterdir()} == {"newer.tar.gz", "newest.tar.gz"}
 
 
 @pytest.mark.parametrize("record", ["", "{}", "[]", '{"model": "../../etc/x"}', "nonsense"])
