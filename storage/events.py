@@ -1,4 +1,4 @@
-"""Events as rows: appended here, read back here, never changed."""
+"""Events as rows: appended here, read back here, never changed (``storage.erasing`` blanks what is erased)."""
 
 from __future__ import annotations
 

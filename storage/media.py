@@ -6,17 +6,27 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from bot.domain.errors import NotFound
 from bot.domain.ids import ConversationId, CustomerId
-from bot.domain.media import MediaFile, MediaId, MediaState, media_id, read_uploaded, uploaded_reference
+from bot.domain.media import (
+    Erased,
+    Erasure,
+    Holding,
+    MediaFile,
+    MediaId,
+    MediaState,
+    media_id,
+    read_uploaded,
+    uploaded_reference,
+)
 from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender
+from storage import erasing
 from storage.database import Database
 from storage.tables import CONVERSATIONS, IDENTITIES, MEDIA, Upsert
 from storage.types import clean_text
 
-_ASKED_AT_ONCE = 500
 _NAME_CHARS, _REASON_CHARS, _REFERENCE_CHARS = 200, 200, 4000
 _ADD = Upsert(lambda into: into(MEDIA).on_conflict_do_nothing())
 _BY_ID = select(MEDIA).where(MEDIA.c.id == bindparam("media"))
@@ -150,33 +160,23 @@ class SqlMediaRecord:
         row = _row(file.id, file.conversation_id, sender, at) | _state(kept)
         await self._database.run(lambda on: on.execute(_ADD.on(on), row))
 
-    async def forget_customer(self, customer_id: CustomerId) -> tuple[str, ...]:
-        """Forget everything of a customer's conversations; tell the contents that nobody needs any more."""
-        return await self._database.run(lambda on: forget_customer(on, customer_id))
+    async def holding(self, customer_id: CustomerId) -> Holding:
+        """Count what is kept of a customer."""
+        return await self._database.read(lambda on: erasing.holding(on, customer_id))
+
+    async def forget_customer(self, erasure: Erasure) -> Erased:
+        """Erase all attachments of a customer, and what else is on record of them; say so in their conversations."""
+        return await self._database.run(lambda on: erasing.forget_customer(on, erasure))
 
     async def unneeded(self, contents: Sequence[str]) -> tuple[str, ...]:
         """Tell which of these contents no attachment has any more."""
-        return await self._database.read(lambda on: _unneeded(on, contents))
+        return await self._database.read(lambda on: erasing.unneeded(on, contents))
 
     async def _set(self, media_id: MediaId, values: dict[str, Any]) -> None:
-        change = update(MEDIA).where(MEDIA.c.id == media_id).values(**values)
+        # What was erased while it was being fetched stays erased.
+        kept = MEDIA.c.state != MediaState.ERASED.value
+        change = update(MEDIA).where(MEDIA.c.id == media_id, kept).values(**values)
         await self._database.run(lambda on: on.execute(change))
-
-
-def forget_customer(on: Connection, customer_id: CustomerId) -> tuple[str, ...]:
-    """Delete the rows of a customer's conversations; give the contents that no other row has, to be dropped."""
-    own = MEDIA.c.conversation_id.in_(select(CONVERSATIONS.c.id).where(CONVERSATIONS.c.customer_id == customer_id))
-    contents = on.execute(select(MEDIA.c.content).where(own, MEDIA.c.content.is_not(None)).distinct()).scalars().all()
-    on.execute(delete(MEDIA).where(own))
-    return _unneeded(on, [str(content) for content in contents])
-
-
-def _unneeded(on: Connection, contents: Sequence[str]) -> tuple[str, ...]:
-    kept: set[str] = set()
-    for start in range(0, len(contents), _ASKED_AT_ONCE):
-        some = contents[start : start + _ASKED_AT_ONCE]
-        kept |= {str(each) for each in on.execute(select(MEDIA.c.content).where(MEDIA.c.content.in_(some))).scalars()}
-    return tuple(content for content in contents if content not in kept)
 
 
 def _claim(on: Connection, values: dict[str, Any], until: datetime) -> tuple[MediaFile, ...]:

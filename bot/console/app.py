@@ -107,6 +107,7 @@ def _for_agents(routes: Routes) -> None:
 
 def _for_managers(routes: Routes) -> None:
     role = Role.MANAGER
+    routes.post("/conversations/{conversation_id}/person/erase-attachments", role, person.erase_attachments)
     routes.get("/knowledge", role, knowledge.show)
     routes.post("/knowledge", role, knowledge.add)
     routes.get("/knowledge/new", role, knowledge.show_new)

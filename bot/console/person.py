@@ -8,9 +8,12 @@ from starlette.responses import Response
 
 from bot.console.problems import Problem
 from bot.console.visits import Visit
-from bot.domain.errors import Conflict
+from bot.desk.refusals import Refusal
+from bot.domain.errors import Conflict, NotFound
 from bot.domain.ids import ConversationId, CustomerId
 from bot.domain.links import LinkWish, vouched_account
+from bot.domain.media import Holding
+from bot.domain.people import Role
 
 
 async def show(visit: Visit) -> Response:
@@ -25,6 +28,7 @@ async def show(visit: Visit) -> Response:
         "vouched": vouched,
         "search": search,
         "conversation": file.conversation,
+        "kept": await _kept(visit, file.customer.id),
     }
     return visit.show("person", **values)
 
@@ -45,6 +49,24 @@ async def undo(visit: Visit) -> Response:
     """Undo a link."""
     await visit.desk.links.undo(visit.form.get("link", "")[:64], visit.me, visit.form.get("reason", ""))
     return _back(visit)
+
+
+async def erase_attachments(visit: Visit) -> Response:
+    """Erase all attachments of the customer; it wants a tick and a reason."""
+    if visit.desk.media is None:
+        raise NotFound("attachments are not kept here")
+    if visit.form.get("sure") != "yes":
+        raise Refusal("not_sure", "erasing attachments cannot be undone; tick the box to say that you are sure")
+    conversation = await visit.desk.stores.conversations.get(_id(visit))
+    await visit.desk.media.forget_customer(conversation.customer_id, visit.me, visit.form.get("reason", ""))
+    return visit.go(f"/conversations/{conversation.id}/person#attachments")
+
+
+async def _kept(visit: Visit, customer_id: CustomerId) -> Holding | None:
+    """Count what could be erased; None for whom it is not to decide."""
+    if visit.desk.media is None or not visit.me.role.reaches(Role.MANAGER):
+        return None
+    return await visit.desk.media.holding(customer_id)
 
 
 def _back(visit: Visit) -> Response:

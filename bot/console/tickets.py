@@ -12,6 +12,7 @@ from bot.console.visits import Visit
 from bot.domain.desk_ports import PAGE_ROWS, TicketQuery
 from bot.domain.errors import Conflict
 from bot.domain.handoff import Priority
+from bot.domain.people import Role
 from bot.domain.tickets import ALLOWED_STATES, TicketKind, TicketState
 
 UNFINISHED = "unfinished"
@@ -50,6 +51,7 @@ async def show(visit: Visit) -> Response:
         ticket=file.line.ticket,
         moves=[to for to in TicketState if to in ALLOWED_STATES[state]],
         people=await _people(visit),
+        may_erase=visit.desk.media is not None and visit.me.role.reaches(Role.MANAGER),
     )
 
 

@@ -28,13 +28,13 @@ class DeskLinks:
 
     async def link(self, wish: LinkWish, agent: Agent) -> None:
         """Make two customers one; Refusal without a reason, Conflict when facts speak against it."""
-        reason = _checked(wish.reason)
+        reason = checked_reason(wish.reason)
         kept = LinkWish(wish.conversation_id, CustomerId(wish.other_customer), reason, wish.sure)
         await self._show(await self._book.link(kept, agent, self._clock.now()))
 
     async def undo(self, link_id: str, agent: Agent, reason: str) -> None:
         """Undo a link; everything goes back to where it came from."""
-        await self._show(await self._book.undo(link_id, agent, _checked(reason), self._clock.now()))
+        await self._show(await self._book.undo(link_id, agent, checked_reason(reason), self._clock.now()))
 
     @property
     def _book(self) -> LinkBook:
@@ -47,7 +47,8 @@ class DeskLinks:
             await self._bells.show(conversation_id)
 
 
-def _checked(reason: str) -> str:
+def checked_reason(reason: str) -> str:
+    """Strip and check why something is done; Refusal unless it has MIN_REASON_CHARS to MAX_REASON_CHARS."""
     words = " ".join(reason.split())
     if not MIN_REASON_CHARS <= len(words) <= MAX_REASON_CHARS:
         sentence = f"a reason has {MIN_REASON_CHARS} to {MAX_REASON_CHARS} characters; this one has {len(words)}"

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from bot.desk.bells import Bells
+from bot.desk.links import checked_reason
 from bot.desk.refusals import Refusal
 from bot.domain.channel_ports import Capabilities
 from bot.domain.clock import Clock
@@ -13,6 +14,8 @@ from bot.domain.conversation import Conversation
 from bot.domain.errors import NotFound
 from bot.domain.ids import ConversationId, CustomerId, new_id
 from bot.domain.media import (
+    Erasure,
+    Holding,
     KeepMedia,
     MediaFile,
     MediaId,
@@ -24,6 +27,7 @@ from bot.domain.media import (
 )
 from bot.domain.media_types import kind_of
 from bot.domain.messages import Attachment, MessageKind
+from bot.domain.people import Agent
 
 _MAX_NAME_CHARS = 100
 
@@ -110,9 +114,19 @@ class DeskMedia:
         await self._room.record.add(file, self._clock.now())
         return attachment
 
-    async def forget_customer(self, customer_id: CustomerId) -> int:
-        """Erase a customer's attachments, and their bytes where nobody else sent the same; tell how many contents."""
-        contents = await self._room.record.forget_customer(customer_id)
-        for content in contents:
-            await self._room.shelf.drop(content)
-        return len(contents)
+    async def holding(self, customer_id: CustomerId) -> Holding:
+        """Count what is kept of a customer."""
+        return await self._room.record.holding(customer_id)
+
+    async def forget_customer(self, customer_id: CustomerId, by: Agent, reason: str) -> int:
+        """Erase a customer's attachments, and their bytes where nobody else sent the same; tell how many.
+
+        Refusal without a reason. Bytes that could not be dropped now go when unused ones are tidied away.
+        """
+        now = self._clock.now()
+        erased = await self._room.record.forget_customer(Erasure(customer_id, by, checked_reason(reason), now))
+        for content in erased.contents:
+            await self._room.shelf.drop(content, now)
+        for conversation_id in erased.conversations:
+            await self._bells.show(conversation_id)
+        return erased.files

@@ -224,6 +224,10 @@ def _unlinked(event: ev.IdentityUnlinked) -> dict[str, Any]:
     return _mark("identity_unlinked", channel=event.channel, name=event.name, by=event.by_name, why=event.reason)
 
 
+def _erased(event: ev.AttachmentsErased) -> dict[str, Any]:
+    return _mark("attachments_erased", n=event.files, name=event.agent_name, why=event.reason)
+
+
 def _rated(event: ev.Rated) -> dict[str, Any]:
     return _mark("rated", score=event.score, words=event.words)
 
@@ -262,6 +266,7 @@ _SHAPES: dict[type[ev.Event], Callable[[Any], dict[str, Any]]] = {
     ev.OrderProved: _order_proved,
     ev.IdentityLinked: _linked,
     ev.IdentityUnlinked: _unlinked,
+    ev.AttachmentsErased: _erased,
     ev.Rated: _rated,
     ev.ContactPolicySet: _contact_policy,
     ev.PriorityRaised: _raised,

@@ -1,4 +1,4 @@
-"""Facts of a conversation, appended and never changed.
+"""Facts of a conversation, appended and never changed (but for names of attachments that are erased).
 
 Each event is a frozen dataclass of plain JSON values; ``encode`` and ``decode`` are the only way to and from a row.
 An event kind that is not known (written by a newer version) is refused, not guessed.
@@ -274,6 +274,17 @@ class IdentityUnlinked(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class AttachmentsErased(Event):
+    """A person erased the customer's attachments, ``files`` of them in this conversation."""
+
+    kind: ClassVar[str] = "attachments_erased"
+    files: int
+    agent_id: str
+    agent_name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PriorityRaised(Event):
     """Somebody waits too long: ``reason`` is ``overdue`` or ``window_closing``; ``number`` of a ticket, else ``""``."""
 
@@ -340,6 +351,7 @@ EVENT_KINDS: dict[str, type[Event]] = {
         ContactPolicySet,
         IdentityLinked,
         IdentityUnlinked,
+        AttachmentsErased,
         PriorityRaised,
         Snoozed,
         SnoozeEnded,

@@ -13,6 +13,7 @@ from typing import NewType, Protocol, runtime_checkable
 
 from bot.domain.ids import ConversationId, CustomerId
 from bot.domain.messages import Attachment, MessageKind, Sender
+from bot.domain.people import Agent
 
 MediaId = NewType("MediaId", str)
 
@@ -30,6 +31,7 @@ class MediaState(StrEnum):
     STORED = "stored"
     FAILED = "failed"
     REFUSED = "refused"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,34 @@ class MediaFile:
     size: int = 0
     tries: int = 0
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """How much is kept of a customer: attachments not erased, the conversations they came in, bytes."""
+
+    files: int = 0
+    conversations: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """The decision of a person to erase a customer's attachments, with the reason for the record."""
+
+    customer_id: CustomerId
+    by: Agent
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What an erasure did: how many attachments, in which conversations, and the contents nobody needs any more."""
+
+    files: int
+    conversations: tuple[ConversationId, ...]
+    contents: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +232,15 @@ class MediaRecord(Protocol):
         """Record something that is kept already (an upload)."""
         ...
 
-    async def forget_customer(self, customer_id: CustomerId) -> tuple[str, ...]:
-        """Forget everything of a customer's conversations; tell the contents that nobody needs any more."""
+    async def holding(self, customer_id: CustomerId) -> Holding:
+        """Count what is kept of a customer."""
+        ...
+
+    async def forget_customer(self, erasure: Erasure) -> Erased:
+        """Erase all attachments of a customer, and what else is on record of them; say so in their conversations.
+
+        That there was an attachment stays on record; what it was called and where its platform has it does not.
+        """
         ...
 
     async def unneeded(self, contents: Sequence[str]) -> tuple[str, ...]:

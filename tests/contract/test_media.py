@@ -7,19 +7,35 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bot.domain import events as ev
 from bot.domain.clock import ManualClock
+from bot.domain.conversation import Owner
 from bot.domain.errors import NotFound
 from bot.domain.ids import ConversationId, CustomerId
-from bot.domain.media import MediaFault, MediaFile, MediaLimits, MediaShelf, MediaState, media_id
+from bot.domain.media import (
+    Erased,
+    Erasure,
+    Holding,
+    MediaFault,
+    MediaFile,
+    MediaLimits,
+    MediaShelf,
+    MediaState,
+    media_id,
+)
 from bot.domain.media_types import KNOWN_TYPES
-from bot.domain.messages import Attachment, MessageKind
+from bot.domain.messages import Attachment, MessageKind, OutboundMessage
+from bot.domain.tickets import TicketDraft, TicketKind
 from bot.engine.live import MemoryLiveFeed
 from bot.engine.media import WAITS_S, MediaCollector, MediaParts
 from storage.media import SqlMediaRecord
+from storage.models import Base
 from storage.shelves import PIECE_BYTES, FolderShelf, SqlShelf
+from storage.tables import CUSTOMERS, EVENTS, TICKET_NOTES
 from tests.contract.line import NOW, Line, message, sender
 
 PICTURE = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 2000
@@ -174,15 +190,81 @@ async def test_customer_is_forgotten_with_what_nobody_else_has(line: Line, shelf
         pass
     both, own = await files(line, conversation)
     record = SqlMediaRecord(line.database)
-    gone = await record.forget_customer(await customer_of(line, conversation))
-    assert gone == (own.content,)
-    for content in gone:
+    wish = Erasure(await customer_of(line, conversation), await line.hire("zhao"), "asked for", NOW)
+    assert await record.holding(wish.customer_id) == Holding(2, 1, both.size + own.size)
+    gone = await record.forget_customer(wish)
+    assert gone == Erased(2, (conversation,), (own.content,))
+    for content in gone.contents:
         await shelf.drop(content)
-    assert await files(line, conversation) == []
+    left = await files(line, conversation)
+    assert [(file.state, file.content, file.attachment.name) for file in left] == [(MediaState.ERASED, "", "")] * 2
+    assert await record.holding(wish.customer_id) == Holding()
+    assert await record.forget_customer(wish) == Erased(0, (), ())
     assert await everything(shelf, (await files(line, other))[0].content) == PICTURE
     assert both.content != own.content
     with pytest.raises(NotFound):
         await everything(shelf, own.content)
+
+
+async def test_erased_attachment_is_named_nowhere_any_more(line: Line):
+    """Messages, slots, tickets, the snapshot and the outbox say that there was something, and nothing else of it."""
+    secret, way = "passport of Lin", "https://platform.example/secret/way"
+    conversation = await send(line, "m1", way)
+    agent = await line.hire("li")
+    things = [{"kind": "image", "reference": way, "mime": "image/jpeg", "name": f"{secret}.jpg"}]
+    said = (ev.CustomerUttered("see", "image", "m1", attachments=things), ev.FormStarted("f", "f"))
+    said += (ev.SlotSet("photos", [way]), ev.SlotSet("story", "it broke"))
+    draft = TicketDraft("TK12345678", TicketKind.COMPLAINT, "broken", photos=(way,))
+    asked = TicketDraft("TK12345679", TicketKind.PRIVACY, "erase my data")
+    await line.commit(await line.pending(conversation), "thanks", events=said, tickets=(draft, asked))
+    await line.ownership.take(conversation, agent, NOW)
+    ours = Attachment(MessageKind.IMAGE, "a" * 24, "image/jpeg", f"{secret} again.jpg")
+    await line.ownership.send(conversation, agent, OutboundMessage("", attachments=(ours,)), NOW, "k")
+    customer = (await line.rows(CUSTOMERS))[0]["id"]
+    assert secret in str(await everywhere(line))
+    await SqlMediaRecord(line.database).forget_customer(Erasure(CustomerId(customer), agent, "asked for", NOW))
+    found = str(await everywhere(line))
+    assert secret not in found
+    assert way not in found
+    for kept in ("it broke", "see", "a" * 24, "'photos': ['']"):
+        assert kept in found
+    events = [row for row in await line.rows(EVENTS) if row["kind"] == ev.AttachmentsErased.kind]
+    assert [row["data"] for row in events] == [
+        {"files": 1, "agent_id": agent.id, "agent_name": "Li", "reason": "asked for"}
+    ]
+    notes = [(row["change"], row["text"]) for row in await line.rows(TICKET_NOTES) if "erased" in row["change"]]
+    assert notes == [({"erased": 1}, "asked for")]
+
+
+async def test_customer_is_erased_across_linked_channels_and_nobody_else(line: Line):
+    """All conversations of the person, old and new; a stranger's attachment stays as it was."""
+    first, stranger = await send(line, "m1", "a"), await send(line, "m2", "b", who="mei")
+    await line.commit(await line.pending(first), "ok", owner=Owner.RESOLVED)
+    second = await send(line, "m3", "c")
+    assert first != second
+    wish = Erasure(await customer_of(line, second), await line.hire("zhao"), "asked for", NOW)
+    erased = await SqlMediaRecord(line.database).forget_customer(wish)
+    assert (erased.files, set(erased.conversations)) == (2, {first, second})
+    (other,) = await files(line, stranger)
+    assert (other.state, other.attachment.reference) == (MediaState.WAITING, "b")
+
+
+async def test_attachment_erased_while_it_is_fetched_stays_erased(line: Line, shelf: MediaShelf):
+    """The fetch that ends afterwards, or its failure, or a person who asks again brings nothing back."""
+    record = SqlMediaRecord(line.database)
+    conversation = await send(line, "m1", "a")
+    (claimed,) = await record.claim(NOW, 300, 4)
+    wish = Erasure(await customer_of(line, conversation), await line.hire("zhao"), "asked for", NOW)
+    await record.forget_customer(wish)
+    await record.stored(claimed.id, await shelf.put(pieces(PICTURE)), "image/jpeg", len(PICTURE))
+    await record.wait(claimed.id, NOW, "away")
+    await record.give_up(claimed.id, MediaState.FAILED, "away")
+    assert not await record.retry(claimed.id, NOW)
+    (file,) = await files(line, conversation)
+    assert (file.state, file.content) == (MediaState.ERASED, "")
+    assert await send(line, "m1", "a") == conversation
+    assert [one.state for one in await files(line, conversation)] == [MediaState.ERASED]
+    assert await record.claim(NOW + timedelta(days=1), 300, 4) == ()
 
 
 async def test_unused_bytes_are_tidied_away_after_a_day(line: Line, shelf: MediaShelf):
@@ -217,3 +299,8 @@ async def customer_of(line: Line, conversation_id: ConversationId) -> CustomerId
     pending = await line.turns.load_turn(conversation_id)
     assert pending is not None
     return pending.customer.id
+
+
+async def everywhere(line: Line) -> list[dict[str, Any]]:
+    """List all rows of all tables."""
+    return [row for table in Base.metadata.sorted_tables for row in await line.rows(table)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from bot.domain.media import MediaId, MediaLimits, MediaState, media_id
 from bot.domain.media_types import KNOWN_TYPES
 from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender
 from bot.domain.people import Role
+from bot.domain.tickets import TicketKind
 from bot.engine.media import MediaKeeper
 from storage.database import Database
 from storage.media import SqlMediaRecord, expect
 from storage.shelves import FolderShelf
-from tests.integration.console.shop import HASHER, PASSWORDS, Browser, Shop
+from tests.integration.console.shop import HASHER, PASSWORDS, Browser, Shop, ticket
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
 PAGE = b"<html><script>alert(1)</script></html>"
@@ -83,13 +85,14 @@ async def media_shop(database: Database, tmp_path: Path) -> MediaShop:
     """Give a shop with an agent and a manager."""
     shop = MediaShop(database, tmp_path / "media")
     await shop.hire("li", "Li", Role.AGENT)
+    await shop.hire("zhao", "Zhao", Role.MANAGER)
     return shop
 
 
-async def signed_in(shop: Shop) -> Browser:
-    """Open the agent's browser."""
+async def signed_in(shop: Shop, login: str = "li") -> Browser:
+    """Open a person's browser."""
     browser = shop.browser()
-    await browser.sign_in("li", PASSWORDS["agent"])
+    await browser.sign_in(login, PASSWORDS[shop.agents[login].role.value])
     return browser
 
 
@@ -211,3 +214,55 @@ async def test_recalled_picture_is_not_in_the_thread(media_shop: MediaShop):
     page = await (await signed_in(media_shop)).get(f"/conversations/{conversation}")
     assert str(media) not in page.text
     assert "Taken back by the shopper" in page.text
+
+
+async def test_manager_erases_a_customers_attachments(media_shop: MediaShop):
+    """With a tick and a reason: page, bytes and names are gone, who did it and why is in the thread and the ticket."""
+    media_shop.clock.advance(timedelta(days=9000))
+    conversation = await media_shop.show("web", "image", name="passport.png")
+    media = await media_shop.keep(conversation, PICTURE, "image/png")
+    content = (await media_shop.record.get(media)).content
+    asked = ticket("TK10000001", "erase my data", TicketKind.PRIVACY)
+    await media_shop.exchange("lin", "erase it", "we will", tickets=(asked,))
+    browser = await signed_in(media_shop, "zhao")
+    assert f"/conversations/{conversation}/person#attachments" in (await browser.get("/tickets/TK10000001")).text
+    person = await browser.get(f"/conversations/{conversation}/person")
+    assert "1 in 1 conversations, 0.1 MB." in person.text
+    form = {"reason": "asked in the chat <b>", "sure": "yes"}
+    answer = await browser.post(f"/conversations/{conversation}/person/erase-attachments", form)
+    assert (answer.status_code, answer.headers["location"]) == (
+        303,
+        f"/console/conversations/{conversation}/person#attachments",
+    )
+    assert (await browser.http.get(f"/console/media/{media}")).status_code == 404
+    assert content not in media_shop.shelf.contents()
+    page = (await browser.get(f"/conversations/{conversation}")).text
+    assert "Attachments erased by Zhao (1): asked in the chat &lt;b&gt;" in page
+    assert "Picture · erased" in page
+    assert "passport.png" not in page
+    assert "No attachments are kept." in (await browser.get(f"/conversations/{conversation}/person")).text
+    assert "Attachments of the customer erased: 1" in (await browser.get("/tickets/TK10000001")).text
+    assert f"conversation:{conversation}" in {event.topic for event in media_shop.live.heard}
+
+
+@pytest.mark.parametrize("form", [{"reason": "asked for"}, {"sure": "yes", "reason": " a "}, {"sure": "yes"}, {}])
+async def test_nothing_is_erased_without_a_tick_and_a_reason(media_shop: MediaShop, form: dict[str, str]):
+    """The page says what is missing; the attachment is still there."""
+    conversation = await media_shop.show("web", "image")
+    media = await media_shop.keep(conversation, PICTURE, "image/png")
+    browser = await signed_in(media_shop, "zhao")
+    answer = await browser.post(f"/conversations/{conversation}/person/erase-attachments", form)
+    assert answer.status_code == 400
+    assert (await browser.http.get(f"/console/media/{media}")).content == PICTURE
+
+
+async def test_agent_may_not_erase_and_is_not_shown_how(media_shop: MediaShop):
+    """What cannot be undone is a manager's to decide."""
+    conversation = await media_shop.show("web", "image")
+    media = await media_shop.keep(conversation, PICTURE, "image/png")
+    browser = await signed_in(media_shop)
+    assert "erase-attachments" not in (await browser.get(f"/conversations/{conversation}/person")).text
+    form = {"reason": "asked for", "sure": "yes"}
+    answer = await browser.post(f"/conversations/{conversation}/person/erase-attachments", form)
+    assert answer.status_code == 403
+    assert (await browser.http.get(f"/console/media/{media}")).content == PICTURE

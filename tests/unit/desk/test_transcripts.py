@@ -34,6 +34,7 @@ SAID: tuple[ev.Event, ...] = (
     ev.SurveyAsked("c1", "agent"),
     ev.IdentityLinked("l1", "telegram", "Fang", "order", "W1"),
     ev.IdentityUnlinked("l1", "telegram", "Fang", "Li", "wrong"),
+    ev.AttachmentsErased(2, "a1", "Li", "asked for by phone"),
 )
 ROWS = tuple((number, NOW + timedelta(minutes=number), event) for number, event in enumerate(SAID, 1))
 
@@ -57,7 +58,7 @@ def test_transcript_keeps_who_said_what_in_order():
         Speaker.NOTE,
         Speaker.MARK,
         Speaker.NOTICE,
-        *[Speaker.MARK] * 9,
+        *[Speaker.MARK] * 10,
     ]
     assert [line.seq for line in lines] == sorted(line.seq for line in lines)
     assert lines[0].intent == "file_complaint"
