@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import httpx
+import pytest
 from fastapi import FastAPI
 
 from bot.channels.wecom_kf.client import KfClient
@@ -138,3 +140,17 @@ class KfTown:
         self.adapter.forget(change.open_kfid, change.customer)
         sender = Sender("wecom_kf", change.open_kfid, change.customer)
         await SqlPlatformMoves(self.database).move(sender, change.owner, change.by, self.clock.now())
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """Give SQLite alone: nothing here depends on the kind of database."""
+    return sqlite_url
+
+
+@pytest.fixture
+async def town(database: Database) -> AsyncIterator[KfTown]:
+    """Give a company, and close our half of it."""
+    made = KfTown(database)
+    yield made
+    await made.close()

@@ -1,51 +1,67 @@
-"""LINE, WhatsApp, Messenger and Instagram as a shopper meets them: one shape over their simulators."""
+"""The platforms as a shopper meets them: one shape over their simulators."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
 
+from bot.config import Secrets
 from bot.domain.clock import Clock
-from bot.simulators.courier import Courier
 from bot.simulators.line.people import LinePeople
 from bot.simulators.line.server import LineServer
 from bot.simulators.messenger.people import MessengerPeople
 from bot.simulators.messenger.server import MessengerServer
 from bot.simulators.meta.graph import MetaApp
+from bot.simulators.telegram.people import TelegramPeople
+from bot.simulators.telegram.server import TelegramServer
+from bot.simulators.wechat_oa.people import WechatPeople
+from bot.simulators.wechat_oa.server import WechatServer
+from bot.simulators.wecom_kf.people import KfPeople
+from bot.simulators.wecom_kf.server import KfServer
 from bot.simulators.whatsapp.people import WhatsappPeople
 from bot.simulators.whatsapp.server import WhatsappServer
 
 LINE_SECRET, LINE_TOKEN = "line-channel-secret", "line-access-token"
 APP = MetaApp("meta-access-token", "meta-app-secret", "meta-verify-token")
 NODES = {"whatsapp": "106540352242922", "messenger": "682498302938465", "instagram": "17841405822304914"}
-SHOPPERS = {
+APP_ID, CORP_ID = "wxdemo0000000001", "wwdemo0000000001"
+SECRETS = Secrets(
+    secret_key="a key for tests, long enough to sign with",
+    telegram_token="700100:test-token",
+    telegram_secret="a_secret-for-the-webhook",
+    wechat_oa_app_secret="app-secret-for-tests",
+    wechat_oa_token="callbacktoken",
+    wechat_oa_aes_key="abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
+    wecom_kf_secret="kf-secret-for-tests",
+    wecom_kf_token="kfcallbacktoken",
+    wecom_kf_aes_key="abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
+    line_channel_secret=LINE_SECRET,
+    line_token=LINE_TOKEN,
+    meta_app_secret=APP.secret,
+    meta_verify_token=APP.verify_token,
+    whatsapp_token=APP.token,
+    messenger_token=APP.token,
+    instagram_token=APP.token,
+)
+SHOPPERS: dict[str, Any] = {
+    "telegram": 42,
+    "wechat_oa": "oLi_0000000000000000000000001",
+    "wecom_kf": "wmLi_00000000000001",
     "line": "U4af4980629f8d8e3e2b2f1a3c5d6e7f8",
     "whatsapp": "16505551234",
     "messenger": "7295384610293847",
     "instagram": "1237839264572394",
 }
-
-
-class People(Protocol):
-    """What every platform's people can do."""
-
-    courier: Courier
-    bodies: list[bytes]
-
-    async def say(self, user: str, text: str) -> httpx.Response:
-        """Write."""
-
-    async def press(self, user: str, label: str) -> httpx.Response:
-        """Take a choice."""
-
-    async def deliver_again(self, number: int = -1) -> httpx.Response:
-        """Deliver a body again."""
-
-    def screen(self, user: str) -> list[str]:
-        """Read everything that was said."""
+_SECTIONS = {
+    "wechat_oa": {"app_id": APP_ID},
+    "wecom_kf": {"corp_id": CORP_ID},
+    "whatsapp": {"phone_number_id": NODES["whatsapp"]},
+    "messenger": {"page_id": NODES["messenger"]},
+    "instagram": {"user_id": NODES["instagram"]},
+}
 
 
 @dataclass(frozen=True)
@@ -54,10 +70,10 @@ class Platform:
 
     name: str
     server: Any
-    people: Callable[[httpx.AsyncClient], People]
+    people: Callable[[httpx.AsyncClient], Any]
 
     @property
-    def shopper(self) -> str:
+    def shopper(self) -> Any:
         """Name the shopper of the tests."""
         return SHOPPERS[self.name]
 
@@ -65,6 +81,11 @@ class Platform:
     def webhook(self) -> str:
         """Name our webhook."""
         return f"/webhooks/{self.name}"
+
+    def section(self, base: str) -> dict[str, Any]:
+        """Write the section of config.yml for a platform that is served at ``base``."""
+        version = "/v23.0" if self.name in NODES else ""
+        return {"enabled": True, "api_base": f"{base}{version}"} | _SECTIONS.get(self.name, {})
 
 
 def simulated(name: str, clock: Clock) -> Platform:
@@ -76,5 +97,25 @@ def simulated(name: str, clock: Clock) -> Platform:
     if name == "whatsapp":
         whatsapp = WhatsappServer(APP, NODES[name], clock)
         return Platform(name, whatsapp, lambda http: WhatsappPeople(whatsapp, http, hook))
-    messenger = MessengerServer(APP, NODES[name], clock, name)
-    return Platform(name, messenger, lambda http: MessengerPeople(messenger, http, hook))
+    if name in NODES:
+        messenger = MessengerServer(APP, NODES[name], clock, name)
+        return Platform(name, messenger, lambda http: MessengerPeople(messenger, http, hook))
+    return {"telegram": _telegram, "wechat_oa": _wechat_oa, "wecom_kf": _wecom_kf}[name](hook, clock)
+
+
+def _telegram(hook: str, clock: Clock) -> Platform:
+    server = TelegramServer(SECRETS.telegram_token, clock)
+    server.chats[SHOPPERS["telegram"]] = "Wei"
+    return Platform("telegram", server, lambda http: TelegramPeople(server, http, hook, SECRETS.telegram_secret))
+
+
+def _wechat_oa(hook: str, clock: Clock) -> Platform:
+    server = WechatServer(APP_ID, SECRETS.wechat_oa_app_secret, clock)
+    keys = (SECRETS.wechat_oa_token, SECRETS.wechat_oa_aes_key)
+    return Platform("wechat_oa", server, lambda http: WechatPeople(server, http, hook, *keys))
+
+
+def _wecom_kf(hook: str, clock: Clock) -> Platform:
+    server = KfServer(CORP_ID, SECRETS.wecom_kf_secret, clock)
+    keys = (SECRETS.wecom_kf_token, SECRETS.wecom_kf_aes_key)
+    return Platform("wecom_kf", server, lambda http: KfPeople(server, http, hook, *keys))

@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import shutil
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +15,8 @@ from bot.channels.sealed import Seal
 from bot.channels.wecom_kf import pull
 from bot.channels.wecom_kf.check import check_wecom_kf
 from bot.channels.wecom_kf.client import KfClient
-from bot.channels.wecom_kf.sessions import ALLOWED, SessionState, change_to, owner_after, state_for
-from bot.channels.wecom_kf.settings import CONSOLE, WECOM, WecomKfSettings
+from bot.channels.wecom_kf.sessions import SessionState
+from bot.channels.wecom_kf.settings import WECOM, WecomKfSettings
 from bot.domain.channel_ports import Deferred, Failed, Refusal, Refused, Sent, Unclear
 from bot.domain.conversation import Owner
 from bot.domain.errors import BadSignature, ConfigError
@@ -28,26 +25,14 @@ from bot.simulators.network import SimulatedNetwork
 from bot.simulators.wecom_kf.people import to_xml
 from storage.database import Database
 from tests.contract.line import commit_of
-from tests.integration.channels.kf_town import ACCOUNT, HOOK, LI, KfTown
+from tests.integration.channels.kf_town import ACCOUNT, HOOK, LI, KfTown, database_url, town
+
+__all__ = ["database_url", "town"]
 
 HELLO = OutboundMessage("您好")
 
 
-@pytest.fixture
-def database(sqlite_template: Path, tmp_path: Path):
-    opened = Database(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'shop.db')}")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-async def town(database: Database) -> AsyncIterator[KfTown]:
-    made = KfTown(database)
-    yield made
-    await made.close()
-
-
-def test_official_sample_decrypts_to_its_known_number():
+def test_official_sample_decrypts_to_its_known_number() -> None:
     """Signature and cipher are those of WeCom's own published sample; another nonce is refused."""
     seal = Seal("QDG6eK", "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C", "wx5823bf96d3bd56c7")
     query = {"timestamp": "1409659589", "nonce": "263014780",
@@ -58,7 +43,7 @@ def test_official_sample_decrypts_to_its_known_number():
         seal.open(query | {"nonce": "1"}, sealed)
 
 
-async def test_message_is_pulled_with_the_callbacks_token(town: KfTown):
+async def test_message_is_pulled_with_the_callbacks_token(town: KfTown) -> None:
     """The callback only rings; the message comes by its cursor and token, once."""
     answer = await town.people.say(LI, "在吗 ]]> 🙂")
     assert answer is not None
@@ -72,7 +57,7 @@ async def test_message_is_pulled_with_the_callbacks_token(town: KfTown):
     assert town.server.pulls[-1]["cursor"] == "c1"
 
 
-async def test_address_is_proved_by_opening_the_sealed_echo(town: KfTown):
+async def test_address_is_proved_by_opening_the_sealed_echo(town: KfTown) -> None:
     """The console's check is answered in the clear; a forged one is a sentence."""
     query, sealed = town.people.sealed("4242")
     right = await town.http.get(HOOK, params=query | {"echostr": sealed})
@@ -82,7 +67,7 @@ async def test_address_is_proved_by_opening_the_sealed_echo(town: KfTown):
 
 
 @pytest.mark.parametrize("changes", [{"msg_signature": "0" * 40}, {"nonce": "9"}, {"timestamp": "1"}])
-async def test_forged_callback_is_refused_and_pulls_nothing(town: KfTown, changes: dict[str, str]):
+async def test_forged_callback_is_refused_and_pulls_nothing(town: KfTown, changes: dict[str, str]) -> None:
     """401, and the API is not called."""
     answer = await town.people.post(to_xml({"Event": "kf_msg_or_event", "OpenKfId": ACCOUNT, "Token": "x"}), **changes)
     assert answer.status_code == 401
@@ -92,14 +77,14 @@ async def test_forged_callback_is_refused_and_pulls_nothing(town: KfTown, change
 @pytest.mark.parametrize(
     "body", [b"", b"\xff", b"<xml></xml>", b"<xml>x</xml>", b"{}", b"<xml><Encrypt>1</Encrypt></xml>"]
 )
-async def test_junk_is_a_sentence_and_never_500(town: KfTown, body: bytes):
+async def test_junk_is_a_sentence_and_never_500(town: KfTown, body: bytes) -> None:
     """400 or 401 with a reason."""
     answer = await town.http.post(HOOK, params={"msg_signature": "x"}, content=body)
     assert answer.status_code in {400, 401}
     assert answer.json()["message"]
 
 
-async def test_replayed_callback_is_refused_by_its_age(town: KfTown):
+async def test_replayed_callback_is_refused_by_its_age(town: KfTown) -> None:
     """A callback of an hour ago is no longer taken."""
     query, sealed = town.people.sealed(to_xml({"Event": "kf_msg_or_event", "OpenKfId": ACCOUNT, "Token": "x"}))
     town.clock.advance(timedelta(hours=1))
@@ -107,7 +92,7 @@ async def test_replayed_callback_is_refused_by_its_age(town: KfTown):
     assert answer.status_code == 401
 
 
-async def test_callback_is_acknowledged_at_once_while_the_api_is_slow(town: KfTown):
+async def test_callback_is_acknowledged_at_once_while_the_api_is_slow(town: KfTown) -> None:
     """Pulling happens after the answer."""
     await town.people.message(LI, "text", {"content": "在吗"})
     await town.settle()
@@ -117,7 +102,7 @@ async def test_callback_is_acknowledged_at_once_while_the_api_is_slow(town: KfTo
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_bursts_over_pulls_and_a_restart_lose_and_double_nothing(town: KfTown, seed: int):
+async def test_bursts_over_pulls_and_a_restart_lose_and_double_nothing(town: KfTown, seed: int) -> None:
     """1 to 50 messages in small batches with gaps, repeats and restarts: each once, in order."""
     chance = random.Random(seed)  # noqa: S311 - a test's dice
     town.server.knobs.limit = chance.choice([1, 3, 7, 50])
@@ -141,7 +126,7 @@ async def test_bursts_over_pulls_and_a_restart_lose_and_double_nothing(town: KfT
     assert got == wanted
 
 
-async def test_pull_killed_before_its_commit_is_pulled_again(town: KfTown, monkeypatch: pytest.MonkeyPatch):
+async def test_pull_killed_before_its_commit_is_pulled_again(town: KfTown, monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages and cursor are one commit: without it neither is there, and the next pull brings both."""
     monkeypatch.setattr("storage.cursors.move", _broken)
     await town.people.say(LI, "在吗")
@@ -159,7 +144,7 @@ def _broken(*_: Any) -> None:
     raise RuntimeError("killed between two commits")
 
 
-async def test_missed_callbacks_are_found_by_the_poll(town: KfTown):
+async def test_missed_callbacks_are_found_by_the_poll(town: KfTown) -> None:
     """What came while nobody listened is pulled at the start, without a token."""
     town.people.silent = True
     await town.people.say(LI, "有人吗")
@@ -170,7 +155,9 @@ async def test_missed_callbacks_are_found_by_the_poll(town: KfTown):
     assert "token" not in town.server.pulls[0]
 
 
-async def test_only_the_leader_polls_and_who_takes_over_looks_at_once(town: KfTown, monkeypatch: pytest.MonkeyPatch):
+async def test_only_the_leader_polls_and_who_takes_over_looks_at_once(
+    town: KfTown, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of several processes one asks the platform now and then; callbacks are answered by whom they reach."""
     monkeypatch.setattr(pull, "_LEAD_LOOK_S", 0.02)
     leads, looked = [False], asyncio.Event()
@@ -193,14 +180,14 @@ async def test_only_the_leader_polls_and_who_takes_over_looks_at_once(town: KfTo
             await asyncio.sleep(0.02)
 
 
-async def test_callback_token_that_is_over_is_left_out(town: KfTown):
+async def test_callback_token_that_is_over_is_left_out(town: KfTown) -> None:
     """A refused callback token costs one more call, no message."""
     town.people.write(LI, "text", {"content": "在吗"})
     town.server._msg_tokens["ENCold"] = town.clock.now()
     assert await town.puller.pull(ACCOUNT, "ENCold") == 1
 
 
-async def test_choices_are_a_menu_and_come_back_by_their_click_ids(town: KfTown):
+async def test_choices_are_a_menu_and_come_back_by_their_click_ids(town: KfTown) -> None:
     """A pressed entry is the button's payload."""
     await town.people.say(LI, "投诉")
     await town.settle()
@@ -213,7 +200,7 @@ async def test_choices_are_a_menu_and_come_back_by_their_click_ids(town: KfTown)
     assert (pressed.kind, pressed.payload, pressed.text) == (MessageKind.BUTTON, "=quality", "质量问题")
 
 
-async def test_long_head_or_many_choices_become_numbers(town: KfTown):
+async def test_long_head_or_many_choices_become_numbers(town: KfTown) -> None:
     """What no menu holds is one numbered text."""
     await town.people.say(LI, "hi")
     await town.settle()
@@ -224,7 +211,7 @@ async def test_long_head_or_many_choices_become_numbers(town: KfTown):
         assert "1. 第 0 项" in town.people.screen(LI)[-1]
 
 
-async def test_welcome_goes_out_by_its_code_within_its_time_once(town: KfTown):
+async def test_welcome_goes_out_by_its_code_within_its_time_once(town: KfTown) -> None:
     """An entered session is greeted without a message of the customer; after 20 seconds it is refused."""
     await town.people.enter(LI)
     await town.settle()
@@ -239,7 +226,7 @@ async def test_welcome_goes_out_by_its_code_within_its_time_once(town: KfTown):
     assert isinstance(await town.send(HELLO, late, "wmLate"), Refused)
 
 
-async def test_message_that_fails_after_it_was_taken_is_recorded_as_refused(town: KfTown):
+async def test_message_that_fails_after_it_was_taken_is_recorded_as_refused(town: KfTown) -> None:
     """Types 4, 6 and 10 are told as window, quota and block on the row of the outbox."""
     await town.people.say(LI, "hi")
     await town.settle()
@@ -261,7 +248,7 @@ async def test_message_that_fails_after_it_was_taken_is_recorded_as_refused(town
     assert [failure.kind for failure in town.failures] == [Refusal.BLOCKED, Refusal.WINDOW]
 
 
-async def test_staff_takes_over_and_ends_on_both_sides(town: KfTown):
+async def test_staff_takes_over_and_ends_on_both_sides(town: KfTown) -> None:
     """A session taken by WeCom's staff is a human's here too, sends nothing, and is over when they end it."""
     await town.people.say(LI, "hi")
     await town.settle()
@@ -282,7 +269,7 @@ async def test_staff_takes_over_and_ends_on_both_sides(town: KfTown):
     assert isinstance(await town.send(HELLO, await town.conversation()), Sent)
 
 
-async def test_handed_over_session_is_queued_in_wecom_after_the_promise(database: Database):
+async def test_handed_over_session_is_queued_in_wecom_after_the_promise(database: Database) -> None:
     """With staff in WeCom the promise still goes out, then the session leaves the API's hands."""
     town = KfTown(database, WECOM)
     await town.people.say(LI, "转人工")
@@ -297,18 +284,7 @@ async def test_handed_over_session_is_queued_in_wecom_after_the_promise(database
     await town.close()
 
 
-def test_states_and_owners_fit_and_only_permitted_changes_are_asked():
-    """The table of the platform, in both directions."""
-    assert [state_for(owner, CONSOLE).value for owner in Owner] == [1, 1, 1, 4]
-    assert [state_for(owner, WECOM).value for owner in Owner] == [1, 2, 1, 4]
-    assert change_to(SessionState.HUMAN, SessionState.BOT) is None
-    assert change_to(SessionState.NEW, SessionState.BOT) is SessionState.BOT
-    assert change_to(SessionState.BOT, SessionState.BOT) is None
-    assert ALLOWED[SessionState.ENDED] == frozenset()
-    assert [owner_after(kind) for kind in (1, 3, 99)] == [Owner.WITH_AGENT, Owner.RESOLVED, None]
-
-
-async def test_wrong_state_is_looked_at_again_once(town: KfTown):
+async def test_wrong_state_is_looked_at_again_once(town: KfTown) -> None:
     """95018 on a session believed to be ours: the state is asked anew, and an ended one is told."""
     await town.people.say(LI, "hi")
     await town.settle()
@@ -320,7 +296,7 @@ async def test_wrong_state_is_looked_at_again_once(town: KfTown):
     assert refused.kind is Refusal.WINDOW
 
 
-async def test_sixth_message_and_late_message_are_refused_for_their_reason(town: KfTown):
+async def test_sixth_message_and_late_message_are_refused_for_their_reason(town: KfTown) -> None:
     """The simulated platform counts; each refusal is its kind."""
     await town.people.say(LI, "hi")
     await town.settle()
@@ -336,7 +312,7 @@ async def test_sixth_message_and_late_message_are_refused_for_their_reason(town:
 @pytest.mark.parametrize(
     ("code", "kind"), [(45009, Deferred), (-1, Deferred), (95001, Refused), (95002, Refused), (40008, Failed)]
 )
-async def test_error_codes_are_the_right_kind_of_delivery(town: KfTown, code: int, kind: type):
+async def test_error_codes_are_the_right_kind_of_delivery(town: KfTown, code: int, kind: type) -> None:
     """Each code is what the delivery needs to know."""
     await town.people.say(LI, "hi")
     await town.settle()
@@ -346,7 +322,7 @@ async def test_error_codes_are_the_right_kind_of_delivery(town: KfTown, code: in
     assert isinstance(await town.send(HELLO, conversation), kind)
 
 
-async def test_broken_platform_is_tried_again_and_a_lost_connection_is_unclear(town: KfTown):
+async def test_broken_platform_is_tried_again_and_a_lost_connection_is_unclear(town: KfTown) -> None:
     """A 502 was not carried out; a connection lost after sending may have been."""
     await town.people.say(LI, "hi")
     await town.settle()
@@ -360,7 +336,7 @@ async def test_broken_platform_is_tried_again_and_a_lost_connection_is_unclear(t
     assert isinstance(await town.send(HELLO, conversation), Unclear)
 
 
-async def test_twenty_senders_make_one_token(town: KfTown):
+async def test_twenty_senders_make_one_token(town: KfTown) -> None:
     """A cold start and an expiry under twenty callers make one token each."""
     town.server.knobs.delay_s = 0.01
     client = KfClient(town.settings, town.clock, SimulatedNetwork(town.server))
@@ -376,7 +352,7 @@ async def test_twenty_senders_make_one_token(town: KfTown):
     await client.close()
 
 
-async def test_secrets_and_words_never_reach_the_log(town: KfTown, caplog: pytest.LogCaptureFixture):
+async def test_secrets_and_words_never_reach_the_log(town: KfTown, caplog: pytest.LogCaptureFixture) -> None:
     """Neither the token of the addresses nor what a customer said is logged."""
     caplog.set_level(logging.DEBUG)
     await town.people.say(LI, "我的电话 13800000001")
@@ -396,13 +372,13 @@ async def test_secrets_and_words_never_reach_the_log(town: KfTown, caplog: pytes
         (("ww", "s", "token", "k"), "43"),
     ],
 )
-def test_settings_the_platform_would_not_take_are_refused(settings: tuple[str, ...], words: str):
+def test_settings_the_platform_would_not_take_are_refused(settings: tuple[str, ...], words: str) -> None:
     """A wrong setting is told at start."""
     with pytest.raises(ConfigError, match=words):
         WecomKfSettings(*settings)
 
 
-async def test_check_tells_what_is_right_and_what_to_do(town: KfTown):
+async def test_check_tells_what_is_right_and_what_to_do(town: KfTown) -> None:
     """Token and accounts are looked at; a wrong secret and an account the API may not manage say what to fix."""
     network = SimulatedNetwork(town.server)
     right = await check_wecom_kf(town.settings, "https://shop.example/webhooks/wecom_kf", town.clock, network)

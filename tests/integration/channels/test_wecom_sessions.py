@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +10,7 @@ from sqlalchemy import select, update
 
 from bot.channels._api import Unreached
 from bot.channels.wecom_kf.parse import parse_batch
-from bot.channels.wecom_kf.sessions import SessionState
+from bot.channels.wecom_kf.sessions import ALLOWED, SessionState, change_to, owner_after, state_for
 from bot.channels.wecom_kf.settings import CONSOLE, WECOM
 from bot.domain.channel_ports import Addressee
 from bot.domain.conversation import Owner
@@ -24,25 +21,13 @@ from storage.database import Database
 from storage.ownership import SqlOwnershipStore
 from storage.tables import CONVERSATIONS, EVENTS, OUTBOX, WINDOWS
 from tests.contract.line import commit_of
-from tests.integration.channels.kf_town import ACCOUNT, LI, KfTown
+from tests.integration.channels.kf_town import ACCOUNT, LI, KfTown, database_url, town
 from tests.unit.channels.doubles import NOON
+
+__all__ = ["database_url", "town"]
 
 MEI = Agent(AgentId(""), "mei", "Mei", Role.MANAGER, active=True)
 NEW, BOT, QUEUED, HUMAN, ENDED = SessionState
-
-
-@pytest.fixture
-def database(sqlite_template: Path, tmp_path: Path):
-    opened = Database(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'shop.db')}")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-async def town(database: Database) -> AsyncIterator[KfTown]:
-    made = KfTown(database)
-    yield made
-    await made.close()
 
 
 def staff_says(town: KfTown, words: str, kind: str = "text", customer: str = LI) -> dict[str, Any]:
@@ -79,7 +64,7 @@ async def belongs_to(town: KfTown, conversation: ConversationId, owner: Owner) -
     await town.database.run(lambda on: on.execute(change) and None)
 
 
-async def test_words_typed_in_wecom_are_an_agents_once(town: KfTown):
+async def test_words_typed_in_wecom_are_an_agents_once(town: KfTown) -> None:
     """In order, with their writer, over repeats and a restart; the platform's count of ours is untouched."""
     await begun(town)
     used = await town.database.read(lambda on: on.execute(select(WINDOWS.c.used)).scalars().all())
@@ -99,7 +84,7 @@ async def test_words_typed_in_wecom_are_an_agents_once(town: KfTown):
     assert [tuple(each) for each in states] == [("bot", "sent"), ("agent", "sent"), ("agent", "sent")]
 
 
-async def test_words_to_somebody_who_never_wrote_here_are_passed_over(town: KfTown):
+async def test_words_to_somebody_who_never_wrote_here_are_passed_over(town: KfTown) -> None:
     """Nothing is made up for them."""
     staff_says(town, "hello", customer="wmNobody")
     await town.people.call_back()
@@ -108,12 +93,23 @@ async def test_words_to_somebody_who_never_wrote_here_are_passed_over(town: KfTo
 
 
 @pytest.mark.parametrize("raw", [{}, {"open_kfid": "x y"}, {"msgid": ""}, {"external_userid": None}])
-def test_staff_words_without_an_address_are_counted_and_ignored(raw: dict[str, Any]):
+def test_staff_words_without_an_address_are_counted_and_ignored(raw: dict[str, Any]) -> None:
     """Whatever an entry holds."""
     entry = {"origin": 5, "msgtype": "text", "text": {"content": "x"}, "open_kfid": ACCOUNT, "external_userid": LI}
     batch = parse_batch({"msg_list": [entry | raw]}, NOON)
     assert batch.staff == ()
     assert sum(batch.ignored.values()) == 1
+
+
+def test_states_and_owners_fit_and_only_permitted_changes_are_asked() -> None:
+    """The table of the platform, in both directions."""
+    assert [state_for(owner, CONSOLE).value for owner in Owner] == [1, 1, 1, 4]
+    assert [state_for(owner, WECOM).value for owner in Owner] == [1, 2, 1, 4]
+    assert change_to(SessionState.HUMAN, SessionState.BOT) is None
+    assert change_to(SessionState.NEW, SessionState.BOT) is SessionState.BOT
+    assert change_to(SessionState.BOT, SessionState.BOT) is None
+    assert ALLOWED[SessionState.ENDED] == frozenset()
+    assert [owner_after(kind) for kind in (1, 3, 99)] == [Owner.WITH_AGENT, Owner.RESOLVED, None]
 
 
 # What a session becomes when our owner is this one: (state now, owner) -> by where humans answer.
@@ -141,7 +137,7 @@ TABLE: list[tuple[SessionState, Owner, SessionState, SessionState]] = [
 ]
 
 
-async def test_five_states_follow_our_owners_where_the_platform_permits(database: Database):
+async def test_five_states_follow_our_owners_where_the_platform_permits(database: Database) -> None:
     """Every state and every owner, with humans in the console and in WeCom."""
     for humans, column in ((CONSOLE, 2), (WECOM, 3)):
         for row in TABLE:
@@ -169,7 +165,7 @@ TOLD: list[tuple[int, Owner, Owner]] = [
 
 
 @pytest.mark.parametrize(("change", "before", "after"), TOLD)
-async def test_our_owner_follows_what_wecom_tells(town: KfTown, change: int, before: Owner, after: Owner):
+async def test_our_owner_follows_what_wecom_tells(town: KfTown, change: int, before: Owner, after: Owner) -> None:
     """The other direction of the table; a resolved conversation stays resolved."""
     conversation = await begun(town)
     await belongs_to(town, conversation, before)
@@ -178,7 +174,7 @@ async def test_our_owner_follows_what_wecom_tells(town: KfTown, change: int, bef
     assert await town._owner_of(conversation) is after
 
 
-async def test_silent_end_ends_the_session_also_after_a_restart(town: KfTown):
+async def test_silent_end_ends_the_session_also_after_a_restart(town: KfTown) -> None:
     """Nothing is said to the shopper, and the process dies before the platform was told."""
     conversation = await begun(town)
     quiet = SqlOwnershipStore(town.database, lambda *_: "")
@@ -190,7 +186,7 @@ async def test_silent_end_ends_the_session_also_after_a_restart(town: KfTown):
     assert await town.follower.follow() == 0
 
 
-async def test_session_that_ended_there_is_resolved_here_and_not_asked_for_again(town: KfTown):
+async def test_session_that_ended_there_is_resolved_here_and_not_asked_for_again(town: KfTown) -> None:
     """Both ways in silence: nothing is sent, and one look settles it."""
     conversation = await begun(town)
     before = len(town.server.sent)
@@ -202,7 +198,7 @@ async def test_session_that_ended_there_is_resolved_here_and_not_asked_for_again
     assert len(town.server.sent) == before
 
 
-async def test_what_is_over_never_ends_what_the_customer_has_begun_since(town: KfTown):
+async def test_what_is_over_never_ends_what_the_customer_has_begun_since(town: KfTown) -> None:
     """He wrote again before the platform was told: the session is the new conversation's."""
     conversation = await begun(town)
     await belongs_to(town, conversation, Owner.RESOLVED)
@@ -215,7 +211,7 @@ async def test_what_is_over_never_ends_what_the_customer_has_begun_since(town: K
 
 async def test_session_waits_for_the_last_words_and_for_a_platform_that_is_away(
     town: KfTown, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """What is still to be said goes first; a platform that cannot be asked is asked later."""
     conversation = await begun(town)
     pending = update(OUTBOX).values(state="pending", done_at=None)

@@ -7,11 +7,8 @@ import pytest
 from bot.domain.errors import StorageError
 from tests.integration.console.shop import Browser, Shop
 
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """Give SQLite alone: nothing here depends on the kind of database."""
-    return sqlite_url
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""Nothing here depends on the kind of database."""
 
 
 @pytest.mark.parametrize(

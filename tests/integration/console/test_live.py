@@ -15,11 +15,8 @@ from bot.console.visits import Console, Visit
 from bot.domain.ports import LiveEvent
 from tests.integration.console.shop import Shop
 
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """Give SQLite alone: nothing here depends on the kind of database."""
-    return sqlite_url
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""Nothing here depends on the kind of database."""
 
 
 @pytest.fixture

@@ -9,14 +9,11 @@ from bot.console.door import Door
 from bot.domain.people import Role
 from tests.integration.console.shop import PASSWORDS, Browser, Shop, ticket
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""Nothing here depends on the kind of database."""
+
 PUBLIC = {("GET", "/login"), ("POST", "/login"), ("POST", "/logout")}
 LOGINS = {None: "", Role.AGENT: "li", Role.MANAGER: "zhao", Role.ADMIN: "root"}
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """Give SQLite alone: nothing here depends on the kind of database."""
-    return sqlite_url
 
 
 def routes(shop: Shop) -> list[Route]:

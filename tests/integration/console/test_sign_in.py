@@ -10,6 +10,9 @@ from bot.console.headers import CONTENT_SECURITY_POLICY
 from bot.console.visits import COOKIE
 from tests.integration.console.shop import PASSWORDS, Browser, Shop
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""Nothing here depends on the kind of database."""
+
 FORGED = [
     ({"origin": "https://evil.example"}, True),
     ({"sec-fetch-site": "cross-site"}, True),
@@ -17,12 +20,6 @@ FORGED = [
     ({"origin": "null"}, True),
     ({}, False),
 ]
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """Give SQLite alone: nothing here depends on the kind of database."""
-    return sqlite_url
 
 
 def cookie_of(browser: Browser) -> str:
