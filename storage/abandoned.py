@@ -9,7 +9,7 @@ from sqlalchemy import select
 from bot.domain.clock import Clock
 from bot.domain.conversation import Owner
 from bot.domain.ids import ConversationId
-from storage.database import Database
+from storage.database import Units
 from storage.ownership import SqlOwnershipStore
 from storage.people import agent_of
 from storage.tables import AGENTS, CONVERSATIONS
@@ -28,7 +28,7 @@ class SqlAbandoned:
 
     name = "abandoned"
 
-    def __init__(self, database: Database, ownership: SqlOwnershipStore, clock: Clock) -> None:
+    def __init__(self, database: Units, ownership: SqlOwnershipStore, clock: Clock) -> None:
         self._database = database
         self._ownership = ownership
         self._clock = clock

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
@@ -102,6 +102,18 @@ def make_engine(url: str, *, instant: bool = False) -> Engine:
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", _try_idle)
     return engine
+
+
+class Units(Protocol):
+    """Runs units of work as ``Database`` does."""
+
+    async def run(self, unit: Unit[T]) -> T:
+        """Run a unit that writes and commit it."""
+        ...
+
+    async def read(self, unit: Unit[T]) -> T:
+        """Run a unit that only reads."""
+        ...
 
 
 class Database:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -15,9 +14,10 @@ from bot.domain.ids import ConversationId, CustomerId
 from bot.domain.links import Evidence, LinkWish, PersonFile, conflict_of
 from bot.domain.people import Agent
 from storage import facts, links
-from storage.database import Database
+from storage.database import Database, Units
 from storage.links import Making
 from storage.person_file import person
+from storage.settling import settle_each
 from storage.tables import CONVERSATIONS, FACTS, IDENTITIES, LINKS
 
 _MOST = 200
@@ -28,7 +28,7 @@ class SqlLinking:
 
     name = "links"
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Units, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
@@ -36,10 +36,9 @@ class SqlLinking:
         """Link what facts alone may link, one commit a fact; list the open conversations it concerns."""
         unsettled = select(FACTS.c.id).where(FACTS.c.settled_at.is_(None)).order_by(FACTS.c.id).limit(_MOST)
         found = await self._database.read(lambda connection: connection.execute(unsettled).scalars().all())
-        changed: list[ConversationId] = []
-        for fact_id in found:
-            changed += await self._database.run(partial(_settle_fact, fact_id=fact_id, at=self._clock.now()))
-        return changed
+        at = self._clock.now()
+        settled = await settle_each(self._database, self.name, found, lambda on, fact: _settle_fact(on, fact, at))
+        return [conversation_id for _, changed in settled for conversation_id in changed]
 
 
 class SqlLinkBook:

@@ -20,7 +20,7 @@ from bot.domain.line_ports import OutboxDraft
 from bot.domain.messages import OutboundMessage
 from bot.domain.people import Agent, Role
 from storage import conversations, events, outbox
-from storage.database import Database
+from storage.database import Units
 from storage.inbox import open_conversation
 from storage.messages import encode_attachment
 from storage.tables import AGENTS, ASSIGNMENTS, CONVERSATIONS, INBOX, OUTBOX
@@ -130,7 +130,7 @@ def settle_change(connection: Connection, row: Held, event: OwnerChanged, at: da
 class SqlOwnershipStore:
     """Takes, gives back, resolves and speaks for agents; every change is one unit."""
 
-    def __init__(self, database: Database, notice: Notice) -> None:
+    def __init__(self, database: Units, notice: Notice) -> None:
         """Keep the database and ``notice``, which words what the shopper is told (``""``: nothing).
 
         Keys: ``notice.agent_joined``, ``notice.given_back``, ``notice.requeued``, ``notice.resolved``; each with

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, insert, or_, select, update
@@ -22,8 +21,9 @@ from bot.domain.ids import ConversationId
 from bot.domain.tickets import TicketKind, TicketState
 from bot.domain.windows import POLICIES, Opened, Opening, room
 from storage import events
-from storage.database import Database
+from storage.database import Units
 from storage.ownership import SAVE, locked
+from storage.settling import settle_each
 from storage.tables import CONVERSATIONS, IDENTITIES, TICKET_NOTES, TICKETS, WINDOWS
 from storage.types import Moment
 
@@ -100,7 +100,7 @@ class SqlOverdueTickets:
 
     name = "tickets"
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Units, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
@@ -108,11 +108,13 @@ class SqlOverdueTickets:
         """Raise what is overdue, one commit each; list their conversations."""
         at = self._clock.now()
         found = await self._database.read(lambda on: on.execute(_TICKETS, {"at": at}).all())
-        for ticket_id, conversation_id in found:
-            await self._database.run(
-                partial(_raise_ticket, ticket_id=ticket_id, conversation_id=conversation_id, at=at)
-            )
-        return [ConversationId(conversation_id) for _, conversation_id in found]
+        settled = await settle_each(
+            self._database,
+            self.name,
+            found,
+            lambda on, ticket: _raise_ticket(on, ticket.id, ticket.conversation_id, at),
+        )
+        return [ConversationId(ticket.conversation_id) for ticket, _ in settled]
 
 
 class SqlOverdueHandoffs:
@@ -120,7 +122,7 @@ class SqlOverdueHandoffs:
 
     name = "hand-offs"
 
-    def __init__(self, database: Database, clock: Clock, levels: ServiceLevels, hours: OpeningHours) -> None:
+    def __init__(self, database: Units, clock: Clock, levels: ServiceLevels, hours: OpeningHours) -> None:
         self._database = database
         self._clock = clock
         self._levels = levels
@@ -132,9 +134,8 @@ class SqlOverdueHandoffs:
         before = at - min(self._levels.answer_within.values())
         found = await self._database.read(lambda on: on.execute(_WAITS_LONG, {"before": before}).mappings().all())
         overdue = [ConversationId(row["id"]) for row in found if self._promised_at(row) <= at]
-        for conversation_id in overdue:
-            await self._database.run(partial(self._raise, conversation_id=conversation_id, at=at))
-        return overdue
+        settled = await settle_each(self._database, self.name, overdue, lambda on, each: self._raise(on, each, at))
+        return [conversation_id for conversation_id, _ in settled]
 
     def _promised_at(self, row: RowMapping) -> datetime:
         if row["callback_at"] is not None:
@@ -156,7 +157,7 @@ class SqlClosingWindows:
 
     name = "windows"
 
-    def __init__(self, database: Database, clock: Clock, warning: timedelta) -> None:
+    def __init__(self, database: Units, clock: Clock, warning: timedelta) -> None:
         """Warn ``warning`` before the end."""
         self._database = database
         self._clock = clock
@@ -172,9 +173,8 @@ class SqlClosingWindows:
         before = at - (self._shortest - self._warning)
         found = await self._database.read(lambda on: on.execute(_OLD_WINDOWS, {"before": before}).mappings().all())
         closing = [ConversationId(row["id"]) for row in found if self._closes_soon([row], at)]
-        for conversation_id in closing:
-            await self._database.run(partial(self._raise, conversation_id=conversation_id, at=at))
-        return closing
+        settled = await settle_each(self._database, self.name, closing, lambda on, each: self._raise(on, each, at))
+        return [conversation_id for conversation_id, _ in settled]
 
     def _closes_soon(self, rows: Sequence[RowMapping], at: datetime) -> bool:
         policy = POLICIES.get(rows[0]["channel"]) if rows else None

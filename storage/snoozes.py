@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, or_, select
@@ -17,8 +16,9 @@ from bot.domain.events import CustomerUttered, Snoozed, SnoozeEnded
 from bot.domain.ids import ConversationId
 from bot.domain.people import Agent
 from storage import events
-from storage.database import Database
+from storage.database import Units
 from storage.ownership import SAVE, locked
+from storage.settling import settle_each
 from storage.tables import CONVERSATIONS, EVENTS
 from storage.types import Moment
 
@@ -49,7 +49,7 @@ class SqlSnoozes:
 
     name = "snoozes"
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Units, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
@@ -81,9 +81,8 @@ class SqlSnoozes:
         """Bring back what is due, one commit each; list the conversations."""
         at = self._clock.now()
         due = await self._database.read(lambda on: list(on.execute(_DUE, {"at": at}).scalars()))
-        for conversation_id in due:
-            await self._database.run(partial(_bring_back, conversation_id=conversation_id, at=at))
-        return [ConversationId(each) for each in due]
+        settled = await settle_each(self._database, self.name, due, lambda on, each: _bring_back(on, each, at))
+        return [ConversationId(conversation_id) for conversation_id, _ in settled]
 
 
 def _snooze(connection: Connection, conversation_id: str, agent: Agent, until: datetime | None, at: datetime) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, bindparam, exists, insert, or_, select
@@ -22,9 +21,10 @@ from bot.domain.ids import ConversationId
 from bot.domain.tracker import Tracker
 from bot.domain.windows import POLICIES, Opened, Opening, room
 from storage import events, outbox
-from storage.database import Database
+from storage.database import Units
 from storage.inbox import open_conversation
 from storage.ownership import LAST_TEXT_CHARS, SAVE
+from storage.settling import settle_each
 from storage.tables import (
     ASSIGNMENTS,
     CONVERSATIONS,
@@ -128,7 +128,7 @@ class SqlSurveys:
     name = "surveys"
 
     def __init__(
-        self, database: Database, clock: Clock, rules: SurveyRules, hours: OpeningHours, question: SurveyQuestion
+        self, database: Units, clock: Clock, rules: SurveyRules, hours: OpeningHours, question: SurveyQuestion
     ) -> None:
         self._database = database
         self._clock = clock
@@ -150,9 +150,8 @@ class SqlSurveys:
         kept, since = since, max(since, at - self._rules.at_latest)
         for _ in range(_MOST_PAGES):
             page, since = await self._page(since, at)
-            for row in page:
-                asked_in = await self._database.run(partial(self._decide, row=row, at=at))
-                asked += [ConversationId(asked_in)] if asked_in else []
+            settled = await settle_each(self._database, self.name, page, lambda on, row: self._decide(on, row, at))
+            asked += [ConversationId(asked_in) for _, asked_in in settled if asked_in]
             # In a shop where nothing happens nothing is written for it either.
             if page or since - kept >= _KEEP_EVERY:
                 await self._move(since)

@@ -33,7 +33,7 @@ from bot.wiring.rehearsal import EngineRehearsal
 from bot.wiring.shared import Shared, open_shared
 from bot.wiring.stores import Stores, make_renderer, open_stores
 from bot.wiring.tencent import make_puller, make_wecom_kf, pulling
-from bot.wiring.timers import make_hours, make_timers
+from bot.wiring.timers import due_units, make_hours, make_timers
 from handlers import build_handlers
 from handlers.services import Services, ShopFacts
 from responses.renderer import TemplateRenderer
@@ -200,7 +200,8 @@ async def open_house(
             engine = make_engine(opened, understanding)
             pace = Pace(quiet_s=config.turns.quiet_time_s, longest_wait_s=config.turns.longest_wait_s)
             embedded = EmbeddedDispatcher(opened.line.turns, engine.turns, engine.delivery, pace)
-            embedded.timers = make_timers(config, opened.stores.database, clock, opened.renderer, opened.shared.live)
+            units = due_units(opened.stores.database, watch)
+            embedded.timers = make_timers(config, units, clock, opened.renderer, opened.shared.live)
             await embedded.start()
             stack.push_async_callback(embedded.stop)
             dispatcher = embedded

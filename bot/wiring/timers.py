@@ -14,12 +14,14 @@ from bot.domain.handoff import Priority
 from bot.domain.line_ports import OutboxDraft
 from bot.domain.ports import LiveFeed
 from bot.domain.replies import Choice, Reply
+from bot.engine.boundaries import Watch
+from bot.engine.due_boundaries import WatchedUnits
 from bot.engine.timers import DueWork, Timers
 from bot.wiring.stores import as_locale
 from handlers.services import BusinessHours
 from responses.renderer import TemplateRenderer
 from storage.abandoned import SqlAbandoned
-from storage.database import Database
+from storage.database import Database, Units
 from storage.link_book import SqlLinking
 from storage.ownership import SqlOwnershipStore
 from storage.service_levels import SqlClosingWindows, SqlOverdueHandoffs, SqlOverdueTickets
@@ -36,7 +38,12 @@ def make_hours(config: Config) -> BusinessHours:
     return BusinessHours(time.fromisoformat(shop.opens), time.fromisoformat(shop.closes), timezone=shop.timezone)
 
 
-def make_timers(config: Config, database: Database, clock: Clock, renderer: TemplateRenderer, feed: LiveFeed) -> Timers:
+def due_units(database: Database, watch: Watch | None) -> Units:
+    """Give what the due work is done with; ``watch`` is told of each of its boundaries."""
+    return database if watch is None else WatchedUnits(database, watch)
+
+
+def make_timers(config: Config, database: Units, clock: Clock, renderer: TemplateRenderer, feed: LiveFeed) -> Timers:
     """Make what looks for due dates; several processes may do so at once."""
     hours, levels = make_hours(config), _service_levels(config)
     works: list[DueWork] = [

@@ -17,7 +17,7 @@ from bot.wiring.knowing import Understanding
 from bot.wiring.media import collecting
 from bot.wiring.preparation import database_url
 from bot.wiring.shared import OverRedis
-from bot.wiring.timers import make_timers
+from bot.wiring.timers import due_units, make_timers
 from storage.locks import PostgresqlLocks
 from storage.sweep import SqlSweep
 
@@ -55,7 +55,8 @@ async def open_worker(
         locks = PostgresqlLocks(database_url(config, secrets), clock)
         stack.push_async_callback(locks.close)
         dispatcher = _make_dispatcher(opened, understanding, locks)
-        dispatcher.timers = make_timers(config, opened.stores.database, clock, opened.renderer, opened.shared.live)
+        units = due_units(opened.stores.database, watch)
+        dispatcher.timers = make_timers(config, units, clock, opened.renderer, opened.shared.live)
         await dispatcher.start()
         stack.push_async_callback(dispatcher.stop)
         await _answer_bells(opened, redis, dispatcher, (locks, stack))

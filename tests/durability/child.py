@@ -40,17 +40,23 @@ class Arming:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the house stands: its database, its port, and where Telegram is."""
+    """Where the house stands: its database, its port, where Telegram is, and by which clock the shop opens."""
 
     database_url: str
     port: int
     telegram_url: str
+    timezone: str = "Asia/Shanghai"
 
     def config(self) -> Config:
         """Give the configuration."""
         channels = {"telegram": {"enabled": True, "api_base": self.telegram_url}}
-        shop = {"database": {"url": self.database_url}, "channels": channels, "turns": {"quiet_time_s": 0}}
-        return parse({"xiaoer": shop}, "durability")
+        house = {
+            "database": {"url": self.database_url},
+            "channels": channels,
+            "turns": {"quiet_time_s": 0},
+            "shop": {"timezone": self.timezone},
+        }
+        return parse({"xiaoer": house}, "durability")
 
 
 @dataclass
