@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 
 from bot.domain.ids import OutboxId
 
@@ -13,23 +14,34 @@ class PartsSent:
     def __init__(self, remembered: int = 1000) -> None:
         self._remembered = remembered
         self._counts: OrderedDict[OutboxId, int] = OrderedDict()
+        self._ids: OrderedDict[OutboxId, dict[int, str]] = OrderedDict()
 
     def count(self, outbox_id: OutboxId) -> int:
         """Tell how many parts were taken."""
         return self._counts.get(outbox_id, 0)
+
+    def ids(self, outbox_id: OutboxId) -> Mapping[int, str]:
+        """Give the platform's ids of the parts sent here, by number from 0; also when the message is whole."""
+        return dict(self._ids.get(outbox_id, {}))
 
     def resume(self, outbox_id: OutboxId, taken: int) -> None:
         """Go on behind the parts that another process, or an earlier run of this one, knows to be taken."""
         if taken > self.count(outbox_id):
             self._counts[outbox_id] = taken
 
-    def note(self, outbox_id: OutboxId) -> None:
-        """Count one more part."""
-        self._counts[outbox_id] = self.count(outbox_id) + 1
+    def note(self, outbox_id: OutboxId, platform_id: str = "") -> None:
+        """Count one more part, which the platform calls ``platform_id``."""
+        number = self.count(outbox_id)
+        if not number:
+            self._ids.pop(outbox_id, None)
+        if platform_id:
+            self._ids.setdefault(outbox_id, {})[number] = platform_id
+        self._counts[outbox_id] = number + 1
         self._counts.move_to_end(outbox_id)
-        while len(self._counts) > self._remembered:
-            self._counts.popitem(last=False)
+        for kept in (self._counts, self._ids):
+            while len(kept) > self._remembered:
+                kept.popitem(last=False)
 
     def forget(self, outbox_id: OutboxId) -> None:
-        """Drop a row that is sent whole."""
+        """Begin with the first part should a row that is sent whole be sent again."""
         self._counts.pop(outbox_id, None)

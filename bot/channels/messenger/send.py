@@ -125,7 +125,7 @@ class MessengerAdapter:
                     self._opening.forget(outbox_id)
                     await self._disclosure.marks.forget(self._mark(to))
                 return delivery
-            self.parts.note(outbox_id)
+            self.parts.note(outbox_id, delivery.platform_id)
         self.parts.forget(outbox_id)
         self._opening.forget(outbox_id)
         return delivery

@@ -118,7 +118,7 @@ class TelegramAdapter:
         try:
             for part in parts[self.parts.count(outbox_id) :]:
                 platform_id = await self._send_part(chat_id, part)
-                self.parts.note(outbox_id)
+                self.parts.note(outbox_id, platform_id)
         except TelegramError as error:
             return _delivery(error)
         except NotFound as missing:

@@ -137,7 +137,7 @@ class WecomKfAdapter:
             result = await self._send_one(to, body | {"msgid": msgid})
             if not isinstance(result, Sent):
                 return result
-            self.parts.note(outbox_id)
+            self.parts.note(outbox_id, result.platform_id)
         self.parts.forget(outbox_id)
         return Sent(result.platform_id if isinstance(result, Sent) else "", messages=len(parts))
 

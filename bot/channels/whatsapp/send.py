@@ -137,7 +137,7 @@ class WhatsappAdapter:
             delivery = await self._post(to.channel_user_id, part)
             if not isinstance(delivery, Sent):
                 return delivery
-            self.parts.note(outbox_id)
+            self.parts.note(outbox_id, delivery.platform_id)
         self.parts.forget(outbox_id)
         return replace(delivery, messages=len(parts)) if isinstance(delivery, Sent) else delivery
 
