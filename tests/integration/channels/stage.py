@@ -29,7 +29,7 @@ from tests.unit.channels.doubles import serving
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "dialogues"
 DOING = {"says", "chooses", "agent"}
-CHECKS = {"on", "text", "reads", "hides", "silent", "ticket", "owner", "hears"}
+CHECKS = {"over", "text", "reads", "hides", "silent", "ticket", "owner", "hears"}
 
 Step = Mapping[str, Any]
 
@@ -53,13 +53,14 @@ class Stage:
         self.shoppers: dict[str, Shopper] = {}
         self._time = time
         self._read: dict[str, int] = {}
-        self._ticket = ""
+        self._tickets: dict[str, str] = {}
+        self._replies = 0
         self._agent: Agent | None = None
 
     async def play(self, steps: Sequence[Step]) -> None:
         """Do steps one after the other, and check after each what the shopper reads and who is in charge."""
         for step in steps:
-            channel = step.get("on", next(iter(self.shoppers)))
+            channel = step.get("over", next(iter(self.shoppers)))
             await self._do(step, channel)
             read = await self.reads(channel)
             self._check(step, read)
@@ -112,13 +113,13 @@ class Stage:
         elif "chooses" in step:
             await shopper.choose(step["chooses"])
         else:
-            await self._at_the_desk(step, channel)
+            await self._at_the_desk(step, await self.conversation(channel))
 
-    async def _at_the_desk(self, step: Step, channel: str) -> None:
-        agent, conversation = await self.agent(), await self.conversation(channel)
-        actions = self.house.desk.actions
+    async def _at_the_desk(self, step: Step, conversation: ConversationId) -> None:
+        agent, actions = await self.agent(), self.house.desk.actions
         if step["agent"] == "reply":
-            await actions.reply(conversation, agent, step["text"], "key-1")
+            self._replies += 1
+            await actions.reply(conversation, agent, step["text"], f"key-{self._replies}")
         else:
             await {"take": actions.take, "give_back": actions.give_back}[step["agent"]](conversation, agent)
 
@@ -129,14 +130,14 @@ class Stage:
         if step.get("ticket"):
             found = re.search(r"TK\d{8}", read)
             assert found, read
-            self._ticket = found[0]
+            self._tickets[step["ticket"]] = found[0]
         for words in step.get("reads", ()):
             assert self._named(words).lower() in read.lower(), f"after {step}: {read}"
         for words in step.get("hides", ()):
             assert self._named(words).lower() not in read.lower(), f"after {step}: {read}"
 
     def _named(self, words: str) -> str:
-        return words.replace("{ticket}", self._ticket)
+        return words.format(**self._tickets)
 
 
 @asynccontextmanager
