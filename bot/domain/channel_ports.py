@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -124,6 +124,10 @@ class PartsTaken(Protocol):
 
     def resume(self, outbox_id: OutboxId, taken: int) -> None:
         """Go on behind ``taken`` parts that are on record."""
+        ...
+
+    def ids(self, outbox_id: OutboxId) -> Mapping[int, str]:
+        """Give the platform's ids of the parts sent here, by number from 0; also when the message is whole."""
         ...
 
 
