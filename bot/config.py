@@ -72,6 +72,7 @@ class DatabaseSection(Section):
         description="sqlite:///PATH (relative to the folder Xiaoer is started in), or "
         "postgresql+psycopg://user@host/name with its password in XIAOER_DATABASE_PASSWORD.",
     )
+    wait_s: float = Field(60, description="Seconds a start waits for a PostgreSQL that is away; 0: none.", ge=0)
 
 
 class RedisSection(Section):

@@ -31,7 +31,7 @@ from bot.wiring.media import collecting, lend_files, make_room
 from bot.wiring.preparation import model_folder
 from bot.wiring.rehearsal import EngineRehearsal
 from bot.wiring.shared import Shared, open_shared
-from bot.wiring.stores import Stores, make_renderer, open_stores
+from bot.wiring.stores import Stores, make_renderer, open_stores, wait_for_database
 from bot.wiring.tencent import make_puller, make_wecom_kf, pulling
 from bot.wiring.timers import due_units, make_hours, make_timers
 from handlers import build_handlers
@@ -135,6 +135,7 @@ async def open_parts(
 ) -> AsyncIterator[Opened]:
     """Open stores, shared parts and channels; ``hears``: this process has readers of live events."""
     renderer = make_renderer(config, clock)
+    await wait_for_database(config, secrets)
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(open_stores(config, secrets, clock, renderer))
         if watch is not None:
