@@ -14,8 +14,7 @@ from fastapi import APIRouter, FastAPI
 
 from bot.channels._meta.settings import MetaSettings
 from bot.channels._meta.webhook import MetaPorts
-from bot.channels.line.send import LineAdapter
-from bot.channels.line.settings import LineSettings
+from bot.channels.line.send import LineAdapter, LineSettings
 from bot.channels.line.webhook import build_router as build_line_router
 from bot.channels.messenger.send import Disclosure, MessengerAdapter
 from bot.channels.messenger.webhook import build_router as build_messenger_router

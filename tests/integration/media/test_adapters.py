@@ -12,10 +12,10 @@ import pytest
 from starlette.types import ASGIApp
 
 from bot.channels._meta.settings import MetaSettings
-from bot.channels.line.send import LineAdapter
-from bot.channels.line.settings import LineSettings
+from bot.channels.line.send import LineAdapter, LineSettings
 from bot.channels.messenger.send import Disclosure, MessengerAdapter
-from bot.channels.telegram.send import TelegramAdapter, TelegramSettings
+from bot.channels.telegram.parse import TelegramSettings
+from bot.channels.telegram.send import TelegramAdapter
 from bot.channels.wechat_oa.send import WechatOaAdapter
 from bot.channels.wechat_oa.settings import WechatOaSettings
 from bot.channels.wecom_kf.client import KfClient
