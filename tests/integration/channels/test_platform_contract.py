@@ -263,7 +263,7 @@ async def test_restart_after_a_failure_goes_on_where_it_stopped(town: Town):
 
 
 async def test_every_part_is_known_by_its_own_id(town: Town):
-    """Receipts come for each part, so each part's id is kept; LINE takes several messages a call, and names the last."""
+    """Receipts come for each part, so each part's id is kept; LINE takes several messages a call."""
     await town.people.say(town.shopper, "hi")
     sent = await town.send(OutboundMessage("订单已经发货了。" * 3500), outbox=7)
     assert isinstance(sent, Sent)
