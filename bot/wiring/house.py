@@ -147,7 +147,7 @@ async def open_parts(
             wecom_kf = make_wecom_kf(config, secrets, clock, shared.tokens, stores)
             stack.push_async_callback(wecom_kf.close)
             channels = {**channels, wecom_kf.name: wecom_kf}
-        lend_files(config, stores.database, clock, channels)
+        lend_files(config, secrets, stores.database, clock, channels)
         line = Line(stores.inbox, stores.turns, MergingOutbox(stores.database), channels)
         yield Opened(
             config=config,

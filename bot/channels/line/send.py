@@ -20,6 +20,7 @@ from bot.channels.degrade import degrade, measure
 from bot.channels.fetching import Downloads, MediaHosts, check_number
 from bot.channels.line.parse import CHANNEL
 from bot.channels.line.tokens import ReplyTokens
+from bot.channels.public_pictures import PictureLimits, public_picture
 from bot.channels.reading import listing, text_of
 from bot.domain.channel_ports import (
     Addressee,
@@ -36,6 +37,7 @@ from bot.domain.channel_ports import (
 from bot.domain.clock import Clock
 from bot.domain.errors import ConfigError
 from bot.domain.ids import OutboxId
+from bot.domain.media import ShowFile
 from bot.domain.messages import OutboundMessage
 
 DEFAULT_API_URL = "https://api.line.me"
@@ -47,6 +49,8 @@ MAX_TEMPLATE_TEXT = 160
 MAX_ALT_TEXT = 400
 MAX_LABEL = 20
 _UNIT = "utf16"  # Source: .../docs/messaging-api/text-character-count/ (UTF-16 code units)
+# Source: .../reference/messaging-api/#image-message (JPEG or PNG; the preview, the same here, of 1 MB at most).
+_PICTURES = PictureLimits("LINE", frozenset({"image/jpeg", "image/png"}), 1)
 _RETRY_KEYS = UUID("6f0f2f0a-7d0e-4a2b-9b55-2f1d3a3f7c11")
 _CONFLICT, _TOO_MANY = 409, 429
 _REFUSALS = {
@@ -100,11 +104,12 @@ class LineAdapter(PlatformAdapter):
     """The ``line`` channel of one account; ``transport`` replaces the network in tests."""
 
     name, platform = CHANNEL, "LINE"
-    capabilities = Capabilities(5000, _UNIT, MAX_QUICK_REPLIES, images=False, sending=_SENDING)
+    capabilities = Capabilities(5000, _UNIT, MAX_QUICK_REPLIES, images=True, sending=_SENDING)
 
     def __init__(self, settings: LineSettings, clock: Clock, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.settings = settings
         self.tokens = ReplyTokens(clock)
+        self.shown: ShowFile | None = None
         api = settings.api_url.rstrip("/")
         self._data_url = DATA_URL if api == DEFAULT_API_URL else api
         self._http = open_http(api, transport, token=settings.access_token)
@@ -112,9 +117,12 @@ class LineAdapter(PlatformAdapter):
 
     async def deliver(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
         """Send up to five messages a call."""
-        if message.attachments:
-            return Refused("LINE takes pictures only from a public address; send words instead")
         shaped = render(message)
+        if message.attachments:
+            address = await public_picture(self.shown, message.attachments[0], _PICTURES)
+            if isinstance(address, Refused):
+                return address
+            shaped = ({"type": "image", "originalContentUrl": address, "previewImageUrl": address}, *shaped)
         calls = [shaped[at : at + MAX_MESSAGES_A_CALL] for at in range(0, len(shaped), MAX_MESSAGES_A_CALL)]
 
         async def send_one(numbered: tuple[int, Sequence[dict[str, Any]]]) -> Delivery:

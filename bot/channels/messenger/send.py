@@ -25,9 +25,11 @@ from bot.channels.cleaning import clean_message
 from bot.channels.degrade import degrade, measure
 from bot.channels.messenger.parse import INSTAGRAM, MESSENGER
 from bot.channels.parts import PartsSent
+from bot.channels.public_pictures import PictureLimits, public_picture
 from bot.channels.reading import text_of
 from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Refusal, Refused, SendPolicy, Sent
 from bot.domain.ids import OutboxId
+from bot.domain.media import ShowFile
 from bot.domain.messages import OutboundMessage
 from bot.domain.shared_ports import FirstMark
 
@@ -39,8 +41,10 @@ AGENT = "agent"
 _SENDING = SendPolicy(per_second=100)
 _CAPABILITIES = {
     MESSENGER: Capabilities(2000, "utf16", MAX_QUICK_REPLIES, images=True, files=True, sending=_SENDING),
-    INSTAGRAM: Capabilities(max_text=1000, text_unit="bytes", max_buttons=MAX_QUICK_REPLIES, sending=_SENDING),
+    INSTAGRAM: Capabilities(1000, "bytes", MAX_QUICK_REPLIES, images=True, sending=_SENDING),
 }
+# Source: .../docs/messenger-platform/instagram/features/upload-attachment (PNG, JPEG and GIF of 8 MB at most).
+_PICTURES = PictureLimits("Instagram", frozenset({"image/jpeg", "image/png", "image/gif"}), 8)
 _DISCLOSED_FOR_S = 24 * 3600
 _CJK = re.compile("[\u3400-\u9fff]")
 _DISCLOSURE_ZH = "（您正在与自动客服对话，随时可以说“转人工”。）"
@@ -107,6 +111,7 @@ class MessengerAdapter(PlatformAdapter):
         self._disclosure = disclosure
         self._graph = GraphApi(settings, transport)
         self._opening = PartsSent()
+        self.shown: ShowFile | None = None
         super().__init__(by_address(settings, transport), self._graph.close)
 
     async def deliver(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
@@ -124,9 +129,12 @@ class MessengerAdapter(PlatformAdapter):
         return delivery
 
     async def _send_file(self, to: Addressee, message: OutboundMessage) -> Delivery:
-        """Send a file in one form with its message; Instagram takes them only from public addresses."""
+        """Send a file in one form with its message; Instagram takes pictures only, and fetches them itself."""
         if not self.capabilities.files:
-            return Refused(f"{self.name} takes no files from us; send words instead", Refusal.OTHER)
+            address = await public_picture(self.shown, message.attachments[0], _PICTURES)
+            if isinstance(address, Refused):
+                return address
+            return await self._part(to, {"attachment": {"type": "image", "payload": {"url": address}}})
         file = await self.read_file(message.attachments[0])
         family = file.mime.partition("/")[0]
         kind = family if family in {"image", "audio", "video"} else "file"

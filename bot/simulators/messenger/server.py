@@ -44,6 +44,8 @@ class MessengerServer(GraphServer):
 
     def _message(self, message: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
         only(message, "text", "quick_replies", "attachment")
+        if "attachment" in message and message["attachment"].get("type") == "image":
+            return _picture(message["attachment"]), []
         if "attachment" in message:
             return _template(message["attachment"])
         text = short_text(message, "text", _MAX_CHARS[self.kind])
@@ -83,6 +85,16 @@ def _template(attachment: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
     return short_text(payload, "text", 640), [
         (short_text(button, "title", 20), short_text(button, "payload", 1000)) for button in buttons
     ]
+
+
+def _picture(attachment: dict[str, Any]) -> str:
+    """Give the address a picture is fetched from."""
+    only(attachment, "type", "payload")
+    only(attachment["payload"], "url")
+    address = short_text(attachment["payload"], "url", 2000)
+    if not address.startswith("https://"):
+        raise Declined(400, 100, "Invalid parameter: the URL must be https", 2018008)
+    return address
 
 
 def _quick_replies(replies: Any) -> list[tuple[str, str]]:
