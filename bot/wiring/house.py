@@ -29,7 +29,7 @@ from bot.wiring.knowing import Understanding, given_understanding, open_understa
 from bot.wiring.leading import leading
 from bot.wiring.media import collecting, lend_files, make_room
 from bot.wiring.preparation import model_folder
-from bot.wiring.rehearsal import EngineRehearsal
+from bot.wiring.rehearsal import EngineRehearsal, make_asked
 from bot.wiring.shared import Shared, open_shared
 from bot.wiring.stores import Stores, make_renderer, open_stores, wait_for_database
 from bot.wiring.tencent import make_puller, make_wecom_kf, pulling
@@ -210,8 +210,11 @@ async def open_house(
                 collecting(config, opened.stores.database, clock, opened.channels, opened.shared.live)
             )
         house = make_house(opened, dispatcher)
-        if understanding is not None and house.desk.knowledge is not None:
-            house.desk.knowledge.rehearsal = EngineRehearsal(understanding)
+        if house.desk.knowledge is not None:
+            if understanding is not None:
+                house.desk.knowledge.rehearsal = EngineRehearsal(understanding)
+            elif redis is not None:
+                house.desk.knowledge.rehearsal = make_asked(config, redis)
         leads = await stack.enter_async_context(leading(config, secrets, clock, "wecom_kf"))
         puller = make_puller(house, leads)
         await stack.enter_async_context(pulling(puller))
