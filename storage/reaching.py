@@ -15,7 +15,8 @@ from sqlalchemy import create_engine, make_url
 from bot.domain.errors import StorageError
 
 _LOG = logging.getLogger(__name__)
-_ANSWERS_WITHIN_S = 5
+# The driver lets nothing else run while it asks, so that this is also how late a process may stop.
+_ANSWERS_WITHIN_S = 3
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 2.0
 _SAY_AGAIN_AFTER_S = 5.0

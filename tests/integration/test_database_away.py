@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from typer.testing import CliRunner
@@ -23,6 +26,23 @@ from tests.durability.child import free_port
 from tests.postgresql import PostgresqlMissing, PostgresqlServer
 
 pytestmark = pytest.mark.postgresql
+REFUSING = """
+import socket, sys
+with socket.create_server(("127.0.0.1", 0)) as server:
+    print(server.getsockname()[1], flush=True)
+    for state in sys.argv[1:]:
+        caller, _ = server.accept()
+        caller.recv(1024)
+        fields = f"SFATAL\\0C{state}\\0Mno\\0\\0".encode()
+        caller.sendall(b"E" + (4 + len(fields)).to_bytes(4, "big") + fields)
+        caller.close()
+        print(state, flush=True)
+"""
+REFUSALS = ("57P03", "57P03", "28P01")
+"""cannot_connect_now, cannot_connect_now, invalid_password.
+
+Source: https://www.postgresql.org/docs/current/errcodes-appendix.html.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +64,16 @@ def nowhere() -> Iterator[str]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"postgresql+psycopg://xiaoer@127.0.0.1:{taken.getsockname()[1]}/shop"
+
+
+@pytest.fixture
+def refusing() -> Iterator[IO[str]]:
+    """Run a server that refuses everybody; in a process of its own, since the driver lets nothing run while it asks."""
+    arguments = [sys.executable, "-c", REFUSING, *REFUSALS]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield server.stdout
+        server.kill()
 
 
 def configured(url: str, wait_s: float = 60) -> Config:
@@ -87,6 +117,17 @@ async def test_unknown_database_is_not_waited_for(server: PostgresqlServer, capl
             async with open_stores(config, Secrets()):
                 pass
     assert caplog.records == []
+
+
+async def test_server_that_starts_up_is_waited_for_and_one_that_refuses_is_not(
+    refusing: IO[str], caplog: pytest.LogCaptureFixture
+):
+    """It takes nobody yet: wait. It will not have this password: that is an answer."""
+    address = f"postgresql+psycopg://xiaoer@127.0.0.1:{int(refusing.readline())}/shop?sslmode=disable"
+    async with asyncio.timeout(60):
+        await wait_for_database(configured(address), Secrets())
+    assert refusing.read().split() == list(REFUSALS)
+    assert len(caplog.records) == 2
 
 
 async def test_waiting_is_said_at_growing_intervals(
