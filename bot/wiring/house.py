@@ -21,6 +21,7 @@ from bot.engine.desk_boundaries import WatchedOwnership
 from bot.engine.dispatcher import EmbeddedDispatcher, Pace
 from bot.engine.intake import Intake
 from bot.engine.turn import TurnParts, TurnRunner
+from bot.engine.typing_signs import TypingSigns
 from bot.health.numbers import Numbers
 from bot.health.watched import WatchedChannel, WatchedRecogniser, WatchedTurns
 from bot.wiring.bells import open_bell
@@ -105,6 +106,7 @@ def make_engine(opened: Opened, understanding: Understanding) -> Engine:
             queue=stores.queue,
             feed=opened.shared.live,
             clock=clock,
+            typing=TypingSigns(opened.channels),
         )
     )
     channels = {name: WatchedChannel(channel, opened.numbers) for name, channel in line.channels.items()}

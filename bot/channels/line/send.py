@@ -52,6 +52,7 @@ _UNIT = "utf16"  # Source: .../docs/messaging-api/text-character-count/ (UTF-16 
 # Source: .../reference/messaging-api/#image-message (JPEG or PNG; the preview, the same here, of 1 MB at most).
 _PICTURES = PictureLimits("LINE", frozenset({"image/jpeg", "image/png"}), 1)
 _RETRY_KEYS = UUID("6f0f2f0a-7d0e-4a2b-9b55-2f1d3a3f7c11")
+_LOADING_S = 5
 _CONFLICT, _TOO_MANY = 409, 429
 _REFUSALS = {
     401: "the channel access token is not valid; issue another in the LINE Developers Console",
@@ -131,6 +132,17 @@ class LineAdapter(PlatformAdapter):
             return await self._one(to.channel_user_id, messages, key)
 
         return await self.parts.send(outbox_id, list(enumerate(calls)), send_one)
+
+    async def show_typing(self, to: Addressee, answering: str) -> None:
+        """Show the loading animation, to one person only: groups have none.
+
+        Source: https://developers.line.biz/en/docs/messaging-api/use-loading-indicator/ (5 to 60 seconds, a multiple
+        of 5; it goes away with the next message).
+        """
+        del answering
+        if "/" not in to.channel_user_id:
+            body = {"chatId": to.channel_user_id, "loadingSeconds": _LOADING_S}
+            await call(self._http, self._http.build_request("POST", "/v2/bot/chat/loading/start", json=body))
 
     async def _find(self, number: str, most_bytes: int) -> tuple[str, Mapping[str, str]]:
         """Tell where the content of a message lies.

@@ -128,6 +128,15 @@ class MessengerAdapter(PlatformAdapter):
             await self._disclosure.marks.forget(self._mark(to))
         return delivery
 
+    async def show_typing(self, to: Addressee, answering: str) -> None:
+        """Show "typing" until the answer or for 20 seconds.
+
+        Source: https://developers.facebook.com/docs/messenger-platform/send-messages/sender-actions
+        """
+        del answering
+        body = {"recipient": {"id": to.channel_user_id}, "sender_action": "typing_on"}
+        await self._graph.post(f"{self.settings.node}/messages", body)
+
     async def _send_file(self, to: Addressee, message: OutboundMessage) -> Delivery:
         """Send a file in one form with its message; Instagram takes pictures only, and fetches them itself."""
         if not self.capabilities.files:

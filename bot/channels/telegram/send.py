@@ -125,6 +125,14 @@ class TelegramAdapter(PlatformAdapter):
             raise MediaFault("Telegram gives no path to the file")
         return file.file_path, {}
 
+    async def show_typing(self, to: Addressee, answering: str) -> None:
+        """Show "typing" in the chat, for five seconds.
+
+        Source: https://core.telegram.org/bots/api#sendchataction
+        """
+        del answering
+        await self._bot.send_chat_action(to.channel_user_id.partition("/")[0], "typing")
+
     async def answer_press(self, callback_query_id: str) -> None:
         """Tell Telegram that a pressed button was noticed."""
         try:

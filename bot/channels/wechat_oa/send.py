@@ -73,6 +73,16 @@ class WechatOaAdapter(PlatformAdapter):
         parts = degrade(clean_message(message), self.capabilities)
         return await self.parts.send(outbox_id, parts, lambda part: self._send_part(to.channel_user_id, part))
 
+    async def show_typing(self, to: Addressee, answering: str) -> None:
+        """Show "typing", where the account may send by itself.
+
+        Source: https://developers.weixin.qq.com/doc/offiaccount/Message_Management/Service_Center_messages.html (to who
+        wrote within the last 30 seconds; 45081: it is shown already).
+        """
+        del answering
+        if self._permitted:
+            await self._api.call("/cgi-bin/message/custom/typing", {"touser": to.channel_user_id, "command": "Typing"})
+
     async def _send_part(self, openid: str, part: OutboundMessage) -> Delivery:
         if not part.attachments:
             return await self._send_content(openid, {"msgtype": "text", "text": {"content": part.text}})

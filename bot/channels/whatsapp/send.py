@@ -128,6 +128,16 @@ class WhatsappAdapter(PlatformAdapter):
             return await self._send_file(to, message)
         return await self.parts.send(outbox_id, render(message), lambda part: self._post(to.channel_user_id, part))
 
+    async def show_typing(self, to: Addressee, answering: str) -> None:
+        """Mark the message that is being answered as read, and show "typing" until the answer or for 25 seconds.
+
+        Source: https://developers.facebook.com/docs/whatsapp/cloud-api/typing-indicators
+        """
+        del to
+        if answering:
+            body = {"messaging_product": "whatsapp", "status": "read", "message_id": answering}
+            await self._graph.post(f"{self.settings.node}/messages", body | {"typing_indicator": {"type": "text"}})
+
     async def send_template(self, to: Addressee, use: TemplateUse) -> Delivery:
         """Send an approved template, the only thing a closed window lets through; its values fill the body."""
         parameters = [{"type": "text", "text": value} for value in use.values]
