@@ -111,8 +111,8 @@ class SqlExchanges:
         account = next(((key.channel, key.account) for key in keys), None)
         if account is None:
             return frozenset()
-        values = dict(zip(("of_channel", "of_account"), account, strict=True))
-        values["of_keys"] = [key.dedupe_key for key in keys]
+        channel, name = account
+        values = {"of_channel": channel, "of_account": name, "of_keys": [key.dedupe_key for key in keys]}
         found = await self._database.read(lambda connection: connection.execute(_UNANSWERED, values).scalars().all())
         return frozenset(ExchangeKey(*account, key) for key in found)
 

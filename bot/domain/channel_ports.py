@@ -141,6 +141,19 @@ class SendsInParts(Protocol):
         ...
 
 
+@runtime_checkable
+class ShowsTyping(Protocol):
+    """What a channel has besides when a shopper can see that an answer is being made; optional."""
+
+    async def show_typing(self, to: Addressee, answering: str) -> None:
+        """Show it, for a few seconds or until a message comes; it is no message and counts in no window.
+
+        ``answering`` is the platform's id of the shopper's last message (``""``: not known). Whoever asks takes no
+        notice of what it raises.
+        """
+        ...
+
+
 class ChannelAdapter(Protocol):
     """A platform's code: what it can do and how to send. Receiving is its webhook router."""
 
