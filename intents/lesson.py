@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from intents.features import SURFACES, Floats, Postings, Rows, Vocabulary, count
 from intents.fusion import CHINESE, GROUPS, LATIN, claim_of
-from intents.kernels import ENCODER_VIEW, HEADS, RICH_ENCODER, Examples, Head, Surface, mix
+from intents.kernels import ENCODER_VIEW, HEADS, RICH_ENCODER, Examples, Head, Surface, likeness_of
 from intents.model import FULL, SURFACE_ONLY, Profile
 from intents.training import (
     Judged,
@@ -81,12 +81,12 @@ def compare(texts: Texts, taught: int) -> tuple[Examples, dict[str, Rows]]:
 
 def learn(
     examples: Examples, rows: dict[str, Rows], lesson: Lesson, progress: Callable[[str, float], None]
-) -> tuple[dict[str, Profile], dict[str, Floats], float]:
-    """Learn heads, fusion and thresholds: (profiles, coefficients by head, cross-validated accuracy)."""
+) -> tuple[dict[str, Profile], dict[str, dict[str, Floats]], float]:
+    """Learn heads, fusion and thresholds: (profiles, what is learned by head and view, cross-validated accuracy)."""
     heads = {name: head for name, head in HEADS.items() if all(view in examples.views for view in head.mixture)}
     if "encoder" in heads and lesson.abounds():
         heads["encoder"] = RICH_ENCODER
-    coefficients: dict[str, Floats] = {}
+    learned: dict[str, dict[str, Floats]] = {}
     judged = Judged({}, {})
     comparison = _Comparison(examples, rows)
     for step, (name, head) in enumerate(heads.items()):
@@ -94,15 +94,16 @@ def learn(
         members = lesson.members(head.groups)
         if len(members):
             likeness = comparison.likeness(head, members)
-            coefficients[name], within, without = judge(likeness, members, lesson.labels, lesson.folds)
+            solved, within, without = judge(likeness, members, lesson.labels, lesson.folds)
+            learned[name] = {view: comparison.by_view(view, solved, head) for view in head.mixture}
             judged = Judged({**judged.within, name: within}, {**judged.without, name: without})
     profiles = {}
     accuracy = 0.0
-    for name in (SURFACE_ONLY, FULL) if "encoder" in coefficients else (SURFACE_ONLY,):
-        used = {head: heads[head] for head in coefficients if name == FULL or ENCODER_VIEW not in heads[head].mixture}
+    for name in (SURFACE_ONLY, FULL) if "encoder" in learned else (SURFACE_ONLY,):
+        used = {head: heads[head] for head in learned if name == FULL or ENCODER_VIEW not in heads[head].mixture}
         profiles[name], accuracy = _conclude(used, judged.of(used), lesson, comparison.nearest(_NEAREST[name], lesson))
     progress("learning", 1.0)
-    return profiles, coefficients, accuracy
+    return profiles, learned, accuracy
 
 
 def _conclude(
@@ -145,7 +146,26 @@ class _Comparison:
 
     def likeness(self, head: Head, members: NDArray[np.int64]) -> Floats:
         """Mix the views of a head: (members, members)."""
-        return mix({view: self.cosines(view, members) for view in head.mixture}, head.mixture)
+        total = np.zeros((len(members), len(members)), np.float32)
+        for view, weight in head.mixture.items():
+            likeness = likeness_of(view, self.cosines(view, members))
+            likeness *= weight
+            total += likeness
+        return total
+
+    def by_view(self, view: str, solved: Floats, head: Head) -> Floats:
+        """Say what a head has learned in one view, from its coefficients (examples, intents).
+
+        A surface view's likeness is linear, so it can be told feature by feature: (features, intents), in halves.
+        """
+        if view == ENCODER_VIEW:
+            return solved
+        from scipy.sparse import csr_array  # noqa: PLC0415 (training only)
+
+        rows = self._rows[view]
+        size = len(rows.starts) - 1, len(self._examples.surfaces[view].vocabulary.features)
+        turned = csr_array((rows.values, rows.columns, rows.starts), shape=size).T
+        return np.asarray(head.mixture[view] * (turned @ solved), np.float16)
 
     def nearest(self, view: str, lesson: Lesson) -> tuple[Floats, Floats]:
         """Give each example's nearest cosine, first outside of its fold, then outside of its intent."""
