@@ -183,6 +183,9 @@ _cached_fold = lru_cache(maxsize=20_000)(_fold_char)
 
 def fold(original: str) -> Folded:
     """Fold width, compatibility forms and invisible characters; at most ``MAX_TEXT_CHARS`` characters are read."""
+    if original.isascii() and original.isprintable():
+        plain = original[:MAX_TEXT_CHARS]
+        return Folded(plain, plain.lower(), tuple(range(len(plain) + 1)))
     pieces: list[str] = []
     offsets: list[int] = []
     for position, char in enumerate(original[:MAX_TEXT_CHARS]):

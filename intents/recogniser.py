@@ -79,7 +79,7 @@ class EmbeddedRecogniser:
             parts = [reading.words, *(clause.text for clause in clauses), *filter(None, [what_is_kept(clauses)])]
             wanted.extend(parts)
             groups.extend([group_of(reading.language, reading.script)] * len(parts))
-        judged = iter(self.judge(wanted, groups))
+        judged = iter(self._judge_once(wanted, groups))
         found = []
         for text, expected, reading, clauses in zip(texts, expectations, readings, cuts, strict=True):
             whole = next(judged)
@@ -91,6 +91,14 @@ class EmbeddedRecogniser:
 
     def _mended(self, reading: Reading) -> Reading:
         return reading if reading.script is Script.PINYIN else replace(reading, words=self._speller.mend(reading.words))
+
+    def _judge_once(self, words: Sequence[str], groups: Sequence[str]) -> list[Judgement]:
+        """Judge bare words, the same ones once: what is kept of a message is often one of its clauses."""
+        asked = list(zip(words, groups, strict=True))
+        different = list(dict.fromkeys(asked))
+        told = self.judge([text for text, _ in different], [group for _, group in different])
+        judged = dict(zip(different, told, strict=True))
+        return [judged[each] for each in asked]
 
     def judge(self, words: Sequence[str], groups: Sequence[str]) -> list[Judgement]:
         """Judge bare words, each with the name of its group of writing."""
