@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, union
 
 from bot.domain import events as ev
 from bot.domain.conversation import Owner
@@ -16,11 +17,9 @@ from storage import events
 from storage.database import Database
 from storage.ownership import locked
 from storage.revisions import NOT_TAKEN_BACK
+from storage.said import IS_SAID, TEXT, holds
 from storage.tables import AGENTS, ASSIGNMENTS, CONVERSATIONS, CUSTOMERS, EVENTS, IDENTITIES
 
-_SAID = (ev.CustomerUttered, ev.CustomerEdited, ev.BotUttered, ev.AgentUttered, ev.NoticeSent, ev.NoteWritten)
-_SAID_KINDS = [kind.kind for kind in _SAID]
-_TEXT = EVENTS.c.data["text"].as_string()
 _INTENT = EVENTS.c.data["intent"].as_string()
 _EXCERPT_CHARS = 160
 _BEFORE_CHARS = 40
@@ -63,19 +62,17 @@ def _write_note(on: Connection, conversation_id: ConversationId, agent: Agent, t
     events.append(on, conversation_id, [ev.NoteWritten(text, agent.id, agent.display_name)], at)
 
 
-def _conditions(query: TranscriptQuery) -> list[ColumnElement[bool]]:
+def _conditions(on: Connection, query: TranscriptQuery) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if query.text:
-        found.append(
-            or_(
-                CONVERSATIONS.c.id.in_(_said(_TEXT.icontains(query.text, autoescape=True))),
-                CUSTOMERS.c.display_name.icontains(query.text, autoescape=True),
-            )
-        )
+        named = select(CUSTOMERS.c.id).where(CUSTOMERS.c.display_name.icontains(query.text, autoescape=True))
+        of_them = select(CONVERSATIONS.c.id).where(CONVERSATIONS.c.customer_id.in_(named))
+        found.append(CONVERSATIONS.c.id.in_(union(_said(holds(on, query.text)), of_them)))
     if query.since is not None or query.until is not None:
-        found.append(CONVERSATIONS.c.id.in_(_said(*_between(query))))
+        found.append(CONVERSATIONS.c.id.in_(_said(IS_SAID, *_between(query))))
     if query.channel:
-        found.append(IDENTITIES.c.channel == query.channel)
+        there = select(IDENTITIES.c.id).where(IDENTITIES.c.channel == query.channel)
+        found.append(CONVERSATIONS.c.identity_id.in_(there))
     if query.agent_id:
         held = select(ASSIGNMENTS.c.conversation_id).where(ASSIGNMENTS.c.agent_id == query.agent_id)
         found.append(CONVERSATIONS.c.id.in_(held))
@@ -96,16 +93,18 @@ def _between(query: TranscriptQuery) -> list[ColumnElement[bool]]:
     return limits
 
 
-def _said(*conditions: ColumnElement[bool]) -> Any:
-    return select(EVENTS.c.conversation_id).where(EVENTS.c.kind.in_(_SAID_KINDS), NOT_TAKEN_BACK, *conditions)
+def _said(*conditions: ColumnElement[bool]) -> Select[tuple[str]]:
+    return select(EVENTS.c.conversation_id).where(NOT_TAKEN_BACK, *conditions)
 
 
 def _search(on: Connection, query: TranscriptQuery) -> TranscriptPage:
-    matching = _HITS.where(*_conditions(query))
-    total = on.execute(select(func.count()).select_from(matching.subquery())).scalar_one()
-    page = matching.order_by(CONVERSATIONS.c.updated_at.desc(), CONVERSATIONS.c.id)
-    rows = list(on.execute(page.limit(PAGE_ROWS).offset((query.page - 1) * PAGE_ROWS)))
-    excerpts = _excerpts(on, [row.id for row in rows], query.text) if query.text else {}
+    conditions = _conditions(on, query)
+    total = on.execute(select(func.count()).select_from(CONVERSATIONS).where(*conditions)).scalar_one()
+    newest_first = (CONVERSATIONS.c.updated_at.desc(), CONVERSATIONS.c.id)
+    page = select(CONVERSATIONS.c.id).where(*conditions).order_by(*newest_first)
+    ids = on.execute(page.limit(PAGE_ROWS).offset((query.page - 1) * PAGE_ROWS)).scalars().all()
+    rows = on.execute(_HITS.where(CONVERSATIONS.c.id.in_(ids)).order_by(*newest_first)).all()
+    excerpts = _excerpts(on, ids, query.text) if query.text else {}
     return TranscriptPage(tuple(_hit(row, excerpts.get(row.id, row.last_text)) for row in rows), total)
 
 
@@ -121,18 +120,18 @@ def _hit(row: Row[Any], excerpt: str) -> TranscriptHit:
     )
 
 
-def _excerpts(on: Connection, conversation_ids: list[str], text: str) -> dict[str, str]:
+def _excerpts(on: Connection, conversation_ids: Sequence[str], text: str) -> dict[str, str]:
     first = (
         select(func.min(EVENTS.c.seq))
         .where(
             EVENTS.c.conversation_id.in_(conversation_ids),
-            EVENTS.c.kind.in_(_SAID_KINDS),
-            _TEXT.icontains(text, autoescape=True),
+            IS_SAID,
+            TEXT.icontains(text, autoescape=True),
             NOT_TAKEN_BACK,
         )
         .group_by(EVENTS.c.conversation_id)
     )
-    found = on.execute(select(EVENTS.c.conversation_id, _TEXT).where(EVENTS.c.seq.in_(first)))
+    found = on.execute(select(EVENTS.c.conversation_id, TEXT).where(EVENTS.c.seq.in_(first)))
     return {conversation_id: _around(said, text) for conversation_id, said in found}
 
 

@@ -84,6 +84,7 @@ def _for_agents(routes: Routes) -> None:
     routes.post("/conversations/{conversation_id}/resolve", role, conversation.resolve)
     routes.post("/conversations/{conversation_id}/reply", role, conversation.reply)
     routes.post("/conversations/{conversation_id}/note", role, conversation.note)
+    routes.post("/conversations/{conversation_id}/typing", role, conversation.typing)
     routes.upload("/conversations/{conversation_id}/file", role, conversation.send_file)
     routes.get("/media/{media_id}", role, media.show)
     routes.post("/media/{media_id}/retry", role, media.retry)

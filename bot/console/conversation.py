@@ -81,6 +81,12 @@ async def reply(visit: Visit) -> Response:
     return await _do(visit, send)
 
 
+async def typing(visit: Visit) -> Response:
+    """Let the shopper see that an answer is being written."""
+    await visit.desk.writing.tell(_id(visit), visit.me)
+    return Response(status_code=204)
+
+
 async def send_file(visit: Visit) -> Response:
     """Send a file to the shopper."""
 

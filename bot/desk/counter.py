@@ -24,6 +24,8 @@ from bot.desk.snoozes import DeskSnoozes
 from bot.desk.throttle import LoginThrottle
 from bot.desk.tickets import DeskTickets
 from bot.desk.ways import DeskWays
+from bot.desk.writing import DeskWriting
+from bot.domain.channel_ports import TypingBoard
 from bot.domain.clock import Clock
 from bot.domain.dead_letters import DeadLetters
 from bot.domain.desk_ports import (
@@ -65,6 +67,7 @@ class DeskStores:
     threads: Threads | None = None
     links: LinkBook | None = None
     knowledge: MerchantKnowledge | None = None
+    typing: TypingBoard | None = None
     templates: Mapping[str, tuple[MessageTemplate, ...]] = field(default_factory=dict)
 
 
@@ -93,6 +96,7 @@ class Desk:
     customers: DeskCustomers
     dead_letters: DeskDeadLetters
     ways: DeskWays
+    writing: DeskWriting
     links: DeskLinks
     live: LiveFeed
     clock: Clock
@@ -118,6 +122,7 @@ def make_desk(stores: DeskStores, security: DeskSecurity, dispatcher: Dispatcher
         customers=DeskCustomers(stores.customers, stores.orders),
         dead_letters=DeskDeadLetters(stores.dead_letters, bells, clock),
         ways=DeskWays(stores, bells, clock),
+        writing=DeskWriting(stores.conversations, live, stores.typing),
         links=DeskLinks(stores.links, bells, clock),
         live=live,
         clock=clock,

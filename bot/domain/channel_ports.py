@@ -154,6 +154,18 @@ class ShowsTyping(Protocol):
         ...
 
 
+class TypingBoard(Protocol):
+    """Lets shoppers see on their platforms that somebody is writing."""
+
+    def shows(self, channel: str) -> bool:
+        """Tell whether a channel can show it."""
+        ...
+
+    def show(self, channel: str, to: Addressee, answering: str) -> None:
+        """Show it once, in the background; ``answering`` as in ``ShowsTyping``. Never raises."""
+        ...
+
+
 class ChannelAdapter(Protocol):
     """A platform's code: what it can do and how to send. Receiving is its webhook router."""
 

@@ -36,6 +36,10 @@ class TypingSigns:
         self._shown_at: OrderedDict[ConversationId, float] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def shows(self, channel: str) -> bool:
+        """Tell whether a channel can show it."""
+        return channel in self._channels
+
     @contextmanager
     def while_answering(self, channel: str, to: Addressee, answering: str) -> Iterator[None]:
         """Show it now and then as long as the work goes on, should it take long."""

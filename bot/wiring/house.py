@@ -237,6 +237,7 @@ def make_house(opened: Opened, dispatcher: Dispatcher) -> House:
     clock, shared = opened.clock, opened.shared
     security = DeskSecurity(opened.secrets.secret_key, limits=shared.rates, marks=shared.marks)
     room = make_room(opened.config, opened.stores.database, clock, opened.channels)
+    stores = replace(desk_stores(opened), media=room, typing=TypingSigns(opened.channels))
     return House(
         config=opened.config,
         secrets=opened.secrets,
@@ -245,7 +246,7 @@ def make_house(opened: Opened, dispatcher: Dispatcher) -> House:
         intake=Intake(opened.line.inbox, dispatcher, shared.live, clock, opened.config.channels.quiet_times_s()),
         dispatcher=dispatcher,
         live=shared.live,
-        desk=make_desk(replace(desk_stores(opened), media=room), security, dispatcher, shared.live, clock),
+        desk=make_desk(stores, security, dispatcher, shared.live, clock),
         channels=opened.channels,
         shared=shared,
         numbers=opened.numbers,

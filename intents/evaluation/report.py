@@ -43,6 +43,10 @@ p { margin:6px 0; color:var(--soft) }
 .tile small { color:var(--soft) } .wide { overflow-x:auto } table { border-collapse:collapse; width:100% }
 th,td { text-align:left; padding:6px 10px; border-bottom:1px solid var(--line); vertical-align:top }
 th { font-weight:600; color:var(--soft) } .n { text-align:right; font-variant-numeric:tabular-nums; white-space:nowrap }
+h1,.worst td { overflow-wrap:anywhere } .wide td:first-child { white-space:nowrap }
+@media (max-width:640px) { body { padding:20px 14px } .worst tr { display:grid; grid-template-columns:1fr 1fr 3.2em;
+  gap:2px 10px; padding:8px 0; border-bottom:1px solid var(--line) } .worst th:last-child { display:none }
+  .worst th,.worst td { padding:0; border:0 } .worst td:last-child { grid-column:1/-1; color:var(--soft) } }
 svg text { fill:var(--soft); font:10px system-ui,sans-serif } svg .grid { stroke:var(--line); stroke-width:.5 }
 svg .right { fill:var(--right) } svg .wrong { fill:var(--wrong) } svg .frame { fill:var(--card) }
 """
@@ -74,13 +78,14 @@ def page(title: str, made_at: str, results: Sequence[EngineResult]) -> str:
 
 def _engine(result: EngineResult) -> str:
     figures = result.figures
-    speed = f"{figures['p50_ms']:.1f} ms half of the messages, {figures['p99_ms']:.1f} ms nearly all (p99)"
-    memory = f", {figures['rss_mb']:.0f} MB resident" if figures["rss_mb"] else ""
+    speed = f"One message takes {figures['p50_ms']:.1f} ms (median), at most {figures['p99_ms']:.1f} ms 99 times of 100"
+    memory = f"; {figures['rss_mb']:.0f} MB resident" if figures["rss_mb"] else ""
     return "\n".join(
         (
             f"<h2>Engine {escape(result.engine)}</h2><p>{speed}{memory}</p>",
             f"<div class=tiles>{''.join(_tiles(figures))}</div>",
             _slices(figures),
+            _entities(figures),
             _LEGEND,
             f"<div class=wide>{picture(result.judged)}</div>",
             _worst(result.judged),
@@ -114,16 +119,32 @@ def _slices(figures: dict[str, Any]) -> str:
     return f"<h3>By slice</h3><div class=wide><table><tr><th>slice</th>{heads}</tr>{''.join(lines)}</table></div>"
 
 
+def _entities(figures: dict[str, Any]) -> str:
+    lines = [
+        f"<tr><td>{escape(name)}</td><td class=n>{share['wanted']}</td><td class=n>{share_text(share['recall'])}</td>"
+        f"<td class=n>{share_text(share['precision'])}</td></tr>"
+        for name, share in figures["entities"].items()
+    ]
+    if not lines:
+        return ""
+    head = "<tr><th>entity</th><th class=n>labelled</th><th class=n>recall</th><th class=n>precision</th></tr>"
+    return f"<h3>Entities</h3><div class=wide><table>{head}{''.join(lines)}</table></div>"
+
+
 def _worst(judged: Sequence[Judged]) -> str:
     lines = [
-        f"<tr><td>{escape(one.wanted)}</td><td>{escape(one.found)}</td><td class=n>{one.count}</td>"
-        f"<td>{escape(one.example)}</td></tr>"
+        f"<tr><td>{_breakable(one.wanted)}</td><td>{_breakable(one.found)}</td><td class=n>{one.count}</td>"
+        f"<td dir=auto>{escape(one.example)}</td></tr>"
         for one in confusions(judged)[:_WORST]
     ]
     if not lines:
         return "<p>No confusion at all.</p>"
     head = "<tr><th>meant</th><th>understood</th><th class=n>times</th><th>one of them</th></tr>"
-    return f"<h3>The worst confusions</h3><div class=wide><table>{head}{''.join(lines)}</table></div>"
+    return f"<h3>The worst confusions</h3><table class=worst>{head}{''.join(lines)}</table>"
+
+
+def _breakable(name: str) -> str:
+    return escape(name).replace("_", "_<wbr>").replace("/", "/<wbr>")
 
 
 def picture(judged: Sequence[Judged]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -16,8 +18,15 @@ from storage.schema import check, downgrade, head_revision, migrate
 def test_migrations_match_the_models(database: Database):
     """Nothing is left for a further migration to change."""
     with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        opts = {"compare_type": True, "compare_server_default": True, "include_name": is_modelled}
+        context = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(context, Base.metadata) == []
+
+
+def is_modelled(name: str | None, kind: str, _parents: Any) -> bool:
+    """Tell whether the models have a thing; the index of what was said is made by its migration alone."""
+    said = kind == "table" and str(name).startswith("said_")
+    return not said and name != "ix_events_said"
 
 
 def test_migrate_again_changes_nothing(database_url: str):
@@ -61,4 +70,4 @@ def test_migrate_refuses_tables_of_somebody_else(database_url: str):
 
 def test_head_revision_is_single():
     """There is one newest schema."""
-    assert head_revision() == "0009"
+    assert head_revision() == "0010"

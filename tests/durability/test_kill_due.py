@@ -103,11 +103,13 @@ async def _play(place: Place, server: TelegramServer, armings: list[Arming]) -> 
     shop = DueShop(Line(database))
     await shop.open()
     watchman = Watchman(place, armings)
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline, killed = time.monotonic() + _PATIENCE_S, 0
     try:
         while armings or not await _settled(record, shop.at):
             assert time.monotonic() < deadline, f"not done in time; killed {watchman.killed} times"
             watchman.look()
+            if watchman.killed > killed:
+                deadline, killed = time.monotonic() + _PATIENCE_S, watchman.killed
             await asyncio.sleep(_LOOK_S)
         await _check_promises(record)
         questions = await _check_surveys(record)

@@ -146,6 +146,18 @@
     return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
+  const TYPING_EVERY_MS = 4000;
+  let toldAt = -TYPING_EVERY_MS;
+
+  // The shopper sees that an answer is written, not that a note is; it may be lost without harm.
+  function tellTyping(area) {
+    const now = performance.now();
+    if (!byId("mode-reply").checked || !area.value.trim() || now - toldAt < TYPING_EVERY_MS) return;
+    toldAt = now;
+    const body = new URLSearchParams({ csrf: composer.elements.csrf.value });
+    fetch(composer.dataset.typing, { method: "POST", body }).catch(() => {});
+  }
+
   if (composer) {
     const area = byId("text");
     if (!area.value) area.value = stored(draftKey());
@@ -153,6 +165,7 @@
     area.addEventListener("input", () => {
       store(draftKey(), area.value);
       fit(area);
+      tellTyping(area);
     });
     composer.addEventListener("htmx:afterRequest", (event) => {
       if (!event.detail.successful) return;

@@ -103,7 +103,9 @@ def test_evaluate_gives_machines_one_object(xiaoer: Run, rows: Path, tmp_path: P
     assert figures["entities"]["order_number"]["recall"] == 1
     assert set(figures["slices"]) == {"plain", "two", "oos"}
     assert figures["engines"]["embedded"]["accuracy"] == 1.0
-    assert "<svg" in (tmp_path / "data" / "evaluation.html").read_text("utf-8")
+    report = (tmp_path / "data" / "evaluation.html").read_text("utf-8")
+    assert "<svg" in report
+    assert "<td>order_number</td>" in report
 
 
 def test_evaluate_tells_people_by_slice(xiaoer: Run, rows: Path, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +18,9 @@ from bot.domain.tickets import TicketState
 from bot.domain.turns import Outcome, TicketMove
 from bot.domain.understanding import Language, Script
 from bot.engine.turn import TurnParts, TurnRunner
+from bot.engine.typing_signs import TypingPace, TypingSigns
 from tests.unit.engine.fakes import CONVERSATION, FakeHandler, Stage, human, message, opens, says
+from tests.unit.engine.test_typing_signs import Platform
 
 SECRET = "我的手机13800138000被客服泄露"
 FORM = Form("secret", (SlotSpec("story", "secret.ask"),))
@@ -69,6 +73,21 @@ async def test_turn_tells_the_pages(stage: Stage):
         ("conversation:c1", "changed"),
         ("desk", "changed"),
     ]
+
+
+async def test_long_turn_is_shown_on_the_platform(stage: Stage):
+    """The platform is told which message is being answered, and no more once the answer is there."""
+    platform = Platform()
+    parts = replace(stage.runner._parts, typing=TypingSigns({"web": platform}, TypingPace(after_s=0)))
+    stage.runner = TurnRunner(parts)
+
+    async def take_long() -> None:
+        await asyncio.wait_for(platform.shown.wait(), 5)
+
+    stage.store.before_commit = take_long
+    assert await stage.hears(message("你好", platform_id="m7")) == ["greet.hello"]
+    await asyncio.wait_for(parts.typing.settle(), 5)
+    assert platform.told == [("visitor-1", "m7")]
 
 
 async def test_conflict_decides_again_and_leaves_it_to_the_human(stage: Stage):
