@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from intents.arithmetic import Spread, cut
 from intents.features import Floats, Rows
-from intents.kernels import Head, mix
+from intents.kernels import Head, likeness_of
 
 _AT_ONCE = 500
 _USUAL = 0.04
@@ -50,10 +50,13 @@ def cosines_of_vectors(vectors: Floats, spread: Spread = map) -> Floats:
 def likeness_of_head(head: Head, cosines: Mapping[str, Floats], spread: Spread = map) -> Floats:
     """Mix the views of a head from their cosines: (examples, examples), an array of its own."""
     size = len(cosines[next(iter(head.mixture))])
-    found = np.empty((size, size), np.float32)
+    found = np.zeros((size, size), np.float32)
 
     def fill(part: slice) -> None:
-        found[part] = mix({view: cosines[view][part] for view in head.mixture}, head.mixture)
+        for view, weight in head.mixture.items():
+            likeness = likeness_of(view, cosines[view][part])
+            likeness *= weight
+            found[part] += likeness
 
     list(spread(fill, cut(size, _AT_ONCE)))
     return found

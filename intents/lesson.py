@@ -49,8 +49,9 @@ class Lesson:
         return np.asarray(self.labels >= 0)
 
     def members(self, groups: Sequence[str]) -> NDArray[np.int64]:
-        """List the messages of some groups."""
-        return np.flatnonzero([group in groups for group in self.groups])
+        """List the messages of some groups, fold by fold and in each intent by intent: what is left out together."""
+        found = np.flatnonzero([group in groups for group in self.groups])
+        return found[np.lexsort((self.labels[found], self.folds[found]))]
 
     def abounds(self) -> bool:
         """Tell whether there are many examples for each intent and language."""
@@ -90,8 +91,8 @@ def learn(
             progress("learning", step / len(heads))
             members = lesson.members(head.groups)
             if len(members):
-                told = (table[members] for table in (wanted, lesson.labels, lesson.folds))
-                answers = judge(comparison.likeness(head, members), *told, spread)
+                groups = lesson.folds[members], lesson.labels[members]
+                answers = judge(comparison.likeness(head, members), wanted[members], groups, spread)
                 coefficients[name], within, without = (_spaced(part, members, len(wanted)) for part in answers)
                 judged = Judged({**judged.within, name: within}, {**judged.without, name: without})
         nearest = {name: comparison.nearest(view, lesson) for name, view in _NEAREST.items() if view in examples.views}
