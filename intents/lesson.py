@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from intents.arithmetic import Spread, shared_cores
+from intents.arithmetic import Spread, one_core_each, shared_cores
 from intents.comparing import cosines_of_rows, cosines_of_vectors, likeness_of_head, nearest_elsewhere
 from intents.features import SURFACES, Floats, Postings, Rows, Vocabulary, count
 from intents.fusion import CHINESE, GROUPS, LATIN, claim_of
@@ -70,7 +70,8 @@ def compare(texts: Texts, taught: int) -> tuple[Examples, dict[str, Rows]]:
         vocabulary = Vocabulary.learn(counted, _RAREST[name])
         rows[name] = vocabulary.rows(counted)
         surfaces[name] = Surface(vocabulary, Postings.turn(rows[name], len(vocabulary.features)))
-    projection = None if vectors is None else main_directions(vectors)
+    with one_core_each():
+        projection = None if vectors is None else main_directions(vectors)
     projected = None if vectors is None or projection is None else vectors @ projection
     return Examples(surfaces, projected, projection, taught), rows
 
@@ -95,12 +96,14 @@ def learn(
                 answers = judge(comparison.likeness(head, members), wanted[members], groups, spread)
                 coefficients[name], within, without = (_spaced(part, members, len(wanted)) for part in answers)
                 judged = Judged({**judged.within, name: within}, {**judged.without, name: without})
-        nearest = {name: comparison.nearest(view, lesson) for name, view in _NEAREST.items() if view in examples.views}
-    profiles = {}
-    accuracy = 0.0
-    for name in (SURFACE_ONLY, FULL) if "encoder" in coefficients else (SURFACE_ONLY,):
-        used = {head: heads[head] for head in coefficients if name == FULL or ENCODER_VIEW not in heads[head].mixture}
-        profiles[name], accuracy = _conclude(used, judged.of(used), lesson, nearest[name])
+        profiles = {}
+        accuracy = 0.0
+        for name in (SURFACE_ONLY, FULL) if "encoder" in coefficients else (SURFACE_ONLY,):
+            used = {
+                head: heads[head] for head in coefficients if name == FULL or ENCODER_VIEW not in heads[head].mixture
+            }
+            nearest = comparison.nearest(_NEAREST[name], lesson)
+            profiles[name], accuracy = _conclude(used, judged.of(used), lesson, nearest)
     progress("learning", 1.0)
     return profiles, coefficients, accuracy
 
