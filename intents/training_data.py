@@ -73,8 +73,10 @@ def read_examples(source: Path) -> tuple[Example, ...]:
             continue
         for block in _load(path).get("nlu") or ():
             intent = block.get("intent")
+            if intent is None:
+                continue  # synonyms, look-up tables and the like
             if not isinstance(intent, str):
-                continue
+                raise ConfigError(f"{path.parent.name}/{path.name}: the intent {intent!r} is no name; put it in quotes")
             for text in _texts(block.get("examples"), path):
                 found[Example(strip_markup(text), intent)] = None
     return tuple(found)
