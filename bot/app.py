@@ -35,6 +35,7 @@ from bot.wiring.stores import (
     open_stores,
     read_entries,
     read_orders,
+    wait_for_database,
 )
 from bot.wiring.tencent import wechat_oa_settings, wecom_kf_settings
 from bot.wiring.understanding import (
@@ -101,6 +102,7 @@ __all__ = [
     "telegram_settings",
     "train",
     "train_engine",
+    "wait_for_database",
     "wechat_oa_settings",
     "wecom_kf_settings",
 ]

@@ -57,7 +57,9 @@ class Server(Section):
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 opens it to the network.")
     port: int = Field(8080, description="The port to listen on.", ge=1, le=65535)
     public_url: HttpUrl | None = Field(
-        None, description="The address people reach the server by when it stands behind a proxy; for cookies and links."
+        None,
+        description="The address people reach the server by when it stands behind a proxy; for cookies, links, and the "
+        "pictures of agents that LINE and Instagram fetch.",
     )
     behind_proxy: bool = Field(
         default=False, description="Trust X-Forwarded-For and X-Forwarded-Proto from a proxy on this machine."
@@ -72,6 +74,7 @@ class DatabaseSection(Section):
         description="sqlite:///PATH (relative to the folder Xiaoer is started in), or "
         "postgresql+psycopg://user@host/name with its password in XIAOER_DATABASE_PASSWORD.",
     )
+    wait_s: float = Field(60, description="Seconds a start waits for a PostgreSQL that is away; 0: none.", ge=0)
 
 
 class RedisSection(Section):

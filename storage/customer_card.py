@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, select
@@ -15,7 +17,17 @@ from bot.domain.ids import ConversationId, CustomerId, IdentityId
 from bot.domain.receipts import ReceiptState
 from storage.database import Database
 from storage.receipts import MARK_SLACK
-from storage.tables import CONVERSATIONS, CUSTOMERS, IDENTITIES, OUTBOX, PROVED_ORDERS, RECEIPT_MARKS, RECEIPTS, TICKETS
+from storage.tables import (
+    CONVERSATIONS,
+    CUSTOMERS,
+    IDENTITIES,
+    OUTBOX,
+    OUTBOX_PARTS,
+    PROVED_ORDERS,
+    RECEIPT_MARKS,
+    RECEIPTS,
+    TICKETS,
+)
 from storage.tickets import ticket_of
 
 _KEPT = 50
@@ -29,6 +41,7 @@ _DELIVERIES = (
         OUTBOX.c.reason,
         OUTBOX.c.refusal,
         OUTBOX.c.done_at,
+        OUTBOX.c.parts_taken,
         RECEIPTS.c.delivered_at,
         RECEIPTS.c.read_at,
         RECEIPTS.c.failed_at,
@@ -47,6 +60,28 @@ _DELIVERIES = (
     .outerjoin(RECEIPT_MARKS, RECEIPT_MARKS.c.identity_id == IDENTITIES.c.id)
     .where(OUTBOX.c.conversation_id == bindparam("conversation"))
 )
+
+
+_PARTS = (
+    select(
+        OUTBOX.c.event_seq,
+        RECEIPTS.c.delivered_at,
+        RECEIPTS.c.read_at,
+        RECEIPTS.c.failed_at,
+        RECEIPTS.c.reason.label("told_reason"),
+    )
+    .join(OUTBOX_PARTS, OUTBOX_PARTS.c.outbox_id == OUTBOX.c.id)
+    .join(CONVERSATIONS, CONVERSATIONS.c.id == OUTBOX.c.conversation_id)
+    .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
+    .outerjoin(
+        RECEIPTS,
+        (RECEIPTS.c.channel == IDENTITIES.c.channel)
+        & (RECEIPTS.c.account == IDENTITIES.c.account)
+        & (RECEIPTS.c.platform_id == OUTBOX_PARTS.c.platform_id),
+    )
+    .where(OUTBOX.c.conversation_id == bindparam("conversation"))
+)
+_FARNESS = {"": 0, ReceiptState.DELIVERED.value: 1, ReceiptState.READ.value: 2}
 
 
 class SqlCustomerFiles:
@@ -68,13 +103,25 @@ class SqlDeliveryStates:
 
     async def of_conversation(self, conversation_id: ConversationId) -> Mapping[int, DeliveryState]:
         """Map event numbers to the state of their delivery."""
-        values = {"conversation": conversation_id}
-        return await self._database.read(
-            lambda on: {row["event_seq"]: _delivery(row) for row in on.execute(_DELIVERIES, values).mappings()}
-        )
+        return await self._database.read(lambda on: _deliveries(on, {"conversation": conversation_id}))
 
 
-def _delivery(row: RowMapping) -> DeliveryState:
+def _deliveries(on: Connection, values: dict[str, str]) -> dict[int, DeliveryState]:
+    parts: dict[int, list[RowMapping]] = defaultdict(list)
+    for part in on.execute(_PARTS, values).mappings():
+        parts[part["event_seq"]].append(part)
+    rows = on.execute(_DELIVERIES, values).mappings()
+    return {row["event_seq"]: _least([{**row, **part} for part in parts[row["event_seq"]] or [row]]) for row in rows}
+
+
+def _least(parts: Sequence[Mapping[Any, Any]]) -> DeliveryState:
+    """Give the state of the part that has come the least far, with a failure of any of them."""
+    states = [_delivery(part) for part in parts]
+    least = min(states, key=lambda state: _FARNESS[state.receipt])
+    return replace(least, failure=next((state.failure for state in states if state.failure), ""))
+
+
+def _delivery(row: Mapping[Any, Any]) -> DeliveryState:
     """Say how far a message has come: read counts more than delivered, whatever came later."""
     receipt, at = "", None
     for state in (ReceiptState.READ, ReceiptState.DELIVERED):
@@ -86,7 +133,8 @@ def _delivery(row: RowMapping) -> DeliveryState:
             break
     failed = row["failed_at"] is not None and row["state"] == "sent"
     failure = (row["told_reason"] or ReceiptState.FAILED.value) if failed else ""
-    return DeliveryState(row["state"], row["reason"], row["refusal"] or "", receipt, at, failure)
+    taken = 0 if row["state"] == "sent" else row["parts_taken"]
+    return DeliveryState(row["state"], row["reason"], row["refusal"] or "", receipt, at, failure, taken)
 
 
 def _file(on: Connection, conversation_id: ConversationId) -> CustomerFile:

@@ -11,6 +11,7 @@ from bot.domain.dead_letters import DeadLetter, DeadLetterPage
 from bot.domain.desk_ports import PAGE_ROWS
 from bot.domain.errors import Conflict, NotFound
 from bot.domain.ids import ConversationId, OutboxId
+from storage import outbox_parts
 from storage.database import Database
 from storage.outbox import BOT
 from storage.tables import CONVERSATIONS, CUSTOMERS, IDENTITIES, OUTBOX
@@ -45,7 +46,7 @@ class SqlDeadLetters:
         )
 
     async def retry(self, item: OutboxId, at: datetime) -> ConversationId:
-        """Make it pending again, due now and with all its tries before it."""
+        """Make it pending again, due now, with all its tries before it, behind the parts that were taken."""
         return await self._database.run(lambda on: _retry(on, item, at))
 
     async def drop(self, item: OutboxId, at: datetime) -> ConversationId:
@@ -59,7 +60,9 @@ def _retry(on: Connection, item: OutboxId, at: datetime) -> ConversationId:
     if row.sender == BOT and row.epoch != epoch:
         raise Conflict(f"message {item} was the bot's and the conversation has changed hands since; it is not sent")
     again = {"state": "pending", "tries": 0, "due_at": at, "done_at": None, "reason": "", "refusal": None}
-    on.execute(update(OUTBOX).where(OUTBOX.c.id == item).values(again))
+    on.execute(update(OUTBOX).where(OUTBOX.c.id == item).values(again | {"platform_id": ""}))
+    # What was said of the parts that go out again is no longer about this message.
+    outbox_parts.forget(on, item, row.parts_taken)
     return ConversationId(row.conversation_id)
 
 
@@ -69,8 +72,8 @@ def _drop(on: Connection, item: OutboxId, at: datetime) -> ConversationId:
     return ConversationId(row.conversation_id)
 
 
-def _held(on: Connection, item: OutboxId) -> Row[Any, Any, Any, Any]:
-    statement = select(OUTBOX.c.state, OUTBOX.c.conversation_id, OUTBOX.c.sender, OUTBOX.c.epoch)
+def _held(on: Connection, item: OutboxId) -> Row[Any, Any, Any, Any, Any]:
+    statement = select(OUTBOX.c.state, OUTBOX.c.conversation_id, OUTBOX.c.sender, OUTBOX.c.epoch, OUTBOX.c.parts_taken)
     row = on.execute(statement.where(OUTBOX.c.id == item).with_for_update()).first()
     if row is None:
         raise NotFound(f"there is no message {item}; `xiaoer deadletters list` shows those there are")
@@ -93,4 +96,5 @@ def _letter(row: Row[Any]) -> DeadLetter:
         tries=row.tries,
         created_at=row.created_at,
         failed_at=row.done_at,
+        parts_taken=row.parts_taken,
     )

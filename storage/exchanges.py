@@ -7,7 +7,7 @@ sending; if the platform then calls again for the same message it has not had th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -52,6 +52,12 @@ _MESSAGE = select(INBOX.c.conversation_id, INBOX.c.done_at).where(
     INBOX.c.account == bindparam("of_account"),
     INBOX.c.dedupe_key == bindparam("of_key"),
 )
+_UNANSWERED = select(INBOX.c.dedupe_key).where(
+    INBOX.c.channel == bindparam("of_channel"),
+    INBOX.c.account == bindparam("of_account"),
+    INBOX.c.dedupe_key.in_(bindparam("of_keys", expanding=True)),
+    INBOX.c.done_at.is_(None),
+)
 _WAITING = (
     select(OUTBOX.c.id, OUTBOX.c.state, OUTBOX.c.message)
     .where(OUTBOX.c.conversation_id == bindparam("conversation"), OUTBOX.c.done_at.is_(None), outbox.FRESH)
@@ -95,10 +101,20 @@ class SqlExchanges:
 
     async def look(self, key: ExchangeKey, call: int, compose: Compose, *, hurry: bool = False) -> Look:
         """Decide the answer once the turn is done (in a ``hurry``: of what there is), the same for every later call."""
-        read = await self._database.read(lambda connection: _standing(connection, key, call, hurry=hurry))
+        read = await self._database.glance(lambda connection: _standing(connection, key, call, hurry=hurry))
         if read is not None:
             return read
         return await self._database.run(lambda connection: _decide(connection, key, call, compose))
+
+    async def unanswered(self, keys: Collection[ExchangeKey]) -> frozenset[ExchangeKey]:
+        """Tell which of these messages, all of one account, no turn has taken yet."""
+        account = next(((key.channel, key.account) for key in keys), None)
+        if account is None:
+            return frozenset()
+        channel, name = account
+        values = {"of_channel": channel, "of_account": name, "of_keys": [key.dedupe_key for key in keys]}
+        found = await self._database.read(lambda connection: connection.execute(_UNANSWERED, values).scalars().all())
+        return frozenset(ExchangeKey(*account, key) for key in found)
 
     async def written(self, key: ExchangeKey, at: datetime) -> None:
         """Record that the answer was written to the response: its messages are sent, the exchange is over."""
@@ -120,7 +136,7 @@ def _standing(connection: Connection, key: ExchangeKey, call: int, *, hurry: boo
     """Tell how the exchange stands when nothing is to be decided now; None when there is."""
     found = connection.execute(_FIND_ONLY, _values(key)).mappings().first()
     if found is None or found["calls"] != call:
-        return Look()
+        return Look(superseded=found is not None)
     if found["answer"]:
         return Look(found["answer"])
     message = connection.execute(_MESSAGE, _values(key)).mappings().first()
@@ -135,7 +151,7 @@ def _standing(connection: Connection, key: ExchangeKey, call: int, *, hurry: boo
 def _decide(connection: Connection, key: ExchangeKey, call: int, compose: Compose) -> Look:
     found = connection.execute(_FIND, _values(key)).mappings().first()
     if found is None or found["calls"] != call:
-        return Look()
+        return Look(superseded=found is not None)
     if found["answer"]:
         return Look(found["answer"])
     message = connection.execute(_MESSAGE, _values(key)).mappings().one()

@@ -24,13 +24,16 @@ from bot.domain.media import (
 from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender
 from storage import erasing
 from storage.database import Database
-from storage.tables import CONVERSATIONS, IDENTITIES, MEDIA, Upsert
+from storage.tables import CONVERSATIONS, IDENTITIES, MEDIA, OUTBOX, Upsert
 from storage.types import clean_text
 
 _NAME_CHARS, _REASON_CHARS, _REFERENCE_CHARS = 200, 200, 4000
 _ADD = Upsert(lambda into: into(MEDIA).on_conflict_do_nothing())
 _BY_ID = select(MEDIA).where(MEDIA.c.id == bindparam("media"))
 _OF_CONVERSATION = select(MEDIA).where(MEDIA.c.conversation_id == bindparam("conversation"))
+_SENT_BY_AGENTS = select(OUTBOX.c.message).where(
+    OUTBOX.c.conversation_id == bindparam("conversation"), OUTBOX.c.sender == "agent"
+)
 _OF_SHOPPER = (
     select(MEDIA)
     .join(CONVERSATIONS, CONVERSATIONS.c.id == MEDIA.c.conversation_id)
@@ -116,6 +119,16 @@ class SqlMediaRecord:
         if row is None:
             raise NotFound(f"there is no attachment {media_id!r} in this shopper's conversations")
         return _file(row)
+
+    async def sent_by_agent(self, media_id: MediaId) -> MediaFile:
+        """Find a stored attachment that an agent has sent; NotFound otherwise, for shoppers' always."""
+        file = await self.get(media_id)
+        values = {"conversation": file.conversation_id}
+        sent = await self._database.read(lambda on: on.execute(_SENT_BY_AGENTS, values).scalars().all())
+        own = {one["reference"] for message in sent for one in message["attachments"]}
+        if file.state is not MediaState.STORED or media_id not in own:
+            raise NotFound(f"there is no attachment {media_id!r} that an agent has sent")
+        return file
 
     async def of_conversation(self, conversation_id: ConversationId) -> Mapping[MediaId, MediaFile]:
         """List a conversation's."""

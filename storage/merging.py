@@ -10,12 +10,12 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from bot.domain.ids import ConversationId, OutboxId
-from bot.domain.line_ports import OutboxItem
+from bot.domain.line_ports import NO_PARTS, OutboxItem, PartsRecord
 from bot.domain.messages import OutboundMessage
 from bot.domain.windows import POLICIES
 from storage.database import Database
 from storage.messages import decode_outbound
-from storage.outbox import FRESH, SqlOutboxStore
+from storage.outbox import FRESH, SqlOutboxStore, mark
 from storage.tables import OUTBOX
 
 MOST_BYTES = 1800
@@ -65,12 +65,16 @@ class MergingOutbox(SqlOutboxStore):
                 self._joined.popitem(last=False)
         return replace(item, message=message)
 
-    async def _mark(self, statement: Any, values: dict[str, Any]) -> bool:
-        items = (values["item"], *self._joined.get(values["item"], ()))
+    async def _mark(self, statement: Any, values: dict[str, Any], parts: PartsRecord = NO_PARTS) -> bool:
+        joined = self._joined.get(values["item"], ())
+        # The parts are those of the joined text: a message that is sent by itself after all begins with its own first.
+        alone = {"taken": 0} if "taken" in values else {}
 
         def unit(connection: Connection) -> bool:
-            changed = [connection.execute(statement, values | {"item": item}).rowcount for item in items]
-            return bool(changed[0])
+            changed = mark(connection, statement, values, parts)
+            for item in joined:
+                mark(connection, statement, values | alone | {"item": item}, NO_PARTS)
+            return changed
 
         return await self._database.run(unit)
 

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, insert, or_, select, update
 
 from bot.domain.ids import ConversationId, OutboxId
-from bot.domain.line_ports import OutboxDraft, OutboxItem, TurnOutbox
+from bot.domain.line_ports import NO_PARTS, OutboxDraft, OutboxItem, PartsRecord, TurnOutbox
 from bot.domain.windows import POLICIES
-from storage import events
+from storage import events, outbox_parts
 from storage.database import Database
 from storage.messages import decode_outbound, encode_outbound
 from storage.tables import CONVERSATIONS, IDENTITIES, OUTBOX
@@ -94,6 +94,7 @@ _GIVEN_UP = (
     .values(
         state=bindparam("now"),
         tries=OUTBOX.c.tries + 1,
+        parts_taken=bindparam("taken"),
         reason=bindparam("why"),
         refusal=bindparam("kind"),
         done_at=bindparam("at"),
@@ -104,14 +105,19 @@ _OF_CHANNEL = (
     .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
     .where(IDENTITIES.c.channel == bindparam("of_channel"))
 )
+_TOLD = select(OUTBOX.c.id, OUTBOX.c.platform_id).where(
+    outbox_parts.called("of_platform"), OUTBOX.c.conversation_id.in_(_OF_CHANNEL)
+)
 _UNDELIVERED = (
     update(OUTBOX)
-    .where(
-        OUTBOX.c.platform_id == bindparam("of_platform"),
-        OUTBOX.c.state.in_(("sent", "unclear")),
-        OUTBOX.c.conversation_id.in_(_OF_CHANNEL),
+    .where(_ITEM, OUTBOX.c.state.in_(("sent", "unclear")))
+    .values(
+        state="refused",
+        reason=bindparam("why"),
+        refusal=bindparam("kind"),
+        done_at=bindparam("at"),
+        parts_taken=bindparam("first"),
     )
-    .values(state="refused", reason=bindparam("why"), refusal=bindparam("kind"), done_at=bindparam("at"))
 )
 
 
@@ -225,53 +231,66 @@ class SqlOutboxStore:
         del at
         return await self._mark(_SENDING, {"item": item})
 
-    async def publish(self, item: OutboxId, at: datetime, platform_id: str) -> bool:
+    async def publish(self, item: OutboxId, at: datetime, platform_id: str, parts: PartsRecord = NO_PARTS) -> bool:
         """Record a message as sent whose record is its delivery; False when it must not go out any more."""
-        return await self._mark(_PUBLISHED, {"item": item, "at": at, "platform": platform_id})
+        return await self._mark(_PUBLISHED, {"item": item, "at": at, "platform": platform_id}, parts)
 
-    async def mark_sent(self, item: OutboxId, at: datetime, platform_id: str) -> None:
-        """Record that the channel took it."""
+    async def mark_sent(self, item: OutboxId, at: datetime, platform_id: str, parts: PartsRecord = NO_PARTS) -> None:
+        """Record that the channel took it, ``platform_id`` naming the last of its parts."""
         values = {"item": item, "at": at, "platform": clean_text(platform_id, _REASON_CHARS)}
-        await self._mark(SENT, values)
+        await self._mark(SENT, values, parts)
 
-    async def mark_deferred(self, item: OutboxId, due_at: datetime, reason: str, parts_taken: int = 0) -> None:
+    async def mark_deferred(self, item: OutboxId, due_at: datetime, reason: str, parts: PartsRecord = NO_PARTS) -> None:
         """Try again at ``due_at``, behind the parts that were taken; counts a try."""
-        why = clean_text(reason, _REASON_CHARS)
-        await self._mark(_DEFERRED, {"item": item, "at": due_at, "why": why, "taken": parts_taken})
+        values = {"item": item, "at": due_at, "why": clean_text(reason, _REASON_CHARS), "taken": parts.taken}
+        await self._mark(_DEFERRED, values, parts)
 
-    async def mark_refused(self, item: OutboxId, at: datetime, reason: str, kind: str) -> None:
-        """Record that it will never be taken, and why."""
-        await self._give_up("refused", item, at, reason, kind)
+    async def mark_refused(
+        self, item: OutboxId, at: datetime, reason: str, kind: str, parts: PartsRecord = NO_PARTS
+    ) -> None:
+        """Record that it will never be taken, and why; whoever sends it after all goes on behind the parts taken."""
+        values = _giving_up("refused", item, at, reason) | {"kind": kind, "taken": parts.taken}
+        await self._mark(_GIVEN_UP, values, parts)
 
-    async def mark_unclear(self, item: OutboxId, at: datetime, reason: str) -> None:
+    async def mark_unclear(self, item: OutboxId, at: datetime, reason: str, parts: PartsRecord = NO_PARTS) -> None:
         """Record that it may or may not have arrived."""
-        await self._give_up("unclear", item, at, reason, None)
+        values = _giving_up("unclear", item, at, reason) | {"kind": None, "taken": parts.taken}
+        await self._mark(_GIVEN_UP, values, parts)
 
     async def mark_undelivered(self, channel: str, platform_id: str, at: datetime, refusal: tuple[str, str]) -> bool:
-        """Record that the platform took a message and then did not deliver it; ``refusal`` is (reason, kind).
+        """Record that the platform took a message, or a part, and then did not deliver it; ``refusal``: (reason, kind).
 
         False when no message of the channel has that id.
         """
         reason, kind = refusal
-        values = {
-            "of_channel": channel,
-            "of_platform": platform_id,
-            "at": at,
-            "why": clean_text(reason, _REASON_CHARS),
-            "kind": kind,
-        }
-        return await self._database.run(lambda connection: _changes_one(connection, _UNDELIVERED, values))
+        values = {"at": at, "why": clean_text(reason, _REASON_CHARS), "kind": kind}
+        told = {"of_channel": channel, "of_platform": platform_id}
+        return await self._database.run(lambda connection: _undelivered(connection, told, values))
 
-    async def _give_up(self, state: str, item: OutboxId, at: datetime, reason: str, kind: str | None) -> None:
-        why = clean_text(reason, _REASON_CHARS)
-        await self._mark(_GIVEN_UP, {"now": state, "item": item, "at": at, "why": why, "kind": kind})
-
-    async def _mark(self, statement: Any, values: dict[str, Any]) -> bool:
-        return await self._database.run(lambda connection: _changes_one(connection, statement, values))
+    async def _mark(self, statement: Any, values: dict[str, Any], parts: PartsRecord = NO_PARTS) -> bool:
+        return await self._database.run(lambda connection: mark(connection, statement, values, parts))
 
 
-def _changes_one(connection: Connection, statement: Any, values: dict[str, Any]) -> bool:
-    return bool(connection.execute(statement, values).rowcount)
+def mark(connection: Connection, statement: Any, values: dict[str, Any], taken: PartsRecord) -> bool:
+    """Change a row with what is known of its parts; False when it is not as the statement wants it."""
+    changed = bool(connection.execute(statement, values).rowcount)
+    if changed:
+        outbox_parts.keep(connection, values["item"], taken)
+    return changed
+
+
+def _giving_up(state: str, item: OutboxId, at: datetime, reason: str) -> dict[str, Any]:
+    return {"now": state, "item": item, "at": at, "why": clean_text(reason, _REASON_CHARS)}
+
+
+def _undelivered(connection: Connection, told: dict[str, str], values: dict[str, Any]) -> bool:
+    changed = False
+    for item, platform_id in connection.execute(_TOLD, told).all():
+        numbers = {one: number for number, one in outbox_parts.of_row(connection, item, platform_id)}
+        first = {"item": item, "first": numbers.get(told["of_platform"], 0)}
+        changed |= bool(connection.execute(_UNDELIVERED, values | first).rowcount)
+        outbox_parts.fall_back(connection, **first)
+    return changed
 
 
 def _is_stale(row: RowMapping) -> bool:

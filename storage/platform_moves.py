@@ -14,6 +14,7 @@ from bot.domain.staff import StaffWords, ThreadMove
 from storage import events
 from storage.database import Database
 from storage.messages import encode_outbound
+from storage.outbox_parts import called
 from storage.ownership import LAST_TEXT_CHARS, SAVE, ChangeOfOwner, change_owner, locked, settle_change
 from storage.tables import CONVERSATIONS, EVENTS, IDENTITIES, OUTBOX
 from storage.types import clean_text
@@ -37,7 +38,7 @@ _KNOWN = (
         IDENTITIES.c.channel == bindparam("channel"),
         IDENTITIES.c.account == bindparam("account"),
         IDENTITIES.c.channel_user_id == bindparam("channel_user_id"),
-        OUTBOX.c.platform_id == bindparam("platform"),
+        called("platform"),
     )
     .limit(1)
 )

@@ -12,6 +12,7 @@ from bot.domain.channel_ports import Refusal
 from bot.domain.ids import ConversationId
 from bot.domain.messages import Sender
 from bot.domain.receipts import Receipt, ReceiptState
+from storage import outbox_parts
 from storage.database import Database
 from storage.tables import CONVERSATIONS, IDENTITIES, OUTBOX, RECEIPT_MARKS, RECEIPTS, Upsert
 from storage.types import clean_text
@@ -50,25 +51,28 @@ _IDENTITY = select(IDENTITIES.c.id).where(
     IDENTITIES.c.channel_user_id == bindparam("channel_user_id"),
 )
 _THEIRS = select(CONVERSATIONS.c.id).where(CONVERSATIONS.c.identity_id == bindparam("identity"))
-_MESSAGE = select(OUTBOX.c.id, OUTBOX.c.conversation_id).where(
-    OUTBOX.c.conversation_id.in_(_THEIRS), OUTBOX.c.platform_id == bindparam("platform")
+_MESSAGE = select(OUTBOX.c.id, OUTBOX.c.conversation_id, OUTBOX.c.platform_id).where(
+    OUTBOX.c.conversation_id.in_(_THEIRS), outbox_parts.called("platform")
 )
-# What was refused because the platform said so is sent after all once it says that it was delivered.
+# What was refused because the platform said so is sent after all once it says that it was delivered; a message that
+# never went out whole (it has no id) is not made whole by the receipt of one of its parts.
 _ARRIVED = (
     update(OUTBOX)
-    .where(OUTBOX.c.id == bindparam("item"), OUTBOX.c.state.in_(("refused", "unclear")))
+    .where(OUTBOX.c.id == bindparam("item"), OUTBOX.c.state.in_(("refused", "unclear")), OUTBOX.c.platform_id != "")
     .values(state="sent", reason="", refusal=None)
 )
 _FAILED = (
     update(OUTBOX)
     .where(OUTBOX.c.id == bindparam("item"), OUTBOX.c.state.in_(("sent", "unclear")))
-    .values(state="refused", reason=bindparam("why"), refusal=Refusal.FAILED.value)
+    .values(state="refused", reason=bindparam("why"), refusal=Refusal.FAILED.value, parts_taken=bindparam("first"))
 )
-_ARRIVED_BEFORE = select(RECEIPTS.c.platform_id).where(
+_LOST = select(RECEIPTS.c.platform_id, RECEIPTS.c.reason).where(
     RECEIPTS.c.channel == bindparam("channel"),
     RECEIPTS.c.account == bindparam("account"),
-    RECEIPTS.c.platform_id == bindparam("platform"),
-    RECEIPTS.c.delivered_at.is_not(None) | RECEIPTS.c.read_at.is_not(None),
+    RECEIPTS.c.platform_id.in_(bindparam("parts", expanding=True)),
+    RECEIPTS.c.failed_at.is_not(None),
+    RECEIPTS.c.delivered_at.is_(None),
+    RECEIPTS.c.read_at.is_(None),
 )
 _SHOWN = select(func.max(OUTBOX.c.done_at)).where(
     OUTBOX.c.conversation_id.in_(_THEIRS), OUTBOX.c.event_seq <= bindparam("seq"), OUTBOX.c.state == "sent"
@@ -120,13 +124,24 @@ def _keep(connection: Connection, receipt: Receipt, identity: str | None) -> lis
     connection.execute(_KEEP.on(connection), key | times | {"reason": reason})
     if identity is None:
         return []
-    arrived = connection.execute(_ARRIVED_BEFORE, _key(receipt) | {"platform": key["platform_id"]}).first()
-    statement = _ARRIVED if arrived else _FAILED
     rows = connection.execute(_MESSAGE, {"identity": identity, "platform": key["platform_id"]}).all()
-    for item, _ in rows if arrived or receipt.state is ReceiptState.FAILED else ():
-        values = {"item": item} if arrived else {"item": item, "why": reason or "the platform did not deliver it"}
-        connection.execute(statement, values)
-    return [conversation for _, conversation in rows]
+    for item, _, whole in rows:
+        _weigh(connection, receipt, item, outbox_parts.of_row(connection, item, whole))
+    return [conversation for _, conversation, _ in rows]
+
+
+def _weigh(connection: Connection, receipt: Receipt, item: int, parts: Sequence[tuple[int, str]]) -> None:
+    """Let a message be as its worst part: one that did not arrive makes it a dead letter, to be sent from there."""
+    values = {"channel": receipt.channel, "account": receipt.account, "parts": [one for _, one in parts]}
+    lost: dict[str, str] = {row[0]: row[1] for row in connection.execute(_LOST, values)}
+    first = next(((number, lost[one]) for number, one in parts if one in lost), None)
+    if first is None:
+        connection.execute(_ARRIVED, {"item": item})
+        return
+    number, reason = first
+    why = reason or "the platform did not deliver it"
+    connection.execute(_FAILED, {"item": item, "why": why, "first": number})
+    outbox_parts.fall_back(connection, item, number)
 
 
 def _mark(connection: Connection, receipt: Receipt, identity: str | None) -> list[str]:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 
 from bot.domain.events import CustomerRecalled, CustomerUttered
 from bot.domain.messages import InboundMessage, MessageKind
+from storage.outbox_parts import called
 from storage.tables import CONVERSATIONS, EVENTS, IDENTITIES, INBOX, OUTBOX
 from storage.types import clean_text
 
@@ -42,7 +43,7 @@ _PENDING = (
 )
 _SENT = (
     select(OUTBOX.c.conversation_id, OUTBOX.c.event_seq)
-    .where(OUTBOX.c.conversation_id.in_(_OWN), OUTBOX.c.platform_id == bindparam("concerns"))
+    .where(OUTBOX.c.conversation_id.in_(_OWN), called("concerns"))
     .order_by(OUTBOX.c.id.desc())
     .limit(1)
 )

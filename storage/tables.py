@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage import due_models, media_models, models, order_models
+from storage import due_models, media_models, models, order_models, part_models
 
 S = TypeVar("S")
 
@@ -30,6 +30,7 @@ CONVERSATIONS = _table(models.ConversationRow)
 EVENTS = _table(models.EventRow)
 INBOX = _table(models.InboxRow)
 OUTBOX = _table(models.OutboxRow)
+OUTBOX_PARTS = _table(part_models.OutboxPartRow)
 AGENTS = _table(models.AgentRow)
 ASSIGNMENTS = _table(models.AssignmentRow)
 TICKETS = _table(models.TicketRow)

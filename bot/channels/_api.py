@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+from bot.channels.reading import json_object
+
 TIMEOUT_S = 10.0
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+DEFAULT_WAIT_S = 5.0
+"""How long to wait where a platform asks to and does not say how long, in seconds."""
+
+NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _MOST_WAIT_S = 24 * 3600.0
 _SERVER_FAULT = 500
 
@@ -41,20 +47,31 @@ class Answer:
         return self.status >= _SERVER_FAULT
 
 
+def open_http(
+    base_url: str, transport: httpx.AsyncBaseTransport | None = None, *, token: str = "", **query: str
+) -> httpx.AsyncClient:
+    """Open a client of a platform's API; ``token`` goes along as a bearer's, ``query`` with every request."""
+    silence_request_logs()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return httpx.AsyncClient(base_url=base_url, headers=headers, params=query, timeout=TIMEOUT_S, transport=transport)
+
+
+def silence_request_logs() -> None:
+    """Keep the HTTP client from logging addresses: Telegram's and WeChat's carry the token in them."""
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
 async def call(http: httpx.AsyncClient, request: httpx.Request) -> Answer:
     """Send a request; Unreached or Lost when there is no answer."""
     try:
         response = await http.send(request)
-    except _NEVER_LEFT as error:
+    except NEVER_LEFT as error:
         raise Unreached(type(error).__name__) from error
     except httpx.HTTPError as error:
         raise Lost(type(error).__name__) from error
-    try:
-        data: Any = response.json()
-    except (ValueError, RecursionError):
-        data = {}
     wait_s = read_wait(response.headers.get("retry-after", ""))
-    return Answer(response.status_code, data if isinstance(data, dict) else {}, wait_s)
+    return Answer(response.status_code, json_object(response.content) or {}, wait_s)
 
 
 def read_wait(value: str) -> float | None:
@@ -63,23 +80,3 @@ def read_wait(value: str) -> float | None:
     if not digits.isascii() or not digits.isdigit():
         return None
     return min(float(digits), _MOST_WAIT_S)
-
-
-def mapping(value: Any, key: str) -> Mapping[str, Any]:
-    """Give an object inside an object; empty when it is missing or something else."""
-    found = value.get(key) if isinstance(value, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
-
-
-def listing(value: Any, key: str) -> tuple[Mapping[str, Any], ...]:
-    """Give the objects of a list inside an object; what is no object is passed over."""
-    found = value.get(key) if isinstance(value, Mapping) else None
-    return tuple(item for item in found if isinstance(item, Mapping)) if isinstance(found, list) else ()
-
-
-def text_of(value: Any, key: str) -> str:
-    """Give a text or number inside an object as text; empty when it is missing or something else."""
-    found = value.get(key) if isinstance(value, Mapping) else None
-    if isinstance(found, bool) or not isinstance(found, str | int | float):
-        return ""
-    return str(found)

@@ -1,15 +1,20 @@
-"""What every webhook does the same way: bounded bodies, and refusals as a status with a sentence."""
+"""What every webhook does the same way: bounded bodies, signatures, commit, refusals as a status with a sentence."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable
+import hmac
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import structlog
+from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from bot.domain.errors import BadSignature, RefusedInput, StorageError, TooLarge
+from bot.domain.channel_ports import OnMessages
+from bot.domain.errors import BadPayload, BadSignature, RefusedInput, StorageError, TooLarge
+from bot.domain.line_ports import Accepted
+from bot.domain.messages import InboundMessage
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -36,16 +41,46 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     return bytes(kept)
 
 
-def silence_request_logs() -> None:
-    """Keep the HTTP client from logging addresses: Telegram's and WeChat's carry the token in them."""
-    for name in ("httpx", "httpcore"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-
-
 def raw_header(request: Request, name: str) -> bytes:
     """Give a header's bytes as they came, ``b""`` when it is absent."""
     wanted = name.lower().encode("ascii")
     return next((value for key, value in request.headers.raw if key.lower() == wanted), b"")
+
+
+def check_header(request: Request, name: str, right: str, otherwise: str) -> None:
+    """Compare a header with what it should be, in constant time; BadSignature says ``otherwise``."""
+    if not hmac.compare_digest(raw_header(request, name), right.encode("ascii")):
+        raise BadSignature(f"the header {name} {otherwise}")
+
+
+def check_echo(text: str, name: str, most_chars: int) -> str:
+    """Give what a platform's console wants to hear back, to prove that an address is ours; BadPayload when none."""
+    if not text or len(text) > most_chars:
+        raise BadPayload(f"{name} is missing or longer than {most_chars} characters")
+    return text
+
+
+def echo(text: str) -> Response:
+    """Say it back, as nothing but text."""
+    return PlainTextResponse(text, headers={"X-Content-Type-Options": "nosniff"})
+
+
+async def take_in(
+    channel: str, messages: Sequence[InboundMessage], ignored: Iterable[str], on_messages: OnMessages
+) -> tuple[Accepted, ...]:
+    """Commit what a webhook brought, and log why the rest of it is passed over."""
+    for reason, count in Counter(ignored).items():
+        _LOG.info("webhook_without_message", channel=channel, reason=reason, count=count)
+    return await on_messages(messages) if messages else ()
+
+
+def webhook_router(channel: str, path: str, receive: Endpoint, prove: Endpoint | None = None) -> APIRouter:
+    """Build a webhook's routes: ``receive`` takes what is posted, ``prove`` answers a console that asks by GET."""
+    router = APIRouter(include_in_schema=False)
+    router.add_api_route(path, guard_webhook(channel, receive), methods=["POST"])
+    if prove is not None:
+        router.add_api_route(path, guard_webhook(channel, prove), methods=["GET"])
+    return router
 
 
 def guard_webhook(channel: str, endpoint: Endpoint) -> Endpoint:

@@ -16,8 +16,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import httpx
 
-from bot.channels._api import read_wait
+from bot.channels._api import DEFAULT_WAIT_S, read_wait
 from bot.domain.media import MediaFault, MediaRefused
+from bot.domain.messages import Attachment
 
 MAX_REDIRECTS = 3
 WHOLE_TIMEOUT_S = 120.0
@@ -183,6 +184,38 @@ class MediaHttp:
         raise MediaRefused(f"its address leads on more than {MAX_REDIRECTS} times")
 
 
+Find = Callable[[str, int], Awaitable[tuple[str, Mapping[str, str]]]]
+"""Tells where the thing of a reference lies, and which headers to ask with; MediaFault when it is not there."""
+
+
+class Downloads:
+    """The attachments of one adapter: each is found, then fetched; ``transport`` replaces the network in tests."""
+
+    def __init__(self, hosts: MediaHosts, find: Find, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._http = MediaHttp(hosts, transport)
+        self._find = find
+
+    @asynccontextmanager
+    async def download(
+        self, account: str, attachment: Attachment, most_bytes: int
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open an attachment as a stream of its bytes; MediaFault when it cannot be had."""
+        del account
+        address, headers = await self._find(attachment.reference, most_bytes)
+        async with self._http.get(address, most_bytes, headers) as (_, chunks):
+            yield chunks
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.close()
+
+
+def check_number(reference: str) -> None:
+    """Raise MediaFault for an id that is to be a number and is none."""
+    if not reference.isascii() or not reference.isdigit():
+        raise MediaFault("its id is no number", lasting=True)
+
+
 def _read(address: str) -> httpx.URL:
     try:
         return httpx.URL(address)
@@ -196,7 +229,8 @@ def _check(response: httpx.Response, most_bytes: int) -> None:
     if status in _GONE:
         raise MediaFault(f"the platform does not have it any more (HTTP {status})", lasting=True)
     if status == _BUSY:
-        raise MediaFault("the platform asks to wait", after_s=read_wait(response.headers.get("retry-after", "")) or 5.0)
+        wait_s = read_wait(response.headers.get("retry-after", "")) or DEFAULT_WAIT_S
+        raise MediaFault("the platform asks to wait", after_s=wait_s)
     if status != httpx.codes.OK:
         raise MediaFault(f"the platform answers HTTP {status}")
     if response.headers.get("content-encoding", "identity").lower() != "identity":

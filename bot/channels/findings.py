@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-import httpx
-
-from bot.channels._api import Answer, Lost, Unreached, call
+from bot.channels._api import Lost, Unreached
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +21,15 @@ class Finding:
         return not self.fix
 
 
-async def ask(http: httpx.AsyncClient, request: httpx.Request, platform: str) -> Answer | Finding:
-    """Ask a platform; a finding when it cannot be reached."""
+async def collect(platform: str, points: AsyncIterator[Finding]) -> tuple[Finding, ...]:
+    """Gather what a look finds, until it is through or the platform cannot be reached."""
+    found: list[Finding] = []
     try:
-        return await call(http, request)
+        async for point in points:
+            found.append(point)  # noqa: PERF401 - what was found before a failure stays
     except (Unreached, Lost) as error:
-        return unreachable(platform, error)
+        found.append(unreachable(platform, error))
+    return tuple(found)
 
 
 def unreachable(platform: str, error: Exception) -> Finding:
@@ -50,3 +52,13 @@ def public_address(url: str) -> Finding | None:
             "put a proxy with a certificate before the server and set xiaoer.server.public_url to its https:// address",
         )
     return None
+
+
+def webhook_set(set_to: str, wanted: str, fix: str) -> Finding:
+    """Check the webhook that a platform has on record against our public address."""
+    wrong = public_address(wanted)
+    if wrong is not None:
+        return wrong
+    if set_to != wanted:
+        return Finding(f"the webhook is {set_to or 'not set'}, wanted {wanted}", fix)
+    return Finding(f"the webhook is {wanted}")

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
+from bot.domain.channel_ports import Delivery, Sent
 from bot.domain.ids import OutboxId
+
+Part = TypeVar("Part")
 
 
 class PartsSent:
@@ -15,6 +20,19 @@ class PartsSent:
         self._remembered = remembered
         self._counts: OrderedDict[OutboxId, int] = OrderedDict()
         self._ids: OrderedDict[OutboxId, dict[int, str]] = OrderedDict()
+
+    async def send(
+        self, outbox_id: OutboxId, parts: Sequence[Part], send_one: Callable[[Part], Awaitable[Delivery]]
+    ) -> Delivery:
+        """Send the parts that were not taken yet, in order; what became of the first that is not, or of the last."""
+        delivery: Delivery = Sent()
+        for part in parts[self.count(outbox_id) :]:
+            delivery = await send_one(part)
+            if not isinstance(delivery, Sent):
+                return delivery
+            self.note(outbox_id, delivery.platform_id)
+        self.forget(outbox_id)
+        return replace(delivery, messages=len(parts)) if isinstance(delivery, Sent) else delivery
 
     def count(self, outbox_id: OutboxId) -> int:
         """Tell how many parts were taken."""

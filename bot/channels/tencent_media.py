@@ -13,14 +13,15 @@ from typing import Any
 
 import httpx
 
-from bot.channels._api import Lost, Unreached, text_of
+from bot.channels._api import Lost, Unreached
 from bot.channels.fetching import MediaHttp
+from bot.channels.reading import text_of
 from bot.channels.vault import TokenRefused, TokenVault
 from bot.domain.media import MediaFault
 from bot.domain.messages import Attachment
 
 HOSTS = ("qq.com", "qpic.cn", "wechat.com")
-_TOKEN_CODES = frozenset({40001, 40014, 41001, 42001})
+TOKEN_CODES = frozenset({40001, 40014, 41001, 42001})
 _NOT_THERE = frozenset({40007, 40004, 40009, 41006, 45001})
 _MOST_JSON_BYTES = 64 * 1024
 _JSON_TYPES = frozenset({"application/json", "text/plain"})
@@ -45,7 +46,7 @@ class TemporaryMedia:
             if not isinstance(found, dict):
                 yield found
                 return
-        if found.get("errcode") in _TOKEN_CODES:
+        if found.get("errcode") in TOKEN_CODES:
             async with self._opened(await self._token(token), attachment.reference, most_bytes) as again:
                 if not isinstance(again, dict):
                     yield again

@@ -60,7 +60,8 @@ def drop(number: Number, config: ConfigFile = None) -> None:
 
 def _why(letter: DeadLetter) -> str:
     kind = "may have arrived" if letter.state == "unclear" else letter.refusal or "refused"
-    return f"{kind}: {letter.reason}" if letter.reason else kind
+    why = f"{kind}: {letter.reason}" if letter.reason else kind
+    return f"{why}; {letter.parts_taken} parts went out, only the rest is sent again" if letter.parts_taken else why
 
 
 def _change(

@@ -39,6 +39,7 @@ class Prepared:
 def prepare(config: Config, secrets: Secrets, *, demo: bool) -> Prepared:
     """Make everything that is missing; says what it does."""
     signed = with_signing_key(config.data_dir, secrets)
+    asyncio.run(house.wait_for_database(config, signed))
     migrate(config, signed)
     if not config.redis.url:
         train_if_needed(config)
@@ -56,6 +57,7 @@ def migrate(config: Config, secrets: Secrets) -> None:
 def prepare_worker(config: Config, secrets: Secrets) -> Secrets:
     """Make what a worker needs: tables and a trained model; return the secrets with the signing key."""
     signed = with_signing_key(config.data_dir, secrets)
+    asyncio.run(house.wait_for_database(config, signed))
     migrate(config, signed)
     train_if_needed(config)
     return signed

@@ -46,9 +46,10 @@ def _run(main: Coroutine[Any, Any, None]) -> None:
 async def _work(config: configuration.Config, secrets: configuration.Secrets, health_port: int | None) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
     async with house.open_worker(config, secrets, SystemClock()) as worker:
+        # Only now: whoever stops it while it waits for its database has it stopped at once.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopped.set)
         server = None if health_port is None else _health_server(worker, config.server.host, health_port)
         telling = asyncio.create_task(server.serve()) if server is not None else None
         for remark in worker.understanding.remarks():

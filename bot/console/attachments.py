@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bot.desk.transcripts import Speaker, TranscriptLine
 from bot.domain.ids import ConversationId
@@ -19,6 +19,12 @@ def attached(
         (one, files.get(media_id(conversation_id, line.dedupe_key, at) if own else MediaId(one.get("reference", ""))))
         for at, one in enumerate(line.attachments)
     )
+
+
+def photographed(references: Sequence[str], files: Mapping[MediaId, MediaFile]) -> tuple[MediaFile | None, ...]:
+    """Find what is kept of a ticket's photos, which it names as their channel does."""
+    kept = {file.attachment.reference: file for file in files.values() if file.attachment.reference}
+    return tuple(kept.get(reference) for reference in references)
 
 
 def look(file: MediaFile) -> str:

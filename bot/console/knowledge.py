@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from bot.console.visits import Visit
-from bot.desk.knowledge import DeskKnowledge, Trial
+from bot.desk.knowledge import DeskKnowledge
 from bot.domain.desk_ports import PAGE_ROWS
 from bot.domain.errors import NotFound
 from bot.domain.knowledge import LANGUAGES, KnowledgeEntry
@@ -20,14 +20,13 @@ async def show(visit: Visit) -> Response:
     """List the entries, with the box to try a message in."""
     page, words, asked = visit.page_number(), visit.query("q"), visit.query("try")
     found = await _desk(visit).page(page, words)
-    trial = await _try(visit, asked)
+    trial = await _desk(visit).try_it(asked) if asked else None
     return visit.show(
         "knowledge",
         found=found,
         q=words,
         asked=asked,
         trial=trial,
-        can_try=_desk(visit).rehearsal is not None,
         address=urlencode({"q": words}),
         page=page,
         pages=max(-(-found.total // PAGE_ROWS), 1),
@@ -67,12 +66,6 @@ async def delete(visit: Visit) -> Response:
     """Forget an entry."""
     await _desk(visit).delete(_name(visit))
     return visit.go("/knowledge")
-
-
-async def _try(visit: Visit, asked: str) -> Trial | None:
-    if not asked or _desk(visit).rehearsal is None:
-        return None
-    return await _desk(visit).try_it(asked)
 
 
 def _desk(visit: Visit) -> DeskKnowledge:

@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from bot.console.attachments import photographed
+from bot.console.media import of_conversation
 from bot.console.problems import Problem
 from bot.console.visits import Visit
 from bot.domain.desk_ports import PAGE_ROWS, TicketQuery
@@ -44,11 +46,14 @@ async def show_list(visit: Visit) -> Response:
 async def show(visit: Visit) -> Response:
     """Show one ticket."""
     file = await visit.desk.tickets.open(_number(visit))
-    state = file.line.ticket.state
+    ticket = file.line.ticket
+    state = ticket.state
+    kept = photographed(ticket.photos, await of_conversation(visit, ticket.conversation_id)) if ticket.photos else ()
     return visit.show(
         "ticket",
         file=file,
-        ticket=file.line.ticket,
+        ticket=ticket,
+        photos=tuple(zip(ticket.photos, kept, strict=True)),
         moves=[to for to in TicketState if to in ALLOWED_STATES[state]],
         people=await _people(visit),
         may_erase=visit.desk.media is not None and visit.me.role.reaches(Role.MANAGER),

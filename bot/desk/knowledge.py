@@ -9,7 +9,6 @@ from typing import Protocol
 
 from bot.desk.refusals import Refusal
 from bot.domain.clock import Clock
-from bot.domain.errors import NotFound
 from bot.domain.knowledge import MERCHANT_PREFIX, EntryPage, KnowledgeEntry, MerchantEntry, MerchantKnowledge
 from bot.domain.knowledge_rules import fault_of, make_entry
 from bot.domain.understanding import Verdict
@@ -33,18 +32,27 @@ class Trial:
 class Rehearsal(Protocol):
     """Asks the bot without a shopper."""
 
-    async def try_it(self, text: str) -> Trial:
-        """Tell what the bot would do with a message outside of any form."""
+    async def try_it(self, text: str) -> Trial | None:
+        """Tell what the bot would do with a message outside of any form; None when nobody is there to tell."""
         ...
 
 
+class NobodyThere:
+    """Stands where nobody understands."""
+
+    async def try_it(self, text: str) -> Trial | None:
+        """Tell nothing."""
+        del text
+        return None
+
+
 class DeskKnowledge:
-    """The entries behind the console's knowledge pages; ``rehearsal`` is None where nobody understands."""
+    """The entries behind the console's knowledge pages."""
 
     def __init__(self, shelf: MerchantKnowledge, clock: Clock) -> None:
         self._shelf = shelf
         self._clock = clock
-        self.rehearsal: Rehearsal | None = None
+        self.rehearsal: Rehearsal = NobodyThere()
 
     async def page(self, number: int, words: str) -> EntryPage:
         """List one page, last changed first."""
@@ -83,8 +91,6 @@ class DeskKnowledge:
         """Forget an entry."""
         await self._shelf.delete(MERCHANT_PREFIX + name, self._clock.now())
 
-    async def try_it(self, text: str) -> Trial:
-        """Tell what the bot would do with a message; NotFound where nobody understands."""
-        if self.rehearsal is None:
-            raise NotFound("this process does not understand messages itself; try it in the chat window")
+    async def try_it(self, text: str) -> Trial | None:
+        """Tell what the bot would do with a message; None when nobody is there to tell."""
         return await self.rehearsal.try_it(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -126,6 +126,10 @@ class PartsTaken(Protocol):
         """Go on behind ``taken`` parts that are on record."""
         ...
 
+    def ids(self, outbox_id: OutboxId) -> Mapping[int, str]:
+        """Give the platform's ids of the parts sent here, by number from 0; also when the message is whole."""
+        ...
+
 
 @runtime_checkable
 class SendsInParts(Protocol):
@@ -134,6 +138,19 @@ class SendsInParts(Protocol):
     @property
     def parts(self) -> PartsTaken | None:
         """Give the count of parts."""
+        ...
+
+
+@runtime_checkable
+class ShowsTyping(Protocol):
+    """What a channel has besides when a shopper can see that an answer is being made; optional."""
+
+    async def show_typing(self, to: Addressee, answering: str) -> None:
+        """Show it, for a few seconds or until a message comes; it is no message and counts in no window.
+
+        ``answering`` is the platform's id of the shopper's last message (``""``: not known). Whoever asks takes no
+        notice of what it raises.
+        """
         ...
 
 

@@ -14,7 +14,8 @@ class DeadLetter:
     """A message that nobody sends any more unless a person says so.
 
     ``state`` is ``refused`` (``refusal`` as ``Refusal``) or ``unclear`` (it may have arrived); ``sender`` is ``bot``,
-    ``agent`` or ``notice``; ``failed_at`` is when it was given up.
+    ``agent`` or ``notice``; ``failed_at`` is when it was given up. ``parts_taken`` parts of it, the first on, went out
+    and are not sent again with it.
     """
 
     id: OutboxId
@@ -29,6 +30,7 @@ class DeadLetter:
     tries: int
     created_at: datetime
     failed_at: datetime
+    parts_taken: int = 0
 
 
 @dataclass(frozen=True, slots=True)

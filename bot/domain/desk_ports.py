@@ -202,7 +202,8 @@ class DeliveryState:
     """Where a message to the shopper is, and why: the states of an outbox row, ``refusal`` as ``Refusal`` or ``""``.
 
     ``receipt`` is what the platform said of it later: ``delivered`` or ``read``; ``""``: nothing. ``failure`` is what
-    it said when it reported a failure all the same.
+    it said when it reported a failure all the same. A message in several parts is as far as the one that has come the
+    least; ``parts_taken`` is how many, the first on, went out of one that did not go out whole.
     """
 
     state: str
@@ -211,6 +212,7 @@ class DeliveryState:
     receipt: str = ""
     receipt_at: datetime | None = None
     failure: str = ""
+    parts_taken: int = 0
 
 
 class CustomerFiles(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -38,10 +38,14 @@ Compose = Callable[[Sequence[OutboundMessage]], Composed | None]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How an exchange stands: an ``answer`` to write, or nothing; ``waiting`` while the turn is not done yet."""
+    """How an exchange stands: an ``answer`` to write, or nothing.
+
+    ``waiting`` while the turn is not done yet; ``superseded`` when the platform has called again since.
+    """
 
     answer: str = ""
     waiting: bool = False
+    superseded: bool = False
 
 
 class Exchanges(Protocol):
@@ -56,6 +60,10 @@ class Exchanges(Protocol):
 
         An earlier call than the last gets no answer.
         """
+        ...
+
+    async def unanswered(self, keys: Collection[ExchangeKey]) -> frozenset[ExchangeKey]:
+        """Tell which of these messages, all of one account, no turn has taken yet."""
         ...
 
     async def written(self, key: ExchangeKey, at: datetime) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -114,6 +114,17 @@ class OutboxItem:
 
 
 @dataclass(frozen=True, slots=True)
+class PartsRecord:
+    """What is known of a message's parts: how many were taken, the first on, and their ids by number from 0."""
+
+    taken: int = 0
+    ids: Mapping[int, str] = field(default_factory=dict)
+
+
+NO_PARTS = PartsRecord()
+
+
+@dataclass(frozen=True, slots=True)
 class TurnOutbox:
     """What a turn's commit put in the outbox, so that it is delivered without being read again.
 
@@ -178,23 +189,25 @@ class OutboxStore(Protocol):
         """Record that an attempt begins; False (and nothing to send) when the owner changed meanwhile."""
         ...
 
-    async def publish(self, item: OutboxId, at: datetime, platform_id: str) -> bool:
+    async def publish(self, item: OutboxId, at: datetime, platform_id: str, parts: PartsRecord = NO_PARTS) -> bool:
         """Record a message as sent whose record is its delivery; False when the owner changed meanwhile."""
         ...
 
-    async def mark_sent(self, item: OutboxId, at: datetime, platform_id: str) -> None:
-        """Record that the channel took it."""
+    async def mark_sent(self, item: OutboxId, at: datetime, platform_id: str, parts: PartsRecord = NO_PARTS) -> None:
+        """Record that the channel took it, ``platform_id`` naming the last of its parts."""
         ...
 
-    async def mark_deferred(self, item: OutboxId, due_at: datetime, reason: str, parts_taken: int = 0) -> None:
+    async def mark_deferred(self, item: OutboxId, due_at: datetime, reason: str, parts: PartsRecord = NO_PARTS) -> None:
         """Try again at ``due_at``, behind the parts that were taken; counts a try."""
         ...
 
-    async def mark_refused(self, item: OutboxId, at: datetime, reason: str, kind: str) -> None:
+    async def mark_refused(
+        self, item: OutboxId, at: datetime, reason: str, kind: str, parts: PartsRecord = NO_PARTS
+    ) -> None:
         """Record that it will never be taken, and why; ``kind`` as ``Refusal``."""
         ...
 
-    async def mark_unclear(self, item: OutboxId, at: datetime, reason: str) -> None:
+    async def mark_unclear(self, item: OutboxId, at: datetime, reason: str, parts: PartsRecord = NO_PARTS) -> None:
         """Record that it may or may not have arrived; nobody sends it again unless a person says so."""
         ...
 

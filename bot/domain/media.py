@@ -143,6 +143,26 @@ class SendsFiles(Protocol):
     files: ReadFile | None
 
 
+@dataclass(frozen=True, slots=True)
+class PublicFile:
+    """A picture about to be sent by its public https address: its real type, its size in bytes."""
+
+    address: str
+    mime: str
+    size: int
+
+
+ShowFile = Callable[[Attachment], Awaitable[PublicFile]]
+"""Gives an attachment of an agent an address that ends; NotFound when it is no longer there."""
+
+
+@runtime_checkable
+class ShowsFiles(Protocol):
+    """An adapter whose platform fetches pictures itself; ``shown`` is set by the wiring where the house is public."""
+
+    shown: ShowFile | None
+
+
 class MediaFault(Exception):
     """An attachment could not be had; ``lasting`` when another try cannot help, ``after_s`` when to try again."""
 
@@ -206,6 +226,10 @@ class MediaRecord(Protocol):
 
     async def of_shopper(self, sender: Sender, media_id: MediaId) -> MediaFile:
         """Find a stored attachment of this shopper's own conversations; NotFound otherwise."""
+        ...
+
+    async def sent_by_agent(self, media_id: MediaId) -> MediaFile:
+        """Find a stored attachment that an agent has sent; NotFound otherwise, for shoppers' always."""
         ...
 
     async def claim(self, at: datetime, lease_s: float, most: int) -> tuple[MediaFile, ...]:

@@ -15,10 +15,12 @@ from typing import Protocol
 from bot.domain.channel_ports import Addressee, ChannelAdapter, Delivery, PartsTaken, SendsInParts
 from bot.domain.ids import ConversationId, OutboxId
 from bot.domain.line_ports import (
+    NO_PARTS,
     Accepted,
     InboxStore,
     OutboxItem,
     OutboxStore,
+    PartsRecord,
     PendingTurn,
     TurnCommit,
     TurnOutbox,
@@ -134,35 +136,37 @@ class WatchedOutbox:
         self._watch(Boundary.AFTER_SENDING_COMMIT)
         return begun
 
-    async def publish(self, item: OutboxId, at: datetime, platform_id: str) -> bool:
+    async def publish(self, item: OutboxId, at: datetime, platform_id: str, parts: PartsRecord = NO_PARTS) -> bool:
         """Record a message whose record is its delivery."""
         self._watch(Boundary.BEFORE_MARK_COMMIT)
-        published = await self._outbox.publish(item, at, platform_id)
+        published = await self._outbox.publish(item, at, platform_id, parts)
         self._watch(Boundary.AFTER_MARK_COMMIT)
         return published
 
-    async def mark_sent(self, item: OutboxId, at: datetime, platform_id: str) -> None:
+    async def mark_sent(self, item: OutboxId, at: datetime, platform_id: str, parts: PartsRecord = NO_PARTS) -> None:
         """Record that the channel took it."""
         self._watch(Boundary.BEFORE_MARK_COMMIT)
-        await self._outbox.mark_sent(item, at, platform_id)
+        await self._outbox.mark_sent(item, at, platform_id, parts)
         self._watch(Boundary.AFTER_MARK_COMMIT)
 
-    async def mark_deferred(self, item: OutboxId, due_at: datetime, reason: str, parts_taken: int = 0) -> None:
+    async def mark_deferred(self, item: OutboxId, due_at: datetime, reason: str, parts: PartsRecord = NO_PARTS) -> None:
         """Try again later."""
         self._watch(Boundary.BEFORE_MARK_COMMIT)
-        await self._outbox.mark_deferred(item, due_at, reason, parts_taken)
+        await self._outbox.mark_deferred(item, due_at, reason, parts)
         self._watch(Boundary.AFTER_MARK_COMMIT)
 
-    async def mark_refused(self, item: OutboxId, at: datetime, reason: str, kind: str) -> None:
+    async def mark_refused(
+        self, item: OutboxId, at: datetime, reason: str, kind: str, parts: PartsRecord = NO_PARTS
+    ) -> None:
         """Record a refusal."""
         self._watch(Boundary.BEFORE_MARK_COMMIT)
-        await self._outbox.mark_refused(item, at, reason, kind)
+        await self._outbox.mark_refused(item, at, reason, kind, parts)
         self._watch(Boundary.AFTER_MARK_COMMIT)
 
-    async def mark_unclear(self, item: OutboxId, at: datetime, reason: str) -> None:
+    async def mark_unclear(self, item: OutboxId, at: datetime, reason: str, parts: PartsRecord = NO_PARTS) -> None:
         """Record an unclear outcome."""
         self._watch(Boundary.BEFORE_MARK_COMMIT)
-        await self._outbox.mark_unclear(item, at, reason)
+        await self._outbox.mark_unclear(item, at, reason, parts)
         self._watch(Boundary.AFTER_MARK_COMMIT)
 
 

@@ -25,7 +25,7 @@ from bot.domain.channel_ports import (
 )
 from bot.domain.clock import Clock
 from bot.domain.ids import ConversationId
-from bot.domain.line_ports import OutboxItem, OutboxStore, TurnOutbox
+from bot.domain.line_ports import OutboxItem, OutboxStore, PartsRecord, TurnOutbox
 from bot.domain.ports import LiveEvent, LiveFeed
 from bot.domain.windows import SendingGate
 from bot.engine import live
@@ -207,26 +207,40 @@ class Deliverer:
 
     async def _sent(self, item: OutboxItem, platform_id: str, policy: SendPolicy) -> None:
         if not policy.repeats_safely:
-            await self._outbox.mark_sent(item.id, self._clock.now(), platform_id)
-        elif not await self._outbox.publish(item.id, self._clock.now(), platform_id):
+            await self._outbox.mark_sent(item.id, self._clock.now(), platform_id, self._all_parts(item))
+        elif not await self._outbox.publish(item.id, self._clock.now(), platform_id, self._all_parts(item)):
             return
         await self._tell_shopper(item)
 
     async def _defer(self, item: OutboxItem, wait_s: float, reason: str) -> float:
         due_at = self._clock.now() + timedelta(seconds=wait_s)
-        parts = _parts(self._channels.get(item.channel))
-        taken = max(item.parts_taken, parts.count(item.id)) if parts is not None else item.parts_taken
-        await self._outbox.mark_deferred(item.id, due_at, reason[:_MAX_REASON_CHARS], taken)
+        await self._outbox.mark_deferred(item.id, due_at, reason[:_MAX_REASON_CHARS], self._parts_taken(item))
         self._held[item.conversation_id] = due_at
         return wait_s
 
     async def _refuse(self, item: OutboxItem, reason: str, kind: Refusal) -> None:
         _LOG.warning("outbox row %s on channel %s was not delivered: %s", item.id, item.channel, reason)
-        await self._outbox.mark_refused(item.id, self._clock.now(), reason[:_MAX_REASON_CHARS], kind.value)
+        why, taken = reason[:_MAX_REASON_CHARS], self._parts_taken(item)
+        await self._outbox.mark_refused(item.id, self._clock.now(), why, kind.value, taken)
 
     async def _flag(self, item: OutboxItem, reason: str) -> None:
         _LOG.warning("outbox row %s on channel %s may or may not have arrived: %s", item.id, item.channel, reason)
-        await self._outbox.mark_unclear(item.id, self._clock.now(), reason[:_MAX_REASON_CHARS])
+        why, taken = reason[:_MAX_REASON_CHARS], self._parts_taken(item)
+        await self._outbox.mark_unclear(item.id, self._clock.now(), why, taken)
+
+    def _parts_taken(self, item: OutboxItem) -> PartsRecord:
+        """Give the parts of a message that is not whole yet."""
+        parts = _parts(self._channels.get(item.channel))
+        if parts is None:
+            return PartsRecord(item.parts_taken)
+        taken = max(item.parts_taken, parts.count(item.id))
+        return PartsRecord(taken, {number: one for number, one in parts.ids(item.id).items() if number < taken})
+
+    def _all_parts(self, item: OutboxItem) -> PartsRecord:
+        """Give the parts of a message that was sent whole; a message of one part has none to be told apart."""
+        parts = _parts(self._channels.get(item.channel))
+        ids = parts.ids(item.id) if parts is not None else {}
+        return PartsRecord(len(ids), ids if any(ids) else {})
 
     async def _tell_shopper(self, item: OutboxItem) -> None:
         topic = live.shopper_topic(item.channel, item.account, item.channel_user_id)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
+from bot.domain.channel_ports import Addressee
 from bot.domain.clock import Clock
 from bot.domain.conversation import Owner
 from bot.domain.errors import ConfigError, Conflict, StorageError, XiaoerError
@@ -23,6 +25,7 @@ from bot.engine.faults import describe
 from bot.engine.locales import choose_locale, parse_locale
 from bot.engine.reading import Reading, read, segments
 from bot.engine.speech import APOLOGY, Speech
+from bot.engine.typing_signs import TypingSigns
 
 _LOG = logging.getLogger(__name__)
 _MAX_CONFLICTS = 5
@@ -43,6 +46,7 @@ class TurnParts:
     clock: Clock
     default_locale: Locale = Locale.ZH
     library: Library = field(default_factory=NoLibrary)
+    typing: TypingSigns = field(default_factory=lambda: TypingSigns({}))
 
 
 class TurnRunner:
@@ -71,14 +75,23 @@ class TurnRunner:
             return None
         if pending.conversation.owner is Owner.WITH_BOT:
             await self._parts.feed.publish(live.typing(pending.conversation))
-        try:
-            put = await self._attempt(pending)
-        except Exception as problem:  # noqa: BLE001 - see _settle_fault, which raises again what may pass by itself
-            put = await self._settle_fault(conversation_id, problem)
+        with self._typing(pending):
+            try:
+                put = await self._attempt(pending)
+            except Exception as problem:  # noqa: BLE001 - see _settle_fault, which raises again what may pass by itself
+                put = await self._settle_fault(conversation_id, problem)
         self._faults.pop(conversation_id, None)
         for bell in live.changed(conversation_id):
             await self._parts.feed.publish(bell)
         return put
+
+    def _typing(self, pending: PendingTurn) -> AbstractContextManager[None]:
+        """Let the shopper see that the bot is at it, should it take long."""
+        conversation = pending.conversation
+        if conversation.owner is not Owner.WITH_BOT or not pending.inbox:
+            return nullcontext()
+        to = Addressee(conversation.account, conversation.channel_user_id, conversation.id, "bot")
+        return self._parts.typing.while_answering(conversation.channel, to, pending.inbox[-1][1].platform_id)
 
     async def _attempt(self, pending: PendingTurn | None) -> TurnOutbox:
         """Decide and commit; when somebody else was first, load and decide again."""

@@ -17,7 +17,7 @@ from bot.wiring.platforms import make_adapters
 from bot.wiring.tencent import make_wechat_oa
 
 if TYPE_CHECKING:
-    from bot.channels.telegram.send import TelegramSettings
+    from bot.channels.telegram.parse import TelegramSettings
 
 
 @asynccontextmanager
@@ -51,7 +51,7 @@ async def open_channels(
 
 def telegram_settings(config: Config, secrets: Secrets) -> TelegramSettings:
     """Give what the Telegram channel is set up with; ConfigError names the secrets that are missing."""
-    from bot.channels.telegram.send import TelegramSettings  # noqa: PLC0415 - as above
+    from bot.channels.telegram.parse import TelegramSettings  # noqa: PLC0415 - as above
 
     secrets.require("telegram", "telegram_token", "telegram_secret")
     channel = config.channels.telegram

@@ -21,6 +21,7 @@ from bot.engine.desk_boundaries import WatchedOwnership
 from bot.engine.dispatcher import EmbeddedDispatcher, Pace
 from bot.engine.intake import Intake
 from bot.engine.turn import TurnParts, TurnRunner
+from bot.engine.typing_signs import TypingSigns
 from bot.health.numbers import Numbers
 from bot.health.watched import WatchedChannel, WatchedRecogniser, WatchedTurns
 from bot.wiring.bells import open_bell
@@ -29,9 +30,9 @@ from bot.wiring.knowing import Understanding, given_understanding, open_understa
 from bot.wiring.leading import leading
 from bot.wiring.media import collecting, lend_files, make_room
 from bot.wiring.preparation import model_folder
-from bot.wiring.rehearsal import EngineRehearsal
+from bot.wiring.rehearsal import EngineRehearsal, make_asked
 from bot.wiring.shared import Shared, open_shared
-from bot.wiring.stores import Stores, make_renderer, open_stores
+from bot.wiring.stores import Stores, make_renderer, open_stores, wait_for_database
 from bot.wiring.tencent import make_puller, make_wecom_kf, pulling
 from bot.wiring.timers import due_units, make_hours, make_timers
 from handlers import build_handlers
@@ -105,6 +106,7 @@ def make_engine(opened: Opened, understanding: Understanding) -> Engine:
             queue=stores.queue,
             feed=opened.shared.live,
             clock=clock,
+            typing=TypingSigns(opened.channels),
         )
     )
     channels = {name: WatchedChannel(channel, opened.numbers) for name, channel in line.channels.items()}
@@ -135,6 +137,7 @@ async def open_parts(
 ) -> AsyncIterator[Opened]:
     """Open stores, shared parts and channels; ``hears``: this process has readers of live events."""
     renderer = make_renderer(config, clock)
+    await wait_for_database(config, secrets)
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(open_stores(config, secrets, clock, renderer))
         if watch is not None:
@@ -146,7 +149,7 @@ async def open_parts(
             wecom_kf = make_wecom_kf(config, secrets, clock, shared.tokens, stores)
             stack.push_async_callback(wecom_kf.close)
             channels = {**channels, wecom_kf.name: wecom_kf}
-        lend_files(config, stores.database, clock, channels)
+        lend_files(config, secrets, stores.database, clock, channels)
         line = Line(stores.inbox, stores.turns, MergingOutbox(stores.database), channels)
         yield Opened(
             config=config,
@@ -209,8 +212,11 @@ async def open_house(
                 collecting(config, opened.stores.database, clock, opened.channels, opened.shared.live)
             )
         house = make_house(opened, dispatcher)
-        if understanding is not None and house.desk.knowledge is not None:
-            house.desk.knowledge.rehearsal = EngineRehearsal(understanding)
+        if house.desk.knowledge is not None:
+            if understanding is not None:
+                house.desk.knowledge.rehearsal = EngineRehearsal(understanding)
+            elif redis is not None:
+                house.desk.knowledge.rehearsal = make_asked(config, redis)
         leads = await stack.enter_async_context(leading(config, secrets, clock, "wecom_kf"))
         puller = make_puller(house, leads)
         await stack.enter_async_context(pulling(puller))

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
-from bot.config import Config
+from bot.config import Config, Secrets
 from bot.desk.media import MediaRoom
-from bot.domain.channel_ports import ChannelAdapter
+from bot.domain.channel_ports import Capabilities, ChannelAdapter
 from bot.domain.clock import Clock
-from bot.domain.media import MediaId, MediaLimits, MediaShelf, MediaSource, OutgoingFile, SendsFiles
+from bot.domain.media import MediaId, MediaLimits, MediaShelf, MediaSource, OutgoingFile, SendsFiles, ShowsFiles
 from bot.domain.media_types import ENDINGS
 from bot.domain.messages import Attachment, MessageKind
 from bot.domain.ports import LiveFeed
 from bot.engine.media import MediaCollector, MediaKeeper, MediaParts, ShopperRoom
+from bot.engine.showing import Seal, ShowRoom
 from storage.database import Database
 from storage.media import SqlMediaRecord
 from storage.shelves import FolderShelf, SqlShelf
@@ -52,9 +54,21 @@ def make_limits(config: Config) -> MediaLimits:
     return MediaLimits({kind: int(mb * _MB) for kind, mb in largest.items()}, frozenset(section.types))
 
 
-def lend_files(config: Config, database: Database, clock: Clock, channels: Mapping[str, ChannelAdapter]) -> None:
-    """Let the adapters that send files read them."""
+def make_show_room(config: Config, secrets: Secrets, database: Database, clock: Clock) -> ShowRoom | None:
+    """Make what gives agents' pictures public addresses; None where the house has no https address itself."""
+    base = str(config.server.public_url or "").rstrip("/")
+    if not base.startswith("https://"):
+        return None
+    shelf = make_shelf(config, database, clock)
+    return ShowRoom(SqlMediaRecord(database), shelf, Seal(secrets.secret_key, clock), base)
+
+
+def lend_files(
+    config: Config, secrets: Secrets, database: Database, clock: Clock, channels: Mapping[str, ChannelAdapter]
+) -> None:
+    """Let the adapters that send files read them, and those whose platforms fetch pictures give them addresses."""
     record, shelf = SqlMediaRecord(database), make_shelf(config, database, clock)
+    room = make_show_room(config, secrets, database, clock)
 
     async def read(attachment: Attachment) -> OutgoingFile:
         file = await record.get(MediaId(attachment.reference))
@@ -65,14 +79,23 @@ def lend_files(config: Config, database: Database, clock: Clock, channels: Mappi
     for channel in channels.values():
         if isinstance(channel, SendsFiles):
             channel.files = read
+        if isinstance(channel, ShowsFiles) and room is not None:
+            channel.shown = room.address
 
 
 def make_room(config: Config, database: Database, clock: Clock, channels: Mapping[str, ChannelAdapter]) -> MediaRoom:
     """Make what the desk reaches attachments with."""
     shelf = make_shelf(config, database, clock)
-    abilities = {name: channel.capabilities for name, channel in channels.items()}
+    abilities = {name: _abilities(channel) for name, channel in channels.items()}
     keeper = MediaKeeper(shelf, make_limits(config))
     return MediaRoom(SqlMediaRecord(database), shelf, keeper, make_limits(config), abilities)
+
+
+def _abilities(channel: ChannelAdapter) -> Capabilities:
+    """Tell what the channel takes from us now: without an address of ours there are no pictures to fetch."""
+    able = channel.capabilities
+    unseen = isinstance(channel, ShowsFiles) and channel.shown is None and not able.files
+    return replace(able, images=False) if unseen else able
 
 
 def make_shopper_media(config: Config, database: Database, clock: Clock) -> ShopperRoom:

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bot.channels._meta.settings import MetaSettings
-    from bot.channels.line.send import LineAdapter
-    from bot.channels.line.settings import LineSettings
+    from bot.channels.line.send import LineAdapter, LineSettings
 
 MetaName = Literal["whatsapp", "messenger", "instagram"]
 META: tuple[MetaName, ...] = ("whatsapp", "messenger", "instagram")
@@ -101,7 +100,7 @@ def _meta_routers(
 
 def line_settings(config: Config, secrets: Secrets) -> LineSettings:
     """Give what the LINE channel is set up with; ConfigError names the secrets that are missing."""
-    from bot.channels.line.settings import LineSettings  # noqa: PLC0415 - as above
+    from bot.channels.line.send import LineSettings  # noqa: PLC0415 - as above
 
     secrets.require("line", "line_channel_secret", "line_token")
     channel = config.channels.line

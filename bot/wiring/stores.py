@@ -40,6 +40,7 @@ from storage.ownership import SqlOwnershipStore
 from storage.people import SqlPeople
 from storage.proofs import SqlProofLedger
 from storage.queue import SqlQueueLists
+from storage.reaching import wait_until_reachable
 from storage.snoozes import SqlSnoozes
 from storage.stream import SqlShopperStream
 from storage.threads import SqlThreads
@@ -109,6 +110,11 @@ def make_stores(database: Database, notice: Notice, clock: Clock) -> Stores:
             knowledge=SqlMerchantKnowledge(database),
         ),
     )
+
+
+async def wait_for_database(config: Config, secrets: Secrets) -> None:
+    """Wait until the database can be reached; StorageError when it cannot for as long as is configured."""
+    await wait_until_reachable(database_url(config, secrets), config.database.wait_s)
 
 
 @asynccontextmanager

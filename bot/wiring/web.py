@@ -9,6 +9,7 @@ from typing import Protocol
 
 from fastapi import APIRouter, FastAPI
 
+from bot.channels.shown import build_router as build_shown_router
 from bot.channels.web.gate import Rates
 from bot.channels.web.identity import MerchantLogins
 from bot.channels.web.routes import WidgetPorts, WidgetSettings
@@ -18,12 +19,13 @@ from bot.config import Config, Secrets
 from bot.console.app import build_console
 from bot.domain.channel_ports import OnMessages
 from bot.domain.clock import Clock, SystemClock
+from bot.engine.showing import PATH
 from bot.health.routes import build_router as build_health
 from bot.health.watched import watched_accept
 from bot.wiring.afterwards import Afterwards
 from bot.wiring.health import make_health
 from bot.wiring.house import House, open_house
-from bot.wiring.media import make_shopper_media
+from bot.wiring.media import make_shopper_media, make_show_room
 from bot.wiring.platforms import make_platform_routers
 from bot.wiring.tencent import make_tencent_routers
 from storage.first_marks import SqlFirstMarks
@@ -87,6 +89,9 @@ def make_routers(opened: House) -> Iterator[APIRouter]:
         ports = replace(ports, media=make_shopper_media(config, opened.stores.database, opened.clock))
         tokens = VisitorTokens(secrets.secret_key, settings.account, opened.clock, days * SECONDS_A_DAY)
         yield build_widget_router(settings, ports, tokens, Rates(opened.shared.rates))
+    room = make_show_room(config, secrets, opened.stores.database, opened.clock)
+    if room is not None:
+        yield build_shown_router(room, PATH)
     yield from _telegram_routers(opened, accept)
     yield from make_tencent_routers(opened, accept, opened.puller)
     yield from make_platform_routers(config, secrets, opened.channels, accept, after)

@@ -16,6 +16,7 @@ from bot.wiring.house import Opened, make_engine, open_knowing, open_parts
 from bot.wiring.knowing import Understanding
 from bot.wiring.media import collecting
 from bot.wiring.preparation import database_url
+from bot.wiring.rehearsal import EngineRehearsal, rehearsing
 from bot.wiring.shared import OverRedis
 from bot.wiring.timers import due_units, make_timers
 from storage.locks import PostgresqlLocks
@@ -60,6 +61,7 @@ async def open_worker(
         await dispatcher.start()
         stack.push_async_callback(dispatcher.stop)
         await _answer_bells(opened, redis, dispatcher, (locks, stack))
+        await stack.enter_async_context(rehearsing(config, redis, EngineRehearsal(understanding)))
         await stack.enter_async_context(
             collecting(config, opened.stores.database, clock, opened.channels, opened.shared.live)
         )

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.domain.clock import Clock
 from bot.domain.errors import ModelRefused
 from bot.domain.ports import Recogniser
 from intents.rasa.environment import find_python
-from intents.rasa.gate import UNLEARNED, Gate
+from intents.rasa.gate import UNLEARNED, Gate, words_of
 from intents.rasa.parser import RasaParser
 from intents.rasa.project import current
 from intents.rasa.recogniser import RasaRecogniser
 from intents.rasa.server import RasaServer
 from intents.shapes import Shapes
-from intents.training_data import hash_data
+from intents.training_data import hash_data, read_examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ async def open_rasa(
             "the training data has changed since Rasa's model was trained; run: xiaoer train --engine rasa"
         )
     python = find_python(settings.environment)
+    gate = replace(gate, known=await asyncio.to_thread(_words_taught, settings.source))
     server = RasaServer(python, settings.work / "project", trained.model, settings.work / "server.log")
     parser = RasaParser(lambda: server.url, settings.timeout_s, server.token)
     server.start()
@@ -84,4 +86,8 @@ def _gate(settings: RasaSettings) -> Gate:
         learned = UNLEARNED
     sure = learned.sure if settings.sure is None else settings.sure
     clarify = learned.clarify if settings.clarify is None else settings.clarify
-    return Gate(sure, min(sure, clarify))
+    return Gate(sure, min(sure, clarify), learned.most_chars)
+
+
+def _words_taught(source: Path) -> frozenset[str]:
+    return frozenset().union(*(words_of(example.text) for example in read_examples(source)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +15,9 @@ from bot.domain.understanding import IntentScore
 
 MOST_CHARS = 2_000
 """Of a longer message Rasa is given the beginning and the end: its time grows with the length."""
+_REPEATED = re.compile(r"(.{1,40}?)\1{3,}", re.DOTALL)
+"""A letter, word or sentence more than three times over: Rasa counts, and is surer of what it sees more often."""
+_UNSEEN = frozenset({"Cc", "Cf"})
 _RANKED = 5
 _MOST_BYTES = 1_000_000
 _CONNECTIONS = 32
@@ -81,11 +86,13 @@ class RasaParser:
 
 
 def as_sent(text: str) -> str:
-    """Shape a message for Rasa: not too long, and never with a leading slash.
+    """Shape a message for Rasa: not too long, nothing over and over, nothing unseen, and never with a leading slash.
 
     Rasa takes ``/refund{"order": 1}`` for a command that names intent and entities: no shopper may give it.
     """
     shown = text if len(text) <= MOST_CHARS else f"{text[: MOST_CHARS * 3 // 4]} {text[-MOST_CHARS // 4 :]}"
+    shown = "".join(char for char in shown if char.isspace() or unicodedata.category(char) not in _UNSEEN)
+    shown = _REPEATED.sub(r"\1\1\1", shown)
     return shown.encode("utf-8", "replace").decode().lstrip("/ \t\r\n\u3000") or " "
 
 

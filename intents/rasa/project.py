@@ -16,7 +16,7 @@ import yaml
 
 from bot.domain.errors import ConfigError, ModelRefused
 from intents.rasa.environment import REQUIREMENTS
-from intents.rasa.gate import Gate
+from intents.rasa.gate import UNLEARNED, Gate
 from intents.rasa.server import quiet_environment
 from intents.training_data import Example, hash_data
 
@@ -126,7 +126,7 @@ def keep(trained: Trained, work: Path) -> None:
     record = {
         "model": trained.model.name,
         "stamp": asdict(trained.stamp),
-        "gate": asdict(trained.gate),
+        "gate": {name: getattr(trained.gate, name) for name in ("sure", "clarify", "most_chars")},
         "accuracy": trained.accuracy,
     }
     beside = work / f"{_RECORD}.new"
@@ -135,6 +135,10 @@ def keep(trained: Trained, work: Path) -> None:
     for old in trained.model.parent.glob("*.tar.gz"):
         if old not in kept:
             old.unlink(missing_ok=True)
+
+
+def _gate(kept: Mapping[str, Any]) -> Gate:
+    return Gate(float(kept["sure"]), float(kept["clarify"]), int(kept.get("most_chars", UNLEARNED.most_chars)))
 
 
 def pointer(work: Path) -> Path:
@@ -146,7 +150,7 @@ def current(work: Path) -> Trained:
     """Read which model is the current one; ModelRefused when there is none."""
     try:
         record = json.loads((work / _RECORD).read_text("utf-8"))
-        gate = Gate(float(record["gate"]["sure"]), float(record["gate"]["clarify"]))
+        gate = _gate(record["gate"])
         trained = Trained(
             work / "models" / Path(record["model"]).name, Stamp(**record["stamp"]), gate, float(record["accuracy"])
         )

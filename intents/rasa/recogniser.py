@@ -16,7 +16,7 @@ from intents.context import answer_to, only_answers
 from intents.numbers import compile_shapes
 from intents.rasa.circuit import Circuit
 from intents.rasa.gate import Gate
-from intents.rasa.parser import RasaDown, RasaParser
+from intents.rasa.parser import RasaDown, RasaParser, as_sent
 from intents.reading import Reading, read
 from intents.shapes import Shapes
 
@@ -117,8 +117,9 @@ class RasaRecogniser:
     def _conclude(
         self, text: str, expected: Expectation, reading: Reading, ranking: tuple[IntentScore, ...]
     ) -> Recognition:
-        verdict = self._gate.verdict(ranking[0].confidence) if ranking else Verdict.ABSTAIN
-        if reading.language is Language.OTHER and not reading.entities:
+        verdict = self._gate.verdict(ranking[0].confidence, as_sent(text)) if ranking else Verdict.ABSTAIN
+        if reading.language is Language.OTHER:
+            # Marks, a bare number, another script: Rasa ranks by nothing then. The number is among the entities.
             verdict = Verdict.ABSTAIN
         found = replace(_start(reading), intents=ranking, verdict=verdict)
         spare = len(text.strip()) - sum(entity.end - entity.start for entity in reading.entities)

@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.domain.understanding import IntentScore
 from intents.rasa.gate import learn_gate
-from intents.rasa.parser import RasaParser
+from intents.rasa.parser import RasaParser, as_sent
 from intents.rasa.project import Trained, keep, lay_out, stamp_now, train_model, write_examples
 from intents.rasa.server import RasaServer
 from intents.training_data import Example, read_examples
@@ -76,7 +76,8 @@ def train(source: Path, work: Path, keys: Mapping[str, Any], python: Path, progr
     lay_out(project, source, keys)
     whole = train_model(python, project, work / "models", f"xiaoer-{int(time.time())}", log)
     accuracy = sum(right for _, right in inside) / max(1, len(inside))
-    keep(Trained(whole, stamp, learn_gate(inside, outside), accuracy), work)
+    longest = max((len(as_sent(example.text)) for example in examples), default=0)
+    keep(Trained(whole, stamp, learn_gate(inside, outside, longest), accuracy), work)
     progress("everything", 1.0)
     return RasaReport(
         len(examples), len({example.intent for example in examples}), time.perf_counter() - started, accuracy

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from random import Random
 
 import pytest
 
+from bot.channels.parts import PartsSent
+from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Refusal, Refused, Sent
+from bot.domain.clock import ManualClock
 from bot.domain.errors import Conflict, NotFound
 from bot.domain.ids import ConversationId, OutboxId
-from bot.domain.line_ports import OutboxItem
+from bot.domain.line_ports import OutboxItem, PartsRecord
+from bot.domain.messages import OutboundMessage
+from bot.engine.delivery import Deliverer
+from bot.engine.live import MemoryLiveFeed
 from storage.dead_letters import SqlDeadLetters
-from storage.tables import OUTBOX
+from storage.tables import OUTBOX, OUTBOX_PARTS
 from tests.contract.line import NOW, Line
 
 LATER = NOW + timedelta(minutes=1)
@@ -135,3 +142,85 @@ async def test_unknown_letter_is_not_found(line: Line):
     """A number that names nothing is told so."""
     with pytest.raises(NotFound, match="no message 77"):
         await SqlDeadLetters(line.database).drop(OutboxId(77), NOW)
+
+
+async def test_retry_goes_on_behind_the_parts_that_were_taken(line: Line):
+    """Refused in the middle: the rest is sent, and what is known of the parts before it stays."""
+    letters = SqlDeadLetters(line.database)
+    conversation_id = await line.answered()
+    item = await _due(line, conversation_id)
+    await line.outbox.mark_refused(item.id, NOW, "blocked", "blocked", PartsRecord(2, {0: "a", 1: "b"}))
+    assert (await letters.page()).letters[0].parts_taken == 2
+    await letters.retry(item.id, LATER)
+    again = await _due(line, conversation_id)
+    assert again.parts_taken == 2
+    await line.outbox.mark_sent(item.id, LATER, "c", PartsRecord(3, {2: "c"}))
+    assert await _parts(line) == [(0, "a"), (1, "b"), (2, "c")]
+
+
+async def test_retry_begins_with_the_part_that_was_not_delivered(line: Line):
+    """The platform took all three and lost the second: it is sent again with the third, and answers to new names."""
+    letters = SqlDeadLetters(line.database)
+    conversation_id = await line.answered()
+    item = await _due(line, conversation_id)
+    await line.outbox.mark_sent(item.id, NOW, "c", PartsRecord(3, {0: "a", 1: "b", 2: "c"}))
+    assert await line.outbox.mark_undelivered("web", "b", NOW, ("blocked", "blocked"))
+    assert not await line.outbox.mark_undelivered("web", "c", NOW, ("blocked", "blocked"))
+    assert not await line.outbox.mark_undelivered("telegram", "a", NOW, ("blocked", "blocked"))
+    await letters.retry(item.id, LATER)
+    again = await _due(line, conversation_id)
+    assert (again.parts_taken, await _parts(line)) == (1, [(0, "a")])
+    assert not await line.outbox.mark_undelivered("web", "c", NOW, ("blocked", "blocked"))
+    await line.outbox.mark_sent(item.id, LATER, "e", PartsRecord(3, {0: "a", 1: "d", 2: "e"}))
+    assert await line.outbox.mark_undelivered("web", "d", NOW, ("blocked", "blocked"))
+    assert await line.outbox.mark_undelivered("web", "a", NOW, ("blocked", "blocked")) is False
+    await letters.retry(item.id, LATER)
+    assert (await _due(line, conversation_id)).parts_taken == 0
+
+
+class Breaking:
+    """A channel that takes a message in three parts and breaks off once, before the part ``breaks_at``."""
+
+    name = "web"
+    capabilities = Capabilities(max_text=100)
+
+    def __init__(self, breaks_at: int | None) -> None:
+        self.parts = PartsSent()
+        self.breaks_at = breaks_at
+        self.shown: list[str] = []
+
+    async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
+        """Take the parts that are left."""
+        del to
+        for number in range(self.parts.count(outbox_id), 3):
+            if number == self.breaks_at:
+                return Refused("blocked by the user", Refusal.BLOCKED)
+            self.shown.append(f"{message.text} {number}")
+            self.parts.note(outbox_id, f"p{number}")
+        self.parts.forget(outbox_id)
+        return Sent("p2")
+
+
+@pytest.mark.parametrize("breaks_at", [0, 1, 2])
+async def test_retried_letter_repeats_no_part_in_another_process(line: Line, breaks_at: int):
+    """What the shopper has seen of it is not shown again, by a process that never sent any of it."""
+    conversation_id = await line.answered()
+    first, second = Breaking(breaks_at), Breaking(None)
+    await _deliverer(line, first).deliver(conversation_id)
+    (row,) = await line.rows(OUTBOX)
+    assert (row["state"], row["parts_taken"]) == ("refused", breaks_at)
+    await SqlDeadLetters(line.database).retry(OutboxId(row["id"]), LATER)
+    await _deliverer(line, second).deliver(conversation_id)
+    assert first.shown + second.shown == ["您好 0", "您好 1", "您好 2"]
+    assert await _parts(line) == [(0, "p0"), (1, "p1"), (2, "p2")]
+    (row,) = await line.rows(OUTBOX)
+    assert (row["state"], row["platform_id"]) == ("sent", "p2")
+
+
+def _deliverer(line: Line, channel: Breaking) -> Deliverer:
+    clock = ManualClock(LATER)
+    return Deliverer(line.outbox, {"web": channel}, MemoryLiveFeed(), clock, Random(1))  # noqa: S311 - no secret
+
+
+async def _parts(line: Line) -> list[tuple[int, str]]:
+    return sorted((row["number"], row["platform_id"]) for row in await line.rows(OUTBOX_PARTS))

@@ -47,11 +47,22 @@ async def test_exchange_waits_for_its_turn_and_then_answers_once_for_all_calls(l
     assert await exchanges.look(KEY, 1, all_of) == Look("一 二")
     assert await states(line) == ["sending", "sending"]
     assert await exchanges.begin(KEY, conversation, NOW, SOON) == 2
-    assert await exchanges.look(KEY, 1, all_of) == Look()
+    assert await exchanges.look(KEY, 1, all_of) == Look(superseded=True)
     assert await exchanges.look(KEY, 2, all_of) == Look("一 二")
     await exchanges.written(KEY, NOW)
     await exchanges.written(KEY, NOW)
     assert await states(line) == ["sent", "sent"]
+
+
+async def test_unanswered_are_those_no_turn_has_taken(line: Line):
+    """Of those asked about, and of nobody else."""
+    exchanges, conversation = await begun(line)
+    unknown = ExchangeKey(KEY.channel, KEY.account, "msg:unknown")
+    assert await exchanges.unanswered([KEY, unknown]) == {KEY}
+    assert await exchanges.unanswered([unknown]) == frozenset()
+    assert await exchanges.unanswered([]) == frozenset()
+    await line.commit(await line.pending(conversation))
+    assert await exchanges.unanswered({KEY}) == frozenset()
 
 
 async def test_gate_holds_back_what_an_open_exchange_may_answer(line: Line):

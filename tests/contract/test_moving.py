@@ -11,11 +11,13 @@ from sqlalchemy import insert, select, text
 
 from bot.domain.clock import SystemClock
 from bot.domain.errors import StorageError
+from bot.domain.ids import OutboxId
+from bot.domain.line_ports import PartsRecord
 from storage import moving
 from storage.database import Database, make_engine
 from storage.moving import move
-from storage.tables import CONVERSATIONS, EVENTS, INBOX, ORDERS, OUTBOX
-from tests.contract.line import Line, sender
+from storage.tables import CONVERSATIONS, EVENTS, INBOX, ORDERS, OUTBOX, OUTBOX_PARTS
+from tests.contract.line import NOW, Line, sender
 
 pytestmark = pytest.mark.postgresql
 SHOPPERS = 30
@@ -30,6 +32,9 @@ async def lived_in(sqlite_url: str) -> str:
     for number in range(SHOPPERS):
         await line.answered(f"k{number}", sender(f"visitor-{number}\U0001f600"))
     await line.accept("waiting", who=sender("late"))
+    half, whole = sorted(row["id"] for row in await line.rows(OUTBOX))[:2]
+    await line.outbox.mark_deferred(OutboxId(half), NOW, "502", PartsRecord(2, {0: "a", 1: "b"}))
+    await line.outbox.mark_sent(OutboxId(whole), NOW, "d", PartsRecord(2, {0: "c", 1: "d"}))
     order = {
         "number": "W1",
         "state": "shipped",
@@ -58,6 +63,10 @@ async def test_everything_arrives_and_the_line_goes_on(lived_in: str, postgresql
     await line.commit(await line.pending(left), "您好")
     assert min(row["seq"] for row in await line.rows(EVENTS) if row["conversation_id"] == left) > before
     assert await line.accept("next", who=sender("late")) == left
+    taken = {row["parts_taken"] for row in await line.rows(OUTBOX)}
+    parts = [(row["outbox_id"], row["number"], row["platform_id"]) for row in await line.rows(OUTBOX_PARTS)]
+    assert (taken, sorted(parts)) == ({0, 2}, [(1, 0, "a"), (1, 1, "b"), (2, 0, "c"), (2, 1, "d")])
+    assert moved["outbox_parts"].rows == len(parts)
     (order,) = await line.rows(ORDERS)
     assert str(order["total"]) == "199.90"
     database.close()
@@ -96,6 +105,20 @@ def test_move_tells_a_difference(lived_in: str, postgresql_url: str):
             engine = make_engine(postgresql_url)
             with engine.begin() as connection:
                 connection.execute(text("UPDATE outbox SET reason = 'other' WHERE id = 1"))
+            engine.dispose()
+
+    with pytest.raises(StorageError, match="table outbox differs"):
+        move(lived_in, postgresql_url, meddle)
+
+
+def test_move_tells_a_part_that_differs(lived_in: str, postgresql_url: str):
+    """How many parts were taken is compared too: a wrong count would send one twice, or never."""
+
+    def meddle(table: str, done: int, total: int) -> None:
+        if table == "ticket_notes" and done == total:
+            engine = make_engine(postgresql_url)
+            with engine.begin() as connection:
+                connection.execute(text("UPDATE outbox SET parts_taken = 1 WHERE id = 1"))
             engine.dispose()
 
     with pytest.raises(StorageError, match="table outbox differs"):

@@ -7,7 +7,7 @@ from datetime import timedelta
 from bot.domain import events as ev
 from bot.domain.conversation import Owner
 from bot.domain.ids import ConversationId
-from bot.domain.line_ports import OutboxDraft
+from bot.domain.line_ports import OutboxDraft, PartsRecord
 from bot.domain.messages import Button, OutboundMessage
 from storage.stream import SqlShopperStream
 from storage.tables import OUTBOX
@@ -58,7 +58,7 @@ async def test_parts_that_were_taken_stay_on_record(line: Line):
     item = await line.outbox.next_due(conversation_id, NOW)
     assert item is not None
     assert item.parts_taken == 0
-    await line.outbox.mark_deferred(item.id, NOW, "502", 2)
+    await line.outbox.mark_deferred(item.id, NOW, "502", PartsRecord(2, {0: "a", 1: "b"}))
     again = await line.outbox.next_due(conversation_id, NOW)
     assert again is not None
     assert again.parts_taken == 2

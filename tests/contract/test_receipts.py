@@ -9,6 +9,7 @@ import pytest
 
 from bot.domain.desk_ports import DeliveryState
 from bot.domain.ids import ConversationId, OutboxId
+from bot.domain.line_ports import PartsRecord
 from bot.domain.messages import InboundMessage, MessageKind, Sender
 from bot.domain.receipts import Receipt, ReceiptState
 from storage.customer_card import SqlDeliveryStates
@@ -45,6 +46,16 @@ class Post:
         rows = sorted(await self.line.rows(OUTBOX), key=lambda row: row["id"])
         at = NOW + timedelta(seconds=number + after_s)
         await self.line.outbox.mark_sent(OutboxId(rows[number - 1]["id"]), at, f"p{number}")
+
+    async def in_parts(self, *ids: str, taken: int | None = None) -> None:
+        """Record that the platform took the last message in several parts, or the first ``taken`` of them."""
+        item = OutboxId(max(row["id"] for row in await self.line.rows(OUTBOX)))
+        if taken is None:
+            parts = PartsRecord(len(ids), dict(enumerate(ids)))
+            await self.line.outbox.mark_sent(item, NOW + timedelta(seconds=9), ids[-1], parts)
+        else:
+            parts = PartsRecord(taken, dict(enumerate(ids[:taken])))
+            await self.line.outbox.mark_refused(item, NOW, "blocked", "blocked", parts)
 
     async def told(self, state: ReceiptState, platform_id: str = "p1", **more: object) -> tuple[ConversationId, ...]:
         """Hear a receipt."""
@@ -146,3 +157,67 @@ async def test_receipts_of_many_people_in_one_batch_are_all_kept(line: Line):
         post.conversation,
     )
     assert await line.count(RECEIPTS) == 10
+
+
+async def test_message_in_parts_is_as_far_as_the_part_that_is_least_far(line: Line):
+    """Read is the whole when every part is; the receipt of the last alone is not enough."""
+    post = Post(line)
+    await post.says("您好", taken=False)
+    await post.in_parts("a", "b", "c")
+    seen = []
+    for state, part in ((READ, "c"), (DELIVERED, "a"), (DELIVERED, "b"), (READ, "a"), (READ, "b")):
+        assert await post.told(state, part) == (post.conversation,)
+        seen.append((await post.shown())[0].receipt)
+    assert seen == ["", "", "delivered", "delivered", "read"]
+    assert len(await post.shown()) == 1
+
+
+@pytest.mark.parametrize("order", list(permutations((("a", DELIVERED), ("b", FAILED), ("c", READ)))))
+async def test_part_that_failed_makes_the_message_a_dead_letter(
+    line: Line, order: tuple[tuple[str, ReceiptState], ...]
+):
+    """Whatever order receipts come in; the other parts' do not hide it, and it is sent again from that part."""
+    post = Post(line)
+    await post.says("您好", taken=False)
+    await post.in_parts("a", "b", "c")
+    for part, state in (*order, *order):
+        await post.told(state, part, reason="error 131026" if state is FAILED else "")
+    (shown,) = await post.shown()
+    assert (shown.state, shown.reason, shown.parts_taken) == ("refused", "error 131026", 1)
+    await post.told(DELIVERED, "b")
+    (shown,) = await post.shown()
+    assert (shown.state, shown.receipt, shown.failure) == ("sent", "delivered", "error 131026")
+
+
+async def test_first_part_that_failed_counts_whichever_is_told_first(line: Line):
+    """The third failed, then the first: all of it is sent again; once only the third is missing, from there."""
+    post = Post(line)
+    await post.says("您好", taken=False)
+    await post.in_parts("a", "b", "c")
+    await post.told(FAILED, "c", reason="late")
+    assert (await post.shown())[0].parts_taken == 2
+    await post.told(FAILED, "a", reason="early")
+    assert (await post.shown())[0].parts_taken == 0
+
+
+async def test_receipt_of_a_part_does_not_make_a_broken_off_message_whole(line: Line):
+    """Two parts went out and the third was refused: that the first arrived changes nothing of it."""
+    post = Post(line)
+    await post.says("您好", taken=False)
+    await post.in_parts("a", "b", "c", taken=2)
+    assert await post.told(READ, "a") == (post.conversation,)
+    (shown,) = await post.shown()
+    assert (shown.state, shown.refusal, shown.parts_taken) == ("refused", "blocked", 2)
+    await post.told(FAILED, "b", reason="lost")
+    assert (await post.shown())[0].parts_taken == 1
+
+
+async def test_mark_covers_all_parts(line: Line):
+    """Where a platform tells only until when, a message in parts is read with its last one."""
+    post = Post(line, Sender("messenger", "main", "u1"))
+    await post.says("一", taken=False)
+    await post.in_parts("a", "b")
+    await post.told(READ, "", up_to=NOW + timedelta(seconds=5))
+    assert [one.receipt for one in await post.shown()] == [""]
+    await post.told(READ, "", up_to=NOW + timedelta(seconds=9))
+    assert [one.receipt for one in await post.shown()] == ["read"]

@@ -61,4 +61,4 @@ def test_migrate_refuses_tables_of_somebody_else(database_url: str):
 
 def test_head_revision_is_single():
     """There is one newest schema."""
-    assert head_revision() == "0008"
+    assert head_revision() == "0009"

@@ -10,7 +10,7 @@ from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Sent
 from bot.domain.clock import ManualClock
 from bot.domain.conversation import Owner
 from bot.domain.ids import ConversationId, OutboxId
-from bot.domain.line_ports import Cursor
+from bot.domain.line_ports import Cursor, PartsRecord
 from bot.domain.messages import InboundMessage, MessageKind, OutboundMessage, Sender
 from bot.domain.windows import Opening, Room
 from bot.engine.delivery import Deliverer
@@ -170,3 +170,22 @@ async def test_cursor_moves_with_its_messages_and_only_from_where_it_was_read(li
     assert await line.inbox.position(PAGE) == "c1"
     await line.inbox.accept_pulled([], Cursor("wechat_oa", "shop", "page", "c2", "c1"), NOW)
     assert await line.inbox.position(PAGE) == "c2"
+
+
+async def test_parts_of_joined_messages_count_for_the_first_alone(line: Line):
+    """What was taken of the joined text is the first row's; a row sent by itself after all begins with its own."""
+    outbox = MergingOutbox(line.database)
+    conversation = (await line.inbox.accept([InboundMessage(LI, "k1", MessageKind.TEXT, NOW, "hi")], NOW))[0]
+    await line.commit(await line.pending(conversation.conversation_id), "一", "二", "三")
+    item = await outbox.next_due(conversation.conversation_id, NOW)
+    assert item is not None
+    assert item.message.text == "一\n\n二\n\n三"
+    await outbox.mark_deferred(item.id, NOW, "45047", PartsRecord(1, {0: "a"}))
+    assert [row["parts_taken"] for row in await line.rows(OUTBOX)] == [1, 0, 0]
+    assert (await outbox.next_due(conversation.conversation_id, NOW)).parts_taken == 1  # type: ignore[union-attr]
+    await outbox.mark_refused(item.id, NOW, "45015", "window", PartsRecord(1))
+    assert [(row["state"], row["parts_taken"]) for row in await line.rows(OUTBOX)] == [
+        ("refused", 1),
+        ("refused", 0),
+        ("refused", 0),
+    ]

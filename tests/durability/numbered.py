@@ -11,7 +11,7 @@ from typing import Any
 from bot.channels._meta.settings import MetaSettings
 from bot.channels.line.parse import parse_webhook as parse_line
 from bot.channels.messenger.parse import parse_webhook as parse_messenger
-from bot.channels.telegram.parse import BotIdentity, parse_update
+from bot.channels.telegram.parse import TelegramSettings, parse_update
 from bot.channels.wechat_oa.parse import parse_callback
 from bot.channels.whatsapp.parse import parse_webhook as parse_whatsapp
 from bot.domain.messages import InboundMessage, Sender
@@ -28,7 +28,7 @@ def _telegram(person: int, number: int, text: str) -> InboundMessage | None:
     message = {"message_id": number, "date": START_S, "from": who, "chat": chat, "text": text}
     body = {"update_id": 100_000 * (person + 1) + number, "message": message}
     now = datetime.fromtimestamp(START_S, UTC)
-    return parse_update(_bytes(body), BotIdentity("main", 700100, "shop_bot"), now).message
+    return parse_update(_bytes(body), TelegramSettings("700100:token", "shop_bot", "main"), now).message
 
 
 def _line(person: int, number: int, text: str) -> InboundMessage | None:

@@ -7,13 +7,15 @@ Source: https://developers.facebook.com/docs/graph-api/webhooks/getting-started 
 from __future__ import annotations
 
 import secrets
+from collections.abc import AsyncIterator
 
 import httpx
 
-from bot.channels._api import TIMEOUT_S, Answer, Lost, Unreached, listing, text_of
+from bot.channels._api import Answer, Lost, Unreached, call, open_http
 from bot.channels._meta.graph import GraphApi, read_error
 from bot.channels._meta.settings import MetaSettings
-from bot.channels.findings import Finding, ask, public_address, unreachable
+from bot.channels.findings import Finding, collect, public_address
+from bot.channels.reading import listing, text_of
 
 _TOKEN_CODE = 190
 _FIELDS = {
@@ -35,18 +37,21 @@ async def check_meta(
     """Look at the channel; ``webhook`` is our public address of it, empty when there is none."""
     graph = GraphApi(settings, transport)
     try:
-        node = await graph.get(settings.node, fields=_FIELDS[settings.channel])
-        if not node.good:
-            return (_refused(node, settings),)
-        names = [text_of(node.data, key) for key in ("display_phone_number", "verified_name", "name", "username")]
-        found = [Finding(f"the token reaches {' '.join(name for name in names if name)}")]
-        if settings.channel != "whatsapp":
-            found.append(_subscription(await graph.get(f"{settings.node}/subscribed_apps")))
-    except (Unreached, Lost) as error:
-        return (unreachable("Meta", error),)
+        found = await collect("Meta", _points(graph, settings))
     finally:
         await graph.close()
-    return (*found, await _own_webhook(settings, webhook, transport))
+    return (*found, await _own_webhook(settings, webhook, transport)) if found[0].good else found
+
+
+async def _points(graph: GraphApi, settings: MetaSettings) -> AsyncIterator[Finding]:
+    node = await graph.get(settings.node, fields=_FIELDS[settings.channel])
+    if not node.good:
+        yield _refused(node, settings)
+        return
+    names = [text_of(node.data, key) for key in ("display_phone_number", "verified_name", "name", "username")]
+    yield Finding(f"the token reaches {' '.join(name for name in names if name)}")
+    if settings.channel != "whatsapp":
+        yield _subscription(await graph.get(f"{settings.node}/subscribed_apps"))
 
 
 def _refused(answer: Answer, settings: MetaSettings) -> Finding:
@@ -80,10 +85,12 @@ async def _own_webhook(settings: MetaSettings, webhook: str, transport: httpx.As
         return wrong
     challenge = secrets.token_hex(8)
     query = {"hub.mode": "subscribe", "hub.verify_token": settings.verify_token, "hub.challenge": challenge}
-    async with httpx.AsyncClient(timeout=TIMEOUT_S, transport=transport) as http:
-        answer = await ask(http, http.build_request("GET", webhook, params=query), "our own webhook")
-        if isinstance(answer, Finding):
-            return Finding(answer.what, f"start the server and let {webhook} reach it from outside")
+    try:
+        async with open_http("", transport) as http:
+            answer = await call(http, http.build_request("GET", webhook, params=query))
+    except (Unreached, Lost) as error:
+        fix = f"start the server and let {webhook} reach it from outside"
+        return Finding(f"our own webhook cannot be reached ({error})", fix)
     if answer.good:
         return Finding(f"{webhook} answers; give it to the app dashboard with the verify token")
     fix = f"let {webhook} reach this server, with the same XIAOER_META_VERIFY_TOKEN"

@@ -14,9 +14,9 @@ from typing import Any
 
 import httpx
 
-from bot.channels._api import TIMEOUT_S, Answer, Lost, Unreached, call, mapping, text_of
-from bot.channels._http import silence_request_logs
+from bot.channels._api import Answer, Lost, Unreached, call, open_http
 from bot.channels._meta.settings import MetaSettings
+from bot.channels.reading import mapping, text_of
 from bot.domain.channel_ports import Deferred, Delivery, Failed, Refusal, Refused, Unclear
 from bot.domain.media import OutgoingFile
 
@@ -48,15 +48,9 @@ class GraphApi:
     """Calls the Graph API as one channel; ``transport`` replaces the network in tests."""
 
     def __init__(self, settings: MetaSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        silence_request_logs()
         proof = hmac.new(settings.app_secret.encode(), settings.token.encode(), hashlib.sha256).hexdigest()
-        self._http = httpx.AsyncClient(
-            base_url=settings.api_url.rstrip("/") + "/",
-            headers={"Authorization": f"Bearer {settings.token}"},
-            params={"appsecret_proof": proof},
-            timeout=TIMEOUT_S,
-            transport=transport,
-        )
+        base = settings.api_url.rstrip("/") + "/"
+        self._http = open_http(base, transport, token=settings.token, appsecret_proof=proof)
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
         """Post JSON; Unreached or Lost when there is no answer."""

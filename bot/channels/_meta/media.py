@@ -6,65 +6,49 @@ asked with the token) and .../docs/messenger-platform/reference/webhook-events/m
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 
 import httpx
 
-from bot.channels._api import Lost, Unreached, text_of
+from bot.channels._api import Lost, Unreached
 from bot.channels._meta.graph import GraphApi, read_error
 from bot.channels._meta.settings import MetaSettings
-from bot.channels.fetching import MediaHosts, MediaHttp, too_large
+from bot.channels.fetching import Downloads, MediaHosts, check_number, too_large
+from bot.channels.reading import text_of
 from bot.domain.media import MediaFault
-from bot.domain.messages import Attachment
 
 HOSTS = ("fbcdn.net", "fbsbx.com", "cdninstagram.com", "whatsapp.net")
 _NOT_THERE = frozenset({100, 131052})  # ? 100 with subcode 33: the object does not exist, or not for this token
 
 
-class MetaMedia:
-    """The files of one channel; ``transport`` replaces the network in tests."""
+def by_address(settings: MetaSettings, transport: httpx.AsyncBaseTransport | None = None) -> Downloads:
+    """Fetch what the webhook gave an address of."""
 
-    def __init__(
-        self, settings: MetaSettings, graph: GraphApi, transport: httpx.AsyncBaseTransport | None = None
-    ) -> None:
-        self._token = settings.token
-        self._graph = graph
-        self._http = MediaHttp(MediaHosts(settings.api_url, HOSTS), transport)
+    async def find(address: str, _most_bytes: int) -> tuple[str, Mapping[str, str]]:
+        return address, {}
 
-    @asynccontextmanager
-    async def by_address(
-        self, account: str, attachment: Attachment, most_bytes: int
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open what the webhook gave an address of; MediaFault when it cannot be had."""
-        del account
-        async with self._http.get(attachment.reference, most_bytes) as (_, chunks):
-            yield chunks
+    return Downloads(MediaHosts(settings.api_url, HOSTS), find, transport)
 
-    @asynccontextmanager
-    async def by_id(self, account: str, attachment: Attachment, most_bytes: int) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open what has an id: its address is asked for first, for it is good for minutes only."""
-        del account
-        address = await self._address(attachment.reference, most_bytes)
-        headers = {"Authorization": f"Bearer {self._token}"}
-        async with self._http.get(address, most_bytes, headers) as (_, chunks):
-            yield chunks
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._http.close()
+def by_id(settings: MetaSettings, graph: GraphApi, transport: httpx.AsyncBaseTransport | None = None) -> Downloads:
+    """Fetch what has an id: its address is asked for first, for it is good for minutes only."""
 
-    async def _address(self, number: str, most_bytes: int) -> str:
-        if not number.isascii() or not number.isdigit():
-            raise MediaFault("its id is no number", lasting=True)
-        try:
-            answer = await self._graph.get(number)
-        except (Unreached, Lost) as error:
-            raise MediaFault(f"Meta cannot be reached: {error}") from None
-        if not answer.good:
-            code = read_error(answer).code
-            raise MediaFault(f"Meta does not give it out (error {code})", lasting=code in _NOT_THERE)
-        size = text_of(answer.data, "file_size")
-        if size.isdigit() and int(size) > most_bytes:
-            raise too_large(most_bytes)
-        return text_of(answer.data, "url")
+    async def find(number: str, most_bytes: int) -> tuple[str, Mapping[str, str]]:
+        return await _address(graph, number, most_bytes), {"Authorization": f"Bearer {settings.token}"}
+
+    return Downloads(MediaHosts(settings.api_url, HOSTS), find, transport)
+
+
+async def _address(graph: GraphApi, number: str, most_bytes: int) -> str:
+    check_number(number)
+    try:
+        answer = await graph.get(number)
+    except (Unreached, Lost) as error:
+        raise MediaFault(f"Meta cannot be reached: {error}") from None
+    if not answer.good:
+        code = read_error(answer).code
+        raise MediaFault(f"Meta does not give it out (error {code})", lasting=code in _NOT_THERE)
+    size = text_of(answer.data, "file_size")
+    if size.isdigit() and int(size) > most_bytes:
+        raise too_large(most_bytes)
+    return text_of(answer.data, "url")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bot.domain.errors import ConfigError
+from bot.domain.messages import Sender
 
 DEFAULT_API_URL = "https://graph.facebook.com/v23.0"
 
@@ -31,3 +32,7 @@ class MetaSettings:
             raise ConfigError(f"the {self.channel} id {self.node!r} is no number; copy it from the app's dashboard")
         if not self.token or not self.app_secret or not self.verify_token:
             raise ConfigError(f"{self.channel} needs its access token, the app secret and a verify token")
+
+    def sender(self, user: str, name: str = "") -> Sender:
+        """Name somebody who writes to this channel."""
+        return Sender(self.channel, self.account, user, name)

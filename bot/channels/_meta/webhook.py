@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 
-from bot.channels._api import listing
-from bot.channels._http import guard_webhook, raw_header, read_body
+from bot.channels._http import check_echo, check_header, echo, read_body, take_in, webhook_router
 from bot.channels._meta.settings import MetaSettings
+from bot.channels.reading import listing, read_object
 from bot.domain.channel_ports import OnMessages
 from bot.domain.conversation import Owner
 from bot.domain.errors import BadPayload, BadSignature
@@ -32,7 +29,8 @@ from bot.domain.staff import OnStaffWords, OnThreadMove, StaffWords, ThreadMove
 SIGNATURE_HEADER = "X-Hub-Signature-256"
 MAX_BODY_BYTES = 3 * 1024 * 1024  # Source: .../whatsapp/cloud-api/guides/set-up-webhooks (payloads up to 3 MB)
 _MAX_CHALLENGE_CHARS = 256
-_LOG = structlog.get_logger(__name__)
+
+Found = InboundMessage | Receipt | StaffWords | ThreadMove | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +45,17 @@ class Batch:
     ignored: tuple[str, ...] = ()
     staff: tuple[StaffWords, ...] = ()
     moves: tuple[ThreadMove, ...] = ()
+
+    @classmethod
+    def of(cls, found: Sequence[Found]) -> Batch:
+        """Sort what was found in a body by its kind; texts are the reasons."""
+        return cls(
+            messages=tuple(each for each in found if isinstance(each, InboundMessage)),
+            receipts=tuple(each for each in found if isinstance(each, Receipt)),
+            ignored=tuple(each for each in found if isinstance(each, str)),
+            staff=tuple(each for each in found if isinstance(each, StaffWords)),
+            moves=tuple(each for each in found if isinstance(each, ThreadMove)),
+        )
 
 
 Parse = Callable[[bytes, MetaSettings], Batch]
@@ -69,11 +78,8 @@ def sign(secret: str, body: bytes) -> str:
 
 def read_entries(body: bytes, wanted_object: str) -> Iterator[Mapping[str, Any]]:
     """Give the entries of a body; BadPayload when it is not the webhook object of this channel."""
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise BadPayload("the body is not JSON; send the webhook object Meta describes") from error
-    if not isinstance(data, dict) or data.get("object") != wanted_object or not isinstance(data.get("entry"), list):
+    data = read_object(body, "Meta")
+    if data.get("object") != wanted_object or not isinstance(data.get("entry"), list):
         raise BadPayload(f"the body is no webhook of {wanted_object!r}; subscribe this address to that object only")
     return iter(listing(data, "entry"))
 
@@ -93,23 +99,17 @@ class _Webhook:
         right = hmac.compare_digest(token, self._settings.verify_token.encode())
         if query.get("hub.mode") != "subscribe" or not right:
             raise BadSignature("the verify token is not ours; give the dashboard the one of XIAOER_META_VERIFY_TOKEN")
-        challenge = query.get("hub.challenge", "")
-        if not challenge or len(challenge) > _MAX_CHALLENGE_CHARS:
-            raise BadPayload(f"hub.challenge is missing or longer than {_MAX_CHALLENGE_CHARS} characters")
-        return PlainTextResponse(challenge, headers={"X-Content-Type-Options": "nosniff"})
+        return echo(check_echo(query.get("hub.challenge", ""), "hub.challenge", _MAX_CHALLENGE_CHARS))
 
     async def receive(self, request: Request) -> Response:
         """Take one batch; 200 once its messages are committed."""
         body = await read_body(request, MAX_BODY_BYTES)
-        right = sign(self._settings.app_secret, body).encode("ascii")
-        if not hmac.compare_digest(raw_header(request, SIGNATURE_HEADER), right):
-            raise BadSignature(f"the header {SIGNATURE_HEADER} does not fit the body; check the app secret")
+        right = sign(self._settings.app_secret, body)
+        check_header(request, SIGNATURE_HEADER, right, "does not fit the body; check the app secret")
         batch = self._parse(body, self._settings)
-        for reason, count in Counter(batch.ignored).items():
-            _LOG.info("meta_event_without_message", channel=self._settings.channel, reason=reason, count=count)
         await self._move(batch.moves)
+        await take_in(self._settings.channel, batch.messages, batch.ignored, self._ports.on_messages)
         if batch.messages:
-            await self._ports.on_messages(batch.messages)
             # A message in standby may just have opened its conversation.
             await self._move([move for move in batch.moves if move.owner is Owner.WITH_AGENT])
         if batch.receipts:
@@ -129,7 +129,4 @@ class _Webhook:
 def build_meta_router(settings: MetaSettings, parse: Parse, ports: MetaPorts, path: str) -> APIRouter:
     """Build a channel's routes."""
     webhook = _Webhook(settings, parse, ports)
-    router = APIRouter(include_in_schema=False)
-    router.add_api_route(path, guard_webhook(settings.channel, webhook.challenge), methods=["GET"])
-    router.add_api_route(path, guard_webhook(settings.channel, webhook.receive), methods=["POST"])
-    return router
+    return webhook_router(settings.channel, path, webhook.receive, webhook.challenge)

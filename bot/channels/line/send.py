@@ -6,21 +6,22 @@ Source: https://developers.line.biz/en/reference/messaging-api/#send-push-messag
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid5
 
 import httpx
 
-from bot.channels._api import TIMEOUT_S, Answer, Lost, Unreached, call, listing, text_of
-from bot.channels._http import silence_request_logs
+from bot.channels._api import DEFAULT_WAIT_S, Answer, Lost, call, open_http
+from bot.channels.adapter import PlatformAdapter
 from bot.channels.cleaning import clean_message
 from bot.channels.degrade import degrade, measure
-from bot.channels.line.media import LineMedia
-from bot.channels.line.settings import CHANNEL, LineSettings
-from bot.channels.line.tokens import ReplyToken, ReplyTokens
-from bot.channels.parts import PartsSent
+from bot.channels.fetching import Downloads, MediaHosts, check_number
+from bot.channels.line.parse import CHANNEL
+from bot.channels.line.tokens import ReplyTokens
+from bot.channels.public_pictures import PictureLimits, public_picture
+from bot.channels.reading import listing, text_of
 from bot.domain.channel_ports import (
     Addressee,
     Capabilities,
@@ -34,9 +35,13 @@ from bot.domain.channel_ports import (
     Unclear,
 )
 from bot.domain.clock import Clock
+from bot.domain.errors import ConfigError
 from bot.domain.ids import OutboxId
+from bot.domain.media import ShowFile
 from bot.domain.messages import OutboundMessage
 
+DEFAULT_API_URL = "https://api.line.me"
+DATA_URL = "https://api-data.line.me"
 MAX_MESSAGES_A_CALL = 5
 MAX_QUICK_REPLIES = 13
 MAX_TEMPLATE_ACTIONS = 4
@@ -44,8 +49,10 @@ MAX_TEMPLATE_TEXT = 160
 MAX_ALT_TEXT = 400
 MAX_LABEL = 20
 _UNIT = "utf16"  # Source: .../docs/messaging-api/text-character-count/ (UTF-16 code units)
+# Source: .../reference/messaging-api/#image-message (JPEG or PNG; the preview, the same here, of 1 MB at most).
+_PICTURES = PictureLimits("LINE", frozenset({"image/jpeg", "image/png"}), 1)
 _RETRY_KEYS = UUID("6f0f2f0a-7d0e-4a2b-9b55-2f1d3a3f7c11")
-_DEFAULT_WAIT_S = 5.0
+_LOADING_S = 5
 _CONFLICT, _TOO_MANY = 409, 429
 _REFUSALS = {
     401: "the channel access token is not valid; issue another in the LINE Developers Console",
@@ -53,6 +60,23 @@ _REFUSALS = {
 }
 # Repeats are safe for a push, which has its retry key, but not for a reply that was begun before a restart.
 _SENDING = SendPolicy(repeats_safely=False, per_second=1000)
+
+
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    """One Messaging API channel: its secret signs webhooks, its access token sends."""
+
+    channel_secret: str = field(repr=False)
+    access_token: str = field(repr=False)
+    account: str = "main"
+    api_url: str = DEFAULT_API_URL
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if not self.channel_secret or not self.access_token:
+            raise ConfigError(
+                "LINE needs the channel secret and the channel access token; copy both from the LINE Developers Console"
+            )
 
 
 def render(message: OutboundMessage) -> tuple[dict[str, Any], ...]:
@@ -77,60 +101,72 @@ def _shape(part: OutboundMessage) -> dict[str, Any]:
     return {"type": "text", "text": part.text, "quickReply": {"items": items}}
 
 
-class LineAdapter:
+class LineAdapter(PlatformAdapter):
     """The ``line`` channel of one account; ``transport`` replaces the network in tests."""
 
-    name = CHANNEL
-    capabilities = Capabilities(5000, _UNIT, MAX_QUICK_REPLIES, images=False, sending=_SENDING)
+    name, platform = CHANNEL, "LINE"
+    capabilities = Capabilities(5000, _UNIT, MAX_QUICK_REPLIES, images=True, sending=_SENDING)
 
     def __init__(self, settings: LineSettings, clock: Clock, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        silence_request_logs()
         self.settings = settings
         self.tokens = ReplyTokens(clock)
-        headers = {"Authorization": f"Bearer {settings.access_token}"}
-        self._http = httpx.AsyncClient(
-            base_url=settings.api_url, headers=headers, timeout=TIMEOUT_S, transport=transport
-        )
-        self.parts = PartsSent()
-        self._media = LineMedia(settings, transport)
-        self.download = self._media.download
+        self.shown: ShowFile | None = None
+        api = settings.api_url.rstrip("/")
+        self._data_url = DATA_URL if api == DEFAULT_API_URL else api
+        self._http = open_http(api, transport, token=settings.access_token)
+        super().__init__(Downloads(MediaHosts(self._data_url), self._find, transport), self._http.aclose)
 
-    async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
-        """Send up to five messages a call; a repeat goes on after the calls already taken."""
-        if message.attachments:
-            return Refused("LINE takes pictures only from a public address; send words instead")
+    async def deliver(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
+        """Send up to five messages a call."""
         shaped = render(message)
+        if message.attachments:
+            address = await public_picture(self.shown, message.attachments[0], _PICTURES)
+            if isinstance(address, Refused):
+                return address
+            shaped = ({"type": "image", "originalContentUrl": address, "previewImageUrl": address}, *shaped)
         calls = [shaped[at : at + MAX_MESSAGES_A_CALL] for at in range(0, len(shaped), MAX_MESSAGES_A_CALL)]
-        delivery: Delivery = Sent()
-        for number in range(self.parts.count(outbox_id), len(calls)):
-            key = uuid5(_RETRY_KEYS, f"{self.settings.account}:{to.conversation_id}:{outbox_id}:{number}")
-            try:
-                delivery = await self._one(to.channel_user_id, calls[number], key)
-            except Unreached as error:
-                return Failed(f"LINE cannot be reached: {error}", retryable=True)
-            if not isinstance(delivery, Sent):
-                return delivery
-            self.parts.note(outbox_id)
-        self.parts.forget(outbox_id)
-        return delivery
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
-        await self._media.close()
+        async def send_one(numbered: tuple[int, Sequence[dict[str, Any]]]) -> Delivery:
+            number, messages = numbered
+            key = uuid5(_RETRY_KEYS, f"{self.settings.account}:{to.conversation_id}:{outbox_id}:{number}")
+            return await self._one(to.channel_user_id, messages, key)
+
+        return await self.parts.send(outbox_id, list(enumerate(calls)), send_one)
+
+    async def show_typing(self, to: Addressee, answering: str) -> None:
+        """Show the loading animation, to one person only: groups have none.
+
+        Source: https://developers.line.biz/en/docs/messaging-api/use-loading-indicator/ (5 to 60 seconds, a multiple
+        of 5; it goes away with the next message).
+        """
+        del answering
+        if "/" not in to.channel_user_id:
+            body = {"chatId": to.channel_user_id, "loadingSeconds": _LOADING_S}
+            await call(self._http, self._http.build_request("POST", "/v2/bot/chat/loading/start", json=body))
+
+    async def _find(self, number: str, most_bytes: int) -> tuple[str, Mapping[str, str]]:
+        """Tell where the content of a message lies.
+
+        Source: https://developers.line.biz/en/reference/messaging-api/#get-content (202 while a film or sound is
+        prepared; 410 or 404 once it is gone).
+        """
+        del most_bytes
+        check_number(number)
+        headers = {"Authorization": f"Bearer {self.settings.access_token}"}
+        return f"{self._data_url}/v2/bot/message/{number}/content", headers
 
     async def _one(self, address: str, messages: Sequence[dict[str, Any]], key: UUID) -> Delivery:
         token = self.tokens.take(address)
         replied = await self._reply(token, messages) if token else None
         return replied or await self._push(address.partition("/")[0], messages, key)
 
-    async def _reply(self, token: ReplyToken, messages: Sequence[dict[str, Any]]) -> Delivery | None:
+    async def _reply(self, token: str, messages: Sequence[dict[str, Any]]) -> Delivery | None:
         """Answer with the token; None when it is no longer good and nothing was sent.
 
         A token works once, so it tells what became of a lost call: when the same call is refused for its token, the
         first one had arrived.
         """
-        body = {"replyToken": token.value, "messages": messages}
+        body = {"replyToken": token, "messages": messages}
         lost = False
         for _ in range(2):
             try:
@@ -169,7 +205,7 @@ def _delivery(answer: Answer) -> Delivery:
     if answer.status == _TOO_MANY:
         if "monthly limit" in said.lower():
             return Refused("the account's messages of this month are used up; raise its plan", Refusal.QUOTA)
-        return Deferred(answer.wait_s or _DEFAULT_WAIT_S, "LINE asks to wait")
+        return Deferred(answer.wait_s or DEFAULT_WAIT_S, "LINE asks to wait")
     if answer.broken:
         return Failed(f"LINE is in trouble (HTTP {answer.status})", retryable=True)
     if answer.status in _REFUSALS:

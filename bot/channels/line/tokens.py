@@ -7,8 +7,6 @@ the webhook was received; longer is not guaranteed).
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.domain.clock import Clock
@@ -18,33 +16,27 @@ _MOST_SENDERS = 10_000
 _MOST_TOKENS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyToken:
-    """One token and when it stops being good."""
-
-    value: str = field(repr=False)
-    good_until: datetime
-
-
 class ReplyTokens:
     """The unused tokens of this process by address; lost at a restart, when a push takes their place."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._kept: OrderedDict[str, Sequence[ReplyToken]] = OrderedDict()
+        self._kept: OrderedDict[str, list[tuple[str, datetime]]] = OrderedDict()
 
-    def keep(self, address: str, value: str) -> None:
+    def keep(self, address: str, token: str) -> None:
         """Keep a token that came just now."""
-        good = [token for token in self._kept.pop(address, ()) if token.good_until > self._clock.now()]
-        self._kept[address] = [*good, ReplyToken(value, self._clock.now() + TOKEN_LIFE)][-_MOST_TOKENS:]
+        good = [*self._take_good(address), (token, self._clock.now() + TOKEN_LIFE)]
+        self._kept[address] = good[-_MOST_TOKENS:]
         while len(self._kept) > _MOST_SENDERS:
             self._kept.popitem(last=False)
 
-    def take(self, address: str) -> ReplyToken | None:
-        """Take the oldest token that is still good, so that a burst's tokens serve several answers."""
-        good = [token for token in self._kept.pop(address, ()) if token.good_until > self._clock.now()]
-        if not good:
-            return None
+    def take(self, address: str) -> str:
+        """Take the oldest token that is still good, so that a burst's tokens serve several answers; else ``""``."""
+        good = self._take_good(address)
         if good[1:]:
             self._kept[address] = good[1:]
-        return good[0]
+        return good[0][0] if good else ""
+
+    def _take_good(self, address: str) -> list[tuple[str, datetime]]:
+        now = self._clock.now()
+        return [(token, until) for token, until in self._kept.pop(address, ()) if until > now]

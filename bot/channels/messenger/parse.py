@@ -8,22 +8,32 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from bot.channels._api import listing, mapping, text_of
 from bot.channels._meta.settings import MetaSettings
-from bot.channels._meta.webhook import Batch, read_entries
+from bot.channels._meta.webhook import Batch, Found, read_entries
 from bot.channels.cleaning import clean_text
+from bot.channels.reading import (
+    UNREADABLE,
+    Content,
+    inbound,
+    listing,
+    mapping,
+    moment,
+    one_line,
+    place,
+    pressed,
+    text_of,
+)
 from bot.domain.conversation import Owner
-from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender, sequence_of
+from bot.domain.messages import Attachment, InboundMessage, MessageKind
 from bot.domain.receipts import Receipt, ReceiptState
 from bot.domain.staff import StaffWords, ThreadMove
 
 MESSENGER, INSTAGRAM = "messenger", "instagram"
 _OBJECTS = {MESSENGER: "page", INSTAGRAM: "instagram"}
-_MAX_PAYLOAD_BYTES = 64
+_MILLISECONDS = 1000
 # What happens without the shopper saying anything to us.
 _SILENT = (
     "optin", "account_linking", "pass_thread_control", "take_thread_control",
@@ -45,17 +55,6 @@ _PAGE_INBOX = "263902037430900"  # ? the Page's inbox as an app
 _INBOX_NAME = "Page inbox"
 _MAX_APP_CHARS, _MAX_ID_CHARS = 64, 200
 
-_Found = InboundMessage | Receipt | StaffWords | ThreadMove | str
-
-
-@dataclass(frozen=True, slots=True)
-class _Content:
-    kind: MessageKind
-    words: str = ""
-    attachments: tuple[Attachment, ...] = ()
-    payload: str = ""
-    concerns: str = ""
-
 
 def parse_webhook(body: bytes, settings: MetaSettings) -> Batch:
     """Read every event of every entry; BadPayload when the body is no webhook of this channel's object.
@@ -64,7 +63,7 @@ def parse_webhook(body: bytes, settings: MetaSettings) -> Batch:
     human has the conversation. What cannot be read is passed over with its reason: the rest of its batch must not be
     lost with it.
     """
-    found: list[_Found] = []
+    found: list[Found] = []
     for entry in read_entries(body, _OBJECTS[settings.channel]):
         if text_of(entry, "id") != settings.node:
             found.append("another account")
@@ -73,29 +72,23 @@ def parse_webhook(body: bytes, settings: MetaSettings) -> Batch:
             found += _of_thread(event, settings)
         for event in listing(entry, "standby"):
             found += _of_standby(event, settings)
-    return Batch(
-        messages=tuple(each for each in found if isinstance(each, InboundMessage)),
-        receipts=tuple(each for each in found if isinstance(each, Receipt)),
-        ignored=tuple(each for each in found if isinstance(each, str)),
-        staff=tuple(each for each in found if isinstance(each, StaffWords)),
-        moves=tuple(each for each in found if isinstance(each, ThreadMove)),
-    )
+    return Batch.of(found)
 
 
-def _of_thread(event: Mapping[str, Any], settings: MetaSettings) -> tuple[_Found, ...]:
+def _of_thread(event: Mapping[str, Any], settings: MetaSettings) -> tuple[Found, ...]:
     """Read an event of a thread that is ours, or that comes or goes."""
     move = next((name for name in _MOVES if name in event), "")
     if move:
         who = text_of(mapping(event, "sender"), "id")
-        at = _time(event.get("timestamp"))
+        at = moment(event, "timestamp", _MILLISECONDS)
         by = text_of(mapping(event, move), "new_owner_app_id")[:_MAX_APP_CHARS]
-        sender = Sender(settings.channel, settings.account, who)
-        return (ThreadMove(sender, _MOVES[move], at, by),) if who and who != settings.node and at else ("malformed",)
+        known = who and who != settings.node and at
+        return (ThreadMove(settings.sender(who), _MOVES[move], at, by),) if known and at else ("malformed",)
     read = _read(event, settings)
     return read if isinstance(read, tuple) else (read,)
 
 
-def _of_standby(event: Mapping[str, Any], settings: MetaSettings) -> tuple[_Found, ...]:
+def _of_standby(event: Mapping[str, Any], settings: MetaSettings) -> tuple[Found, ...]:
     """Read an event of a thread that is another's: what was said there is on record, and a human has it."""
     message = mapping(event, "message")
     if message.get("is_echo") is True:
@@ -108,19 +101,20 @@ def _of_standby(event: Mapping[str, Any], settings: MetaSettings) -> tuple[_Foun
 
 def _echo(event: Mapping[str, Any], message: Mapping[str, Any], settings: MetaSettings) -> StaffWords | str:
     """Read what another app of the shop wrote; our own words are never told in standby."""
-    to, number, at = text_of(mapping(event, "recipient"), "id"), text_of(message, "mid"), _time(event.get("timestamp"))
+    to, number = text_of(mapping(event, "recipient"), "id"), text_of(message, "mid")
+    at = moment(event, "timestamp", _MILLISECONDS)
     if not to or to == settings.node or not number or at is None:
         return "malformed"
     said = _said(message)
     words = clean_text(said.words).text or f"[{said.kind.value}]"
     name = text_of(message, "app_id")[:_MAX_APP_CHARS]
     shown = _INBOX_NAME if name in {"", _PAGE_INBOX} else name
-    return StaffWords(Sender(settings.channel, settings.account, to), number[:_MAX_ID_CHARS], words, shown, at)
+    return StaffWords(settings.sender(to), number[:_MAX_ID_CHARS], words, shown, at)
 
 
 def _read(event: Mapping[str, Any], settings: MetaSettings) -> InboundMessage | tuple[Receipt, ...] | str:
     """Read one event: a message, receipts, or the reason why there is neither."""
-    sender, at = text_of(mapping(event, "sender"), "id"), _time(event.get("timestamp"))
+    sender, at = text_of(mapping(event, "sender"), "id"), moment(event, "timestamp", _MILLISECONDS)
     if not sender or at is None:
         return "malformed"
     if "read" in event or "delivery" in event:
@@ -131,22 +125,8 @@ def _read(event: Mapping[str, Any], settings: MetaSettings) -> InboundMessage | 
         return "echo of our own side"
     if silent:
         return f"event {silent}"
-    content = _content(event, message)
-    words = clean_text(content.words)
-    shown = MessageKind.UNKNOWN if content.kind is MessageKind.TEXT and not words.text else content.kind
-    return InboundMessage(
-        sender=Sender(settings.channel, settings.account, sender),
-        dedupe_key=_dedupe_key(event, message, sender),
-        kind=shown,
-        sent_at=at,
-        text=words.text,
-        payload=content.payload,
-        attachments=content.attachments,
-        truncated=words.truncated,
-        platform_id="" if content.concerns else text_of(message, "mid"),
-        concerns=content.concerns,
-        sequence=sequence_of(at),
-    )
+    key = _dedupe_key(event, message, sender)
+    return inbound(settings.sender(sender), key, at, _content(event, message), text_of(message, "mid"))
 
 
 def _dedupe_key(event: Mapping[str, Any], message: Mapping[str, Any], sender: str) -> str:
@@ -158,7 +138,7 @@ def _dedupe_key(event: Mapping[str, Any], message: Mapping[str, Any], sender: st
     return f"event:{sender}:{digest.hexdigest()[:32]}"
 
 
-def _content(event: Mapping[str, Any], message: Mapping[str, Any]) -> _Content:
+def _content(event: Mapping[str, Any], message: Mapping[str, Any]) -> Content:
     revised = _revision(event, message)
     if revised:
         return revised
@@ -166,40 +146,35 @@ def _content(event: Mapping[str, Any], message: Mapping[str, Any]) -> _Content:
         postback = mapping(event, "postback")
         return _pressed(text_of(postback, "title"), text_of(postback, "payload"))
     if "referral" in event and not message:
-        return _Content(MessageKind.FOLLOW)
+        return Content(MessageKind.FOLLOW)
     if not message:
-        return _Content(MessageKind.UNKNOWN)
+        return UNREADABLE
     quick = text_of(mapping(message, "quick_reply"), "payload")
     if quick:
         return _pressed(text_of(message, "text"), quick)
     return _said(message)
 
 
-def _revision(event: Mapping[str, Any], message: Mapping[str, Any]) -> _Content | None:
+def _revision(event: Mapping[str, Any], message: Mapping[str, Any]) -> Content | None:
     """Read an edit, an unsent message or a reaction, each with the id of the message it is about."""
     if message.get("is_deleted") is True:
-        return _Content(MessageKind.RECALL, concerns=text_of(message, "mid"))
+        return Content(MessageKind.RECALL, concerns=text_of(message, "mid"))
     if "message_edit" in event:
         edit = mapping(event, "message_edit")
-        return _Content(MessageKind.EDIT, text_of(edit, "text"), concerns=text_of(edit, "mid"))
+        return Content(MessageKind.EDIT, text_of(edit, "text"), concerns=text_of(edit, "mid"))
     if "reaction" in event:
         reaction = mapping(event, "reaction")
         taken_away = text_of(reaction, "action") == "unreact"
         emoji = "" if taken_away else text_of(reaction, "emoji") or text_of(reaction, "reaction")
-        return _Content(MessageKind.REACTION, emoji, concerns=text_of(reaction, "mid"))
+        return Content(MessageKind.REACTION, emoji, concerns=text_of(reaction, "mid"))
     return None
 
 
-def _pressed(label: str, payload: str) -> _Content:
-    if payload.upper() == "GET_STARTED":
-        return _Content(MessageKind.FOLLOW)
-    if not payload.startswith(("/", "=")) or len(payload.encode("utf-8", "surrogatepass")) > _MAX_PAYLOAD_BYTES:
-        # A button that is not ours (an ice breaker, a menu of the merchant): its words are what was said.
-        return _Content(MessageKind.TEXT, label)
-    return _Content(MessageKind.BUTTON, label or payload, payload=payload)
+def _pressed(label: str, payload: str) -> Content:
+    return Content(MessageKind.FOLLOW) if payload.upper() == "GET_STARTED" else pressed(label, payload)
 
 
-def _said(message: Mapping[str, Any]) -> _Content:
+def _said(message: Mapping[str, Any]) -> Content:
     """Read a message's words and attachments; attachments come by address, which is not ours to keep for long."""
     text = text_of(message, "text")
     files: list[Attachment] = []
@@ -209,15 +184,14 @@ def _said(message: Mapping[str, Any]) -> _Content:
         if payload.get("sticker_id"):
             kind = MessageKind.STICKER
         elif name == "location":
-            place = mapping(payload, "coordinates")
-            return _Content(MessageKind.LOCATION, f"{text_of(place, 'lat')},{text_of(place, 'long')}")
+            return place(*(text_of(payload.get("coordinates"), key) for key in ("lat", "long")))
         elif name in _FILES:
             kind = _FILES[name]
-            files.append(Attachment(kind, text_of(payload, "url"), "", clean_text(text_of(payload, "title"), 100).text))
+            files.append(Attachment(kind, text_of(payload, "url"), "", one_line(text_of(payload, "title"))))
         else:
             # A shared post, a product, a story mention, or a type newer than this code.
             kind = MessageKind.TEXT if text else MessageKind.UNKNOWN
-    return _Content(kind, text, tuple(files))
+    return Content(kind, text, tuple(files))
 
 
 def _receipts(
@@ -231,17 +205,7 @@ def _receipts(
     mids = told.get("mids")
     numbers = [mid for mid in mids if isinstance(mid, str)] if isinstance(mids, list) else []
     numbers += [text_of(told, "mid")] if text_of(told, "mid") else []
-    up_to = _time(told.get("watermark"))
+    up_to = moment(told, "watermark", _MILLISECONDS)
     named = [Receipt(settings.channel, settings.account, state, at, who, number) for number in numbers]
     marked = [Receipt(settings.channel, settings.account, state, at, who, up_to=up_to)] if up_to else []
     return (*named, *marked)
-
-
-def _time(value: Any) -> datetime | None:
-    """Read milliseconds since 1970."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        return None
-    try:
-        return datetime.fromtimestamp(value / 1000, UTC)
-    except (OverflowError, OSError, ValueError):
-        return None

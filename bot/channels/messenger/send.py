@@ -16,19 +16,20 @@ from typing import Any
 
 import httpx
 
-from bot.channels._api import Answer, text_of
+from bot.channels._api import Answer
 from bot.channels._meta.graph import ErrorTable, GraphApi, post_message, weighed
-from bot.channels._meta.media import MetaMedia
+from bot.channels._meta.media import by_address
 from bot.channels._meta.settings import MetaSettings
+from bot.channels.adapter import PlatformAdapter
 from bot.channels.cleaning import clean_message
 from bot.channels.degrade import degrade, measure
-from bot.channels.files import read_file
 from bot.channels.messenger.parse import INSTAGRAM, MESSENGER
 from bot.channels.parts import PartsSent
-from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Failed, Refusal, Refused, SendPolicy, Sent
-from bot.domain.errors import NotFound
+from bot.channels.public_pictures import PictureLimits, public_picture
+from bot.channels.reading import text_of
+from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Refusal, Refused, SendPolicy, Sent
 from bot.domain.ids import OutboxId
-from bot.domain.media import ReadFile
+from bot.domain.media import ShowFile
 from bot.domain.messages import OutboundMessage
 from bot.domain.shared_ports import FirstMark
 
@@ -40,8 +41,10 @@ AGENT = "agent"
 _SENDING = SendPolicy(per_second=100)
 _CAPABILITIES = {
     MESSENGER: Capabilities(2000, "utf16", MAX_QUICK_REPLIES, images=True, files=True, sending=_SENDING),
-    INSTAGRAM: Capabilities(max_text=1000, text_unit="bytes", max_buttons=MAX_QUICK_REPLIES, sending=_SENDING),
+    INSTAGRAM: Capabilities(1000, "bytes", MAX_QUICK_REPLIES, images=True, sending=_SENDING),
 }
+# Source: .../docs/messenger-platform/instagram/features/upload-attachment (PNG, JPEG and GIF of 8 MB at most).
+_PICTURES = PictureLimits("Instagram", frozenset({"image/jpeg", "image/png", "image/gif"}), 8)
 _DISCLOSED_FOR_S = 24 * 3600
 _CJK = re.compile("[\u3400-\u9fff]")
 _DISCLOSURE_ZH = "（您正在与自动客服对话，随时可以说“转人工”。）"
@@ -94,8 +97,10 @@ def disclose(message: OutboundMessage) -> OutboundMessage:
     return replace(message, text=f"{line}\n{message.text}")
 
 
-class MessengerAdapter:
+class MessengerAdapter(PlatformAdapter):
     """The ``messenger`` channel of a Page or the ``instagram`` channel of an account, as the settings name it."""
+
+    platform = "Meta"
 
     def __init__(
         self, settings: MetaSettings, disclosure: Disclosure, transport: httpx.AsyncBaseTransport | None = None
@@ -105,39 +110,41 @@ class MessengerAdapter:
         self.settings = settings
         self._disclosure = disclosure
         self._graph = GraphApi(settings, transport)
-        self._media = MetaMedia(settings, self._graph, transport)
-        self.download = self._media.by_address
-        self.files: ReadFile | None = None
-        self.parts = PartsSent()
         self._opening = PartsSent()
+        self.shown: ShowFile | None = None
+        super().__init__(by_address(settings, transport), self._graph.close)
 
-    async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
-        """Send the message in as many parts as it needs; a repeat goes on after the parts already taken."""
+    async def deliver(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
+        """Send a file, or words with their choices; the first words of a day tell that a machine answers."""
         if message.attachments:
             return await self._send_file(to, message)
         opens = await self._opens(to, outbox_id)
         parts = render(disclose(message) if opens else message, self.name)
-        delivery: Delivery = Sent()
-        for part in parts[self.parts.count(outbox_id) :]:
-            delivery = await self._part(to, part)
-            if not isinstance(delivery, Sent):
-                if opens and not self.parts.count(outbox_id):
-                    self._opening.forget(outbox_id)
-                    await self._disclosure.marks.forget(self._mark(to))
-                return delivery
-            self.parts.note(outbox_id, delivery.platform_id)
-        self.parts.forget(outbox_id)
-        self._opening.forget(outbox_id)
+        delivery = await self.parts.send(outbox_id, parts, lambda part: self._part(to, part))
+        if isinstance(delivery, Sent):
+            self._opening.forget(outbox_id)
+        elif opens and not self.parts.count(outbox_id):
+            self._opening.forget(outbox_id)
+            await self._disclosure.marks.forget(self._mark(to))
         return delivery
 
+    async def show_typing(self, to: Addressee, answering: str) -> None:
+        """Show "typing" until the answer or for 20 seconds.
+
+        Source: https://developers.facebook.com/docs/messenger-platform/send-messages/sender-actions
+        """
+        del answering
+        body = {"recipient": {"id": to.channel_user_id}, "sender_action": "typing_on"}
+        await self._graph.post(f"{self.settings.node}/messages", body)
+
     async def _send_file(self, to: Addressee, message: OutboundMessage) -> Delivery:
-        """Send a file in one form with its message; Instagram takes them only from public addresses."""
+        """Send a file in one form with its message; Instagram takes pictures only, and fetches them itself."""
         if not self.capabilities.files:
-            return Refused(f"{self.name} takes no files from us; send words instead", Refusal.OTHER)
-        try:
-            file = await read_file(self.files, message.attachments[0])
-        except NotFound as missing:
-            return Failed(str(missing), retryable=False)
+            address = await public_picture(self.shown, message.attachments[0], _PICTURES)
+            if isinstance(address, Refused):
+                return address
+            return await self._part(to, {"attachment": {"type": "image", "payload": {"url": address}}})
+        file = await self.read_file(message.attachments[0])
         family = file.mime.partition("/")[0]
         kind = family if family in {"image", "audio", "video"} else "file"
         form = {
@@ -147,11 +154,6 @@ class MessengerAdapter:
         }
         found = await weighed(self._graph.upload(f"{self.settings.node}/messages", form, "filedata", file), _ERRORS)
         return Sent(text_of(found.data, "message_id")) if isinstance(found, Answer) else found
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._graph.close()
-        await self._media.close()
 
     async def _opens(self, to: Addressee, outbox_id: OutboxId) -> bool:
         """Tell whether this message carries the disclosure; a repeat says the same, so that its parts stay the same."""

@@ -5,12 +5,15 @@ Source: https://core.telegram.org/bots/api#getwebhookinfo
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
 import httpx
 
-from bot.channels._api import TIMEOUT_S, mapping, text_of
-from bot.channels._http import silence_request_logs
-from bot.channels.findings import Finding, ask, public_address
-from bot.channels.telegram.send import TelegramSettings
+from bot.channels._api import call, open_http
+from bot.channels.findings import Finding, collect, webhook_set
+from bot.channels.reading import mapping, text_of
+from bot.channels.telegram.parse import WANTED_UPDATES, TelegramSettings
 
 _CONNECT = "run `xiaoer channels connect telegram`"
 _MANY_PENDING = 100
@@ -20,45 +23,40 @@ async def check_telegram(
     settings: TelegramSettings, webhook: str, transport: httpx.AsyncBaseTransport | None = None
 ) -> tuple[Finding, ...]:
     """Look at the bot; ``webhook`` is our public address of it, empty when there is none."""
-    silence_request_logs()
-    base = f"{settings.api_url.rstrip('/')}/bot{settings.token}/"
-    async with httpx.AsyncClient(base_url=base, timeout=TIMEOUT_S, transport=transport) as http:
-        me = await ask(http, http.build_request("POST", "getMe"), "Telegram")
-        if isinstance(me, Finding):
-            return (me,)
-        if not me.good:
-            return (Finding("Telegram refuses the token", "copy it from @BotFather into XIAOER_TELEGRAM_TOKEN"),)
-        info = await ask(http, http.build_request("POST", "getWebhookInfo"), "Telegram")
+    async with open_http(f"{settings.api_url.rstrip('/')}/bot{settings.token}/", transport) as http:
+        return await collect("Telegram", _points(http, settings, webhook))
+
+
+async def _points(http: httpx.AsyncClient, settings: TelegramSettings, webhook: str) -> AsyncIterator[Finding]:
+    me = await call(http, http.build_request("POST", "getMe"))
+    if not me.good:
+        yield Finding("Telegram refuses the token", "copy it from @BotFather into XIAOER_TELEGRAM_TOKEN")
+        return
     bot = mapping(me.data, "result")
     name = text_of(bot, "username")
-    found = [Finding(f"the token is that of @{name}")]
+    yield Finding(f"the token is that of @{name}")
     if settings.username and settings.username.lower() != name.lower():
         fix = f"set xiaoer.channels.telegram.username to {name}, else groups are not answered"
-        found.append(Finding(f"config.yml names another bot, @{settings.username}", fix))
+        yield Finding(f"config.yml names another bot, @{settings.username}", fix)
     if bot.get("can_read_all_group_messages") is True:
         fix = "send /setprivacy to @BotFather and choose Enable: the bot answers only when addressed"
-        found.append(Finding("the bot reads every message of its groups", fix))
-    if isinstance(info, Finding):
-        return (*found, info)
-    return (*found, *_of_webhook(mapping(info.data, "result"), webhook))
+        yield Finding("the bot reads every message of its groups", fix)
+    info = await call(http, http.build_request("POST", "getWebhookInfo"))
+    for found in _of_webhook(mapping(info.data, "result"), webhook):
+        yield found
 
 
-def _of_webhook(info: object, webhook: str) -> list[Finding]:
-    wrong = public_address(webhook)
-    if wrong:
-        return [wrong]
-    set_to = text_of(info, "url")
-    if set_to != webhook:
-        return [Finding(f"the webhook is {set_to or 'not set'}, wanted {webhook}", _CONNECT)]
-    found = [Finding(f"the webhook is {webhook}")]
-    wanted = {"message", "edited_message", "message_reaction", "callback_query", "my_chat_member"}
-    allowed = info.get("allowed_updates") if isinstance(info, dict) else None
-    if isinstance(allowed, list) and not wanted <= {str(each) for each in allowed}:
-        found.append(Finding("the webhook is not told everything", _CONNECT))
+def _of_webhook(info: Mapping[str, Any], webhook: str) -> Iterator[Finding]:
+    address = webhook_set(text_of(info, "url"), webhook, _CONNECT)
+    yield address
+    if not address.good:
+        return
+    allowed = info.get("allowed_updates")
+    if isinstance(allowed, list) and not {*WANTED_UPDATES} <= {str(each) for each in allowed}:
+        yield Finding("the webhook is not told everything", _CONNECT)
     if text_of(info, "last_error_message"):
         fix = "open that address from outside; a 401 means that the secret differs: " + _CONNECT
-        found.append(Finding(f"Telegram's last delivery failed: {text_of(info, 'last_error_message')[:120]}", fix))
+        yield Finding(f"Telegram's last delivery failed: {text_of(info, 'last_error_message')[:120]}", fix)
     pending = int(text_of(info, "pending_update_count") or 0)
     if pending > _MANY_PENDING:
-        found.append(Finding(f"{pending} updates wait to be delivered", "start the server; they come by themselves"))
-    return found
+        yield Finding(f"{pending} updates wait to be delivered", "start the server; they come by themselves")

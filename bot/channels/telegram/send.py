@@ -6,23 +6,21 @@ Source: https://core.telegram.org/bots/api#sendmessage (text 1-4096 UTF-16 units
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import structlog
-from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup
+from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, Message
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, TelegramError
 from telegram.request import HTTPXRequest
 
-from bot.channels._http import silence_request_logs
+from bot.channels._api import DEFAULT_WAIT_S, NEVER_LEFT, TIMEOUT_S, read_wait, silence_request_logs
+from bot.channels.adapter import PlatformAdapter
 from bot.channels.degrade import degrade
-from bot.channels.fetching import MediaHosts, MediaHttp
-from bot.channels.files import read_file
-from bot.channels.parts import PartsSent
-from bot.channels.telegram.media import TelegramMedia
-from bot.channels.telegram.parse import CHANNEL, BotIdentity
+from bot.channels.fetching import Downloads, MediaHosts
+from bot.channels.reading import json_object, mapping, text_of
+from bot.channels.telegram.parse import CHANNEL, WANTED_UPDATES, TelegramSettings
 from bot.domain.channel_ports import (
     Addressee,
     Capabilities,
@@ -35,32 +33,18 @@ from bot.domain.channel_ports import (
     Sent,
     Unclear,
 )
-from bot.domain.errors import ConfigError, NotFound
 from bot.domain.ids import OutboxId
-from bot.domain.media import ReadFile
+from bot.domain.media import MediaFault, MediaRefused, OutgoingFile
 from bot.domain.messages import Button, OutboundMessage
 
-DEFAULT_API_URL = "https://api.telegram.org"
-_TOO_MANY_REQUESTS = 429
-_DEFAULT_WAIT_S = 5.0
 # Source: https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this (30 messages per second over
 # the bot, one per second in a chat, short bursts allowed). sendMessage has no idempotency key.
 _SENDING = SendPolicy(per_second=30, chat_per_second=1, chat_burst=20)
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-_TIMEOUT_S = 10.0
+_PHOTOS = frozenset({"image/jpeg", "image/png", "image/webp"})
+_MAX_PHOTO_BYTES = 10 * 1024 * 1024  # Source: https://core.telegram.org/bots/api#sendphoto
 _SHORT_LABEL_CHARS = 12
 _BUTTONS_A_ROW = 2
 _LOG = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class TelegramSettings:
-    """One bot. ``username`` is its name without ``@``: groups are answered only when it is mentioned."""
-
-    token: str
-    username: str = ""
-    account: str = "shop"
-    api_url: str = DEFAULT_API_URL
 
 
 class _Flooded(TelegramError):
@@ -77,65 +61,77 @@ class _Request(HTTPXRequest):
     async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
         """Ask Telegram; _Flooded on 429."""
         code, payload = await super().do_request(*args, **kwargs)
-        if code == _TOO_MANY_REQUESTS:
-            raise _Flooded(_retry_after(payload))
+        if code == httpx.codes.TOO_MANY_REQUESTS:
+            parameters = mapping(json_object(payload), "parameters")
+            raise _Flooded(read_wait(text_of(parameters, "retry_after")) or DEFAULT_WAIT_S)
         return code, payload
 
 
-class TelegramAdapter:
+class TelegramAdapter(PlatformAdapter):
     """The ``telegram`` channel of one bot; ``transport`` replaces the network in tests."""
 
-    name = CHANNEL
-    capabilities = Capabilities(
-        max_text=4096, text_unit="utf16", max_buttons=20, images=True, files=True, sending=_SENDING
-    )
+    name, platform = CHANNEL, "Telegram"
+    capabilities = Capabilities(4096, "utf16", max_buttons=20, images=True, files=True, sending=_SENDING)
 
     def __init__(self, settings: TelegramSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        bot_id = settings.token.partition(":")[0]
-        if not bot_id.isdigit():
-            raise ConfigError("the Telegram token must look like 123456:ABC...; ask @BotFather for it")
-        self.identity = BotIdentity(settings.account, int(bot_id), settings.username.removeprefix("@"))
+        self.settings = settings
         silence_request_logs()
+        options = {"transport": transport} if transport else None
         request = _Request(
-            read_timeout=_TIMEOUT_S,
-            write_timeout=_TIMEOUT_S,
-            connect_timeout=_TIMEOUT_S,
-            httpx_kwargs={"transport": transport} if transport else None,
+            read_timeout=TIMEOUT_S, write_timeout=TIMEOUT_S, connect_timeout=TIMEOUT_S, httpx_kwargs=options
         )
         api = settings.api_url.rstrip("/")
         self._bot = Bot(settings.token, base_url=f"{api}/bot", base_file_url=f"{api}/file/bot", request=request)
-        self._media = TelegramMedia(self._bot, MediaHttp(MediaHosts(api), transport))
-        self.download = self._media.download
-        self.files: ReadFile | None = None
-        self._request = request
-        self.parts = PartsSent()
+        super().__init__(Downloads(MediaHosts(api), self._find, transport), request.shutdown)
 
-    async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
-        """Send the message in as many parts as it needs; a repeat goes on after the parts already taken."""
+    async def deliver(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
+        """Send words with their buttons, and what is attached to them."""
         chat_id = to.channel_user_id.partition("/")[0]
         parts = degrade(message, self.capabilities)
-        platform_id = ""
+        return await self.parts.send(outbox_id, parts, lambda part: self._send_part(chat_id, part))
+
+    async def _send_part(self, chat_id: str, part: OutboundMessage) -> Delivery:
+        sent: Message | None = None
         try:
-            for part in parts[self.parts.count(outbox_id) :]:
-                platform_id = await self._send_part(chat_id, part)
-                self.parts.note(outbox_id, platform_id)
+            for attachment in part.attachments:
+                sent = await self._send_file(chat_id, await self.read_file(attachment))
+            if part.text:
+                sent = await self._bot.send_message(chat_id, part.text, reply_markup=_keyboard(part.buttons))
         except TelegramError as error:
             return _delivery(error)
-        except NotFound as missing:
-            return Failed(str(missing), retryable=False)
-        self.parts.forget(outbox_id)
-        return Sent(platform_id)
+        return Sent(str(sent.message_id) if sent else "")
 
-    async def _send_part(self, chat_id: str, part: OutboundMessage) -> str:
-        """Send words with their buttons, and what is attached to them; give the last message's id."""
-        sent = ""
-        for attachment in part.attachments:
-            sent = await self._media.send(chat_id, await read_file(self.files, attachment))
-        if part.text:
-            keyboard = _keyboard(part.buttons)
-            message = await self._bot.send_message(chat_id=chat_id, text=part.text, reply_markup=keyboard)
-            sent = str(message.message_id)
-        return sent
+    async def _send_file(self, chat_id: str, file: OutgoingFile) -> Message:
+        """Send a file, as a photo where it is one that Telegram shows."""
+        if file.mime in _PHOTOS and len(file.data) <= _MAX_PHOTO_BYTES:
+            return await self._bot.send_photo(chat_id, file.data, filename=file.name)
+        return await self._bot.send_document(chat_id, file.data, filename=file.name)
+
+    async def _find(self, file_id: str, most_bytes: int) -> tuple[str, Mapping[str, str]]:
+        """Tell where a file lies.
+
+        Source: https://core.telegram.org/bots/api#getfile (up to 20 MB; the address is good for an hour).
+        """
+        del most_bytes
+        try:
+            file = await self._bot.get_file(file_id)
+        except BadRequest as error:
+            if "too big" in error.message.lower():
+                raise MediaRefused("Telegram gives bots no file of more than 20 MB") from None
+            raise MediaFault("Telegram does not know the file any more", lasting=True) from None
+        except TelegramError as error:
+            raise MediaFault(f"Telegram does not say where the file is: {type(error).__name__}") from None
+        if not file.file_path:
+            raise MediaFault("Telegram gives no path to the file")
+        return file.file_path, {}
+
+    async def show_typing(self, to: Addressee, answering: str) -> None:
+        """Show "typing" in the chat, for five seconds.
+
+        Source: https://core.telegram.org/bots/api#sendchataction
+        """
+        del answering
+        await self._bot.send_chat_action(to.channel_user_id.partition("/")[0], "typing")
 
     async def answer_press(self, callback_query_id: str) -> None:
         """Tell Telegram that a pressed button was noticed."""
@@ -146,13 +142,7 @@ class TelegramAdapter:
 
     async def set_webhook(self, url: str, secret: str) -> None:
         """Register the webhook; TelegramError with Telegram's reason when it does not take it."""
-        wanted = ["message", "edited_message", "message_reaction", "callback_query", "my_chat_member"]
-        await self._bot.set_webhook(url, secret_token=secret, allowed_updates=wanted)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._request.shutdown()
-        await self._media.close()
+        await self._bot.set_webhook(url, secret_token=secret, allowed_updates=WANTED_UPDATES)
 
 
 def _keyboard(buttons: tuple[Button, ...]) -> InlineKeyboardMarkup | None:
@@ -173,13 +163,6 @@ def _delivery(error: TelegramError) -> Delivery:
         return Refused(f"Telegram refuses: {error.message}", Refusal.BLOCKED)
     if isinstance(error, BadRequest | ChatMigrated | InvalidToken):
         return Failed(f"Telegram does not take the message: {error.message}", retryable=False)
-    if isinstance(error.__cause__, httpx.TransportError) and not isinstance(error.__cause__, _NEVER_LEFT):
+    if isinstance(error.__cause__, httpx.TransportError) and not isinstance(error.__cause__, NEVER_LEFT):
         return Unclear(f"the connection to Telegram was lost: {type(error.__cause__).__name__}")
     return Failed(f"Telegram cannot be reached: {error.message}", retryable=isinstance(error, NetworkError))
-
-
-def _retry_after(payload: bytes) -> float:
-    try:
-        return float(json.loads(payload)["parameters"]["retry_after"])
-    except (ValueError, KeyError, TypeError):
-        return _DEFAULT_WAIT_S

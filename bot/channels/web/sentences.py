@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from bot.channels.reading import locale_of
 from bot.domain.replies import Locale
 
 
@@ -82,12 +83,5 @@ def sentence(declined: Declined, locale: Locale) -> str:
 
 def pick_locale(accept_language: str) -> Locale:
     """Choose between Chinese and English by the first of them in an ``Accept-Language`` header; Chinese by default."""
-    for part in accept_language.lower().split(","):
-        tag = part.split(";")[0].strip()
-        if tag.startswith(("zh-hant", "zh-tw", "zh-hk", "zh-mo")):
-            return Locale.ZH_HANT
-        if tag.startswith("zh"):
-            return Locale.ZH
-        if tag.startswith("en"):
-            return Locale.EN
-    return Locale.ZH
+    tags = (part.split(";")[0] for part in accept_language.split(","))
+    return Locale(next(filter(None, map(locale_of, tags)), Locale.ZH))

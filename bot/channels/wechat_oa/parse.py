@@ -16,13 +16,12 @@ from typing import Any
 from wechatpy.events import EVENT_TYPES
 from wechatpy.messages import MESSAGE_TYPES, UnknownMessage
 
-from bot.channels.cleaning import CleanText, clean_text
+from bot.channels.reading import UNREADABLE, Content, attached, inbound, payload_of, place
 from bot.channels.wechat_oa.settings import CHANNEL
 from bot.domain.errors import BadPayload
-from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender, sequence_of
+from bot.domain.messages import InboundMessage, MessageKind, Sender
 
 _MAX_KEY_CHARS = 200
-_MAX_PAYLOAD_BYTES = 64
 _OPENID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _NUMBER = re.compile(r"[0-9]{1,20}")
 _TIME = re.compile(r"[0-9]{1,10}")
@@ -40,14 +39,6 @@ class ParsedCallback:
     ignored: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
-    kind: MessageKind
-    words: str = ""
-    attachment: Attachment | None = None
-    payload: str = ""
-
-
 def parse_callback(fields: Mapping[str, Any], account: str) -> ParsedCallback:
     """Make a message of a callback's fields; BadPayload when a field every callback has is missing or wrong."""
     texts = {name: value for name, value in fields.items() if isinstance(value, str)}
@@ -62,28 +53,9 @@ def parse_callback(fields: Mapping[str, Any], account: str) -> ParsedCallback:
     if event in _SILENT_EVENTS:
         return ParsedCallback(None, f"event {event}")
     content = _of_event(event, texts) if event else _of_message(texts)
-    words = clean_text(content.words)
     sent_at = datetime.fromtimestamp(int(texts["CreateTime"]), UTC)
-    message = InboundMessage(
-        sender=Sender(CHANNEL, account, openid, locale_hint=""),
-        dedupe_key=_dedupe_key(texts),
-        kind=content.kind,
-        sent_at=sent_at,
-        text=words.text,
-        payload=content.payload,
-        attachments=(content.attachment,) if content.attachment else (),
-        platform_id=texts.get("MsgId", "") if content.kind is not MessageKind.BUTTON else "",
-        truncated=words.truncated,
-        sequence=sequence_of(sent_at),
-    )
-    return ParsedCallback(_readable(message, words))
-
-
-def _readable(message: InboundMessage, words: CleanText) -> InboundMessage:
-    """Call a text with nothing to read UNKNOWN."""
-    if message.kind is MessageKind.TEXT and not words.text:
-        return InboundMessage(message.sender, message.dedupe_key, MessageKind.UNKNOWN, message.sent_at)
-    return message
+    number = texts.get("MsgId", "") if content.kind is not MessageKind.BUTTON else ""
+    return ParsedCallback(inbound(Sender(CHANNEL, account, openid), _dedupe_key(texts), sent_at, content, number))
 
 
 def _event_type(texts: Mapping[str, str]) -> str:
@@ -93,58 +65,52 @@ def _event_type(texts: Mapping[str, str]) -> str:
     return texts.get("Event", "").lower() or "unknown"
 
 
-def _of_event(event: str, texts: Mapping[str, str]) -> _Content:
+def _of_event(event: str, texts: Mapping[str, str]) -> Content:
     if event in _FOLLOWED or event == "scan":
         # A follower who scans a code has come anew: he is greeted, and what he may be sent opens as for a new one.
-        return _Content(MessageKind.FOLLOW)
+        return Content(MessageKind.FOLLOW)
     if event == "unsubscribe":
-        return _Content(MessageKind.UNFOLLOW)
+        return Content(MessageKind.UNFOLLOW)
     if event == "click":
         key = texts.get("EventKey", "")
-        payload = key if key.startswith(("/", "=")) else f"/{key}"
-        if key and len(payload.encode()) <= _MAX_PAYLOAD_BYTES:
-            return _Content(MessageKind.BUTTON, words=key, payload=payload)
-    return _Content(MessageKind.UNKNOWN)
+        payload = payload_of(key)
+        return Content(MessageKind.BUTTON, key, payload=payload) if payload else UNREADABLE
+    return UNREADABLE
 
 
-def _of_message(texts: Mapping[str, str]) -> _Content:
+def _of_message(texts: Mapping[str, str]) -> Content:
     message = MESSAGE_TYPES.get(texts["MsgType"].lower(), UnknownMessage)(dict(texts))
     read = _READERS.get(message.type)
-    return read(message) if read else _Content(MessageKind.UNKNOWN)
+    return read(message) if read else UNREADABLE
 
 
-def _text(message: Any) -> _Content:
-    return _Content(MessageKind.TEXT, message.content or "")
+def _text(message: Any) -> Content:
+    return Content(MessageKind.TEXT, message.content or "")
 
 
-def _image(message: Any) -> _Content:
-    return _media(MessageKind.IMAGE, message, "image/jpeg")
+def _image(message: Any) -> Content:
+    return attached(MessageKind.IMAGE, message.media_id or "", "image/jpeg")
 
 
-def _voice(message: Any) -> _Content:
+def _voice(message: Any) -> Content:
     # The platform's own speech recognition, when the account has it switched on.
-    attachment = Attachment(MessageKind.VOICE, message.media_id or "", f"audio/{message.format or 'amr'}")
-    return _Content(MessageKind.VOICE, message.recognition or "", attachment)
+    mime = f"audio/{message.format or 'amr'}"
+    return attached(MessageKind.VOICE, message.media_id or "", mime, words=message.recognition or "")
 
 
-def _video(message: Any) -> _Content:
-    return _media(MessageKind.VIDEO, message, "video/mp4")
+def _video(message: Any) -> Content:
+    return attached(MessageKind.VIDEO, message.media_id or "", "video/mp4")
 
 
-def _location(message: Any) -> _Content:
-    place = f"{message.location_x or ''},{message.location_y or ''} {message.label or ''}"
-    return _Content(MessageKind.LOCATION, place)
+def _location(message: Any) -> Content:
+    return place(message.location_x or "", message.location_y or "", message.label or "")
 
 
-def _link(message: Any) -> _Content:
-    return _Content(MessageKind.TEXT, "\n".join(part for part in (message.title, message.url) if part))
+def _link(message: Any) -> Content:
+    return Content(MessageKind.TEXT, "\n".join(part for part in (message.title, message.url) if part))
 
 
-def _media(kind: MessageKind, message: Any, mime: str) -> _Content:
-    return _Content(kind, attachment=Attachment(kind, message.media_id or "", mime))
-
-
-_READERS: dict[str, Callable[[Any], _Content]] = {
+_READERS: dict[str, Callable[[Any], Content]] = {
     "text": _text,
     "image": _image,
     "voice": _voice,

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.channels.wechat_oa.reply import compose
 from bot.domain.clock import Clock
-from bot.domain.exchange_ports import Composed, ExchangeKey, Exchanges
+from bot.domain.errors import StorageError
+from bot.domain.exchange_ports import Composed, ExchangeKey, Exchanges, Look
 from bot.domain.ids import ConversationId
 from bot.domain.line_ports import Accepted
 from bot.domain.messages import InboundMessage, OutboundMessage
-from bot.domain.ports import LiveFeed
+from bot.domain.ports import LiveEvent, LiveFeed
 
 _LOOK_EVERY_S = 0.5
 _GRACE_S = 1.0
@@ -64,6 +64,7 @@ class PassiveReplies:
     def __init__(self, ports: PassivePorts, alone: Callable[[], bool]) -> None:
         self._ports = ports
         self._alone = alone
+        self._lookout = _Lookout(ports.exchanges, ports.live)
 
     async def answer(self, message: InboundMessage, accepted: Accepted) -> Verdict:
         """Give the answer of a committed message, or how to leave the call without one."""
@@ -71,10 +72,12 @@ class PassiveReplies:
         until = now + timedelta(seconds=pace.hang_up_s + _GRACE_S)
         call = await self._ports.exchanges.begin(key, accepted.conversation_id, now, until)
         last = call >= pace.calls
-        answer, waiting = await self._wait(key, call, accepted.conversation_id, hurry=last)
-        if answer:
-            return Verdict(answer)
-        if waiting and not last:
+        look = await self._wait(key, call, accepted.conversation_id, hurry=last)
+        if look.answer:
+            return Verdict(look.answer)
+        if look.superseded:
+            return Verdict(again=True)
+        if look.waiting and not last:
             await asyncio.sleep(max(pace.hang_up_s - pace.answer_within_s, 0))
             return Verdict(again=True)
         await self.leave(key, accepted.conversation_id)
@@ -90,19 +93,19 @@ class PassiveReplies:
         await self._ports.exchanges.written(key, self._ports.clock.now())
         await self._ports.ring(conversation_id)
 
-    async def _wait(
-        self, key: ExchangeKey, call: int, conversation_id: ConversationId, *, hurry: bool
-    ) -> tuple[str, bool]:
-        """Look at every bell until there is an answer, nothing to wait for, or no time left."""
+    async def _wait(self, key: ExchangeKey, call: int, conversation_id: ConversationId, *, hurry: bool) -> Look:
+        """Look when there is reason to, until there is an answer, nothing to wait for, or no time left."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self._ports.pace.answer_within_s
-        async with aclosing(_Bells(self._ports.live, conversation_id)) as bells:
+        async with self._lookout.watching(key, conversation_id) as rung:
             while True:
                 left_s = end - loop.time()
                 look = await self._ports.exchanges.look(key, call, self._compose, hurry=hurry and left_s <= 0)
-                if look.answer or not look.waiting or left_s <= 0:
-                    return look.answer, look.waiting
-                await bells.heard(min(_LOOK_EVERY_S, left_s))
+                if not look.waiting or left_s <= 0:
+                    return look
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(rung.wait(), left_s)
+                rung.clear()
 
     def _compose(self, waiting: Sequence[OutboundMessage]) -> Composed | None:
         if any(message.attachments for message in waiting):
@@ -110,31 +113,52 @@ class PassiveReplies:
         return compose(waiting, alone=self._alone())
 
 
-class _Bells:
-    """Hears that something changed in a conversation; a lost bell costs half a second."""
+class _Lookout:
+    """Wakes who waits: at a bell of the conversation, and, lest one was lost, once a turn has taken the message.
 
-    def __init__(self, live: LiveFeed, conversation_id: ConversationId) -> None:
-        self._rung = asyncio.Event()
-        self._events = live.subscribe([f"conversation:{conversation_id}"])
-        self._listener = asyncio.create_task(self._listen())
+    One question to the record every half a second does for all who wait, so that waiting costs nothing.
+    """
 
-    async def heard(self, within_s: float) -> None:
-        """Wait for a bell, at most ``within_s`` seconds."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._rung.wait(), within_s)
-        self._rung.clear()
+    def __init__(self, exchanges: Exchanges, live: LiveFeed) -> None:
+        self._exchanges = exchanges
+        self._live = live
+        self._waiting: dict[asyncio.Event, ExchangeKey] = {}
+        self._looking: asyncio.Task[None] | None = None
 
-    async def aclose(self) -> None:
-        """Stop listening."""
-        self._listener.cancel()
-        await asyncio.gather(self._listener, return_exceptions=True)
-        close = getattr(self._events, "aclose", None)
-        if close is not None:
-            await close()
+    @contextlib.asynccontextmanager
+    async def watching(self, key: ExchangeKey, conversation_id: ConversationId) -> AsyncIterator[asyncio.Event]:
+        """Give an event that is set whenever it is worth looking at the exchange."""
+        rung = asyncio.Event()
+        bells = self._live.subscribe([f"conversation:{conversation_id}"])
+        listening = asyncio.create_task(_listen(bells, rung))
+        self._waiting[rung] = key
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        try:
+            yield rung
+        finally:
+            del self._waiting[rung]
+            if not self._waiting:
+                self._looking.cancel()
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+            close = getattr(bells, "aclose", None)
+            if close is not None:
+                await close()
 
-    async def _listen(self) -> None:
-        async for _ in self._events:
-            self._rung.set()
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            with contextlib.suppress(StorageError):
+                unanswered = await self._exchanges.unanswered(set(self._waiting.values()))
+                for rung, key in self._waiting.items():
+                    if key not in unanswered:
+                        rung.set()
+
+
+async def _listen(bells: AsyncIterator[LiveEvent], rung: asyncio.Event) -> None:
+    async for _ in bells:
+        rung.set()
 
 
 def exchange_key(message: InboundMessage) -> ExchangeKey:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+import httpx
+
 from bot.domain.errors import ConfigError
 
 CHANNEL = "wechat_oa"
@@ -39,3 +41,19 @@ class WechatOaSettings:
             raise ConfigError("the WeChat callback token must be 3 to 32 letters and digits")
         if self.encoding_aes_key and not _AES_KEY.fullmatch(self.encoding_aes_key):
             raise ConfigError("the WeChat EncodingAESKey must be 43 letters and digits; leave it out for plain mode")
+
+
+def token_request(settings: WechatOaSettings, http: httpx.AsyncClient, force: bool = False) -> httpx.Request:
+    """Make the request for an access token.
+
+    Source: https://developers.weixin.qq.com/doc/offiaccount/Basic_Information/getStableAccessToken.html
+    (``stable_token``: the same token until its last 5 minutes, so that several processes do not push each other's out;
+    ``force_refresh`` makes a new one at once and is limited to 20 a day).
+    """
+    body = {
+        "grant_type": "client_credential",
+        "appid": settings.app_id,
+        "secret": settings.app_secret,
+        "force_refresh": force,
+    }
+    return http.build_request("POST", "/cgi-bin/stable_token", json=body)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-import structlog
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from bot.channels._http import guard_webhook, read_body
+from bot.channels._http import check_echo, echo, read_body, take_in, webhook_router
 from bot.channels.wechat_oa.envelope import Envelope
 from bot.channels.wechat_oa.parse import parse_callback
 from bot.channels.wechat_oa.passive import PassiveReplies, exchange_key
@@ -22,14 +21,12 @@ from bot.channels.wechat_oa.reply import text_reply
 from bot.channels.wechat_oa.settings import CHANNEL, WechatOaSettings
 from bot.domain.channel_ports import OnMessages
 from bot.domain.clock import Clock
-from bot.domain.errors import BadPayload
 from bot.domain.line_ports import Accepted
 from bot.domain.messages import InboundMessage, MessageKind
 
 MAX_BODY_BYTES = 256 * 1024
 _MAX_ECHO_CHARS = 256
 _SUCCESS = "success"
-_LOG = structlog.get_logger(__name__)
 
 
 class _Callback:
@@ -44,13 +41,10 @@ class _Callback:
         self._clock = clock
         self._passive = passive
 
-    async def echo(self, request: Request) -> Response:
+    async def prove(self, request: Request) -> Response:
         """Prove to the platform's console that this address is ours."""
         self._envelope.check(request.query_params, self._clock.now())
-        echo = request.query_params.get("echostr", "")
-        if not echo or len(echo) > _MAX_ECHO_CHARS:
-            raise BadPayload(f"echostr is missing or longer than {_MAX_ECHO_CHARS} characters")
-        return PlainTextResponse(echo, headers={"X-Content-Type-Options": "nosniff"})
+        return echo(check_echo(request.query_params.get("echostr", ""), "echostr", _MAX_ECHO_CHARS))
 
     async def receive(self, request: Request) -> Response:
         """Take one callback; ``success`` once it is committed."""
@@ -59,9 +53,9 @@ class _Callback:
         fields = self._envelope.open(request.query_params, body)
         parsed = parse_callback(fields, self._account)
         if parsed.message is None:
-            _LOG.info("wechat_callback_without_message", reason=parsed.ignored)
+            await take_in(CHANNEL, [], [parsed.ignored], self._on_messages)
             return PlainTextResponse(_SUCCESS)
-        (accepted,) = await self._on_messages([parsed.message])
+        (accepted,) = await take_in(CHANNEL, [parsed.message], [], self._on_messages)
         if self._passive is None or parsed.message.kind is MessageKind.UNFOLLOW:
             return PlainTextResponse(_SUCCESS)
         return await self._reply(self._passive, parsed.message, accepted, str(fields.get("ToUserName", "")))
@@ -107,7 +101,4 @@ def build_router(
 ) -> APIRouter:
     """Build the callback's routes; ``passive`` answers in the response."""
     callback = _Callback(settings, on_messages, clock, passive)
-    router = APIRouter(include_in_schema=False)
-    router.add_api_route(path, guard_webhook(CHANNEL, callback.echo), methods=["GET"])
-    router.add_api_route(path, guard_webhook(CHANNEL, callback.receive), methods=["POST"])
-    return router
+    return webhook_router(CHANNEL, path, callback.receive, callback.prove)

@@ -8,24 +8,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from bot.channels._api import listing, mapping, text_of
 from bot.channels.cleaning import clean_text
+from bot.channels.reading import (
+    UNREADABLE,
+    Content,
+    attached,
+    inbound,
+    listing,
+    mapping,
+    moment,
+    payload_of,
+    place,
+    text_of,
+)
 from bot.channels.wecom_kf.sessions import owner_after
 from bot.channels.wecom_kf.settings import CHANNEL
 from bot.domain.channel_ports import Refusal
 from bot.domain.conversation import Owner
-from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender
+from bot.domain.messages import InboundMessage, MessageKind, Sender
 from bot.domain.staff import StaffWords
 
 MAX_CURSOR_CHARS = 512
 _FROM_CUSTOMER, _FROM_STAFF = 3, 5
-_MAX_PAYLOAD_BYTES = 64
 _MAX_ID_CHARS = 200
-_MAX_SECONDS = 9_999_999_999
 _ID = re.compile(r"[A-Za-z0-9_\-@.]{1,128}")
 
 # Source: /path/94670, event ``msg_send_fail``.
@@ -75,14 +84,6 @@ class Batch:
     staff: tuple[StaffWords, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
-    kind: MessageKind
-    words: str = ""
-    attachment: Attachment | None = None
-    payload: str = ""
-
-
 _Entry = InboundMessage | SendFailure | SessionChange | StaffWords
 
 
@@ -115,24 +116,13 @@ def _message(raw: Mapping[str, Any], now: datetime) -> InboundMessage | StaffWor
         return "no message of a customer"
     kind = text_of(raw, "msgtype")
     read = _READERS.get(kind)
-    content = read(mapping(raw, kind)) if read else _Content(MessageKind.UNKNOWN)
-    words = clean_text(content.words)
+    content = read(mapping(raw, kind)) if read else UNREADABLE
+    sender, at = Sender(CHANNEL, account, customer), _time(raw, now)
     if origin == str(_FROM_STAFF):
-        said = words.text or f"[{content.kind.value}]"
-        name = text_of(raw, "servicer_userid")[:64]
-        return StaffWords(Sender(CHANNEL, account, customer), key[:_MAX_ID_CHARS], said, name, _time(raw, now))
-    known = content.kind is not MessageKind.TEXT or words.text
-    return InboundMessage(
-        sender=Sender(CHANNEL, account, customer),
-        dedupe_key=key,
-        kind=content.kind if known else MessageKind.UNKNOWN,
-        sent_at=_time(raw, now),
-        text=words.text,
-        payload=content.payload,
-        attachments=(content.attachment,) if content.attachment else (),
-        truncated=words.truncated,
-        platform_id=key,
-    )
+        said = clean_text(content.words).text or f"[{content.kind.value}]"
+        return StaffWords(sender, key[:_MAX_ID_CHARS], said, text_of(raw, "servicer_userid")[:64], at)
+    # A pull brings its messages in order: their places are those in it.
+    return replace(inbound(sender, key, at, content, key), sequence=0)
 
 
 def _event(raw: Mapping[str, Any], now: datetime) -> _Entry | str:
@@ -171,56 +161,49 @@ def _event(raw: Mapping[str, Any], now: datetime) -> _Entry | str:
 
 
 def _time(raw: Mapping[str, Any], now: datetime) -> datetime:
-    seconds = raw.get("send_time")
-    if isinstance(seconds, bool) or not isinstance(seconds, int) or not 0 < seconds <= _MAX_SECONDS:
-        return now
-    return datetime.fromtimestamp(seconds, UTC)
+    return moment(raw, "send_time") or now
 
 
-def _text(body: Mapping[str, Any]) -> _Content:
-    pressed = text_of(body, "menu_id")
-    payload = pressed if pressed.startswith(("/", "=")) else f"/{pressed}"
-    if pressed and len(payload.encode("utf-8", "replace")) <= _MAX_PAYLOAD_BYTES:
-        return _Content(MessageKind.BUTTON, text_of(body, "content"), payload=payload)
-    return _Content(MessageKind.TEXT, text_of(body, "content"))
+def _text(body: Mapping[str, Any]) -> Content:
+    payload = payload_of(text_of(body, "menu_id"))
+    return Content(MessageKind.BUTTON if payload else MessageKind.TEXT, text_of(body, "content"), payload=payload)
 
 
-def _media(kind: MessageKind, mime: str) -> Callable[[Mapping[str, Any]], _Content]:
-    def read(body: Mapping[str, Any]) -> _Content:
-        return _Content(kind, attachment=Attachment(kind, text_of(body, "media_id")[:512], mime))
+def _media(kind: MessageKind, mime: str) -> Callable[[Mapping[str, Any]], Content]:
+    def read(body: Mapping[str, Any]) -> Content:
+        return attached(kind, text_of(body, "media_id")[:512], mime)
 
     return read
 
 
-def _location(body: Mapping[str, Any]) -> _Content:
-    place = " ".join(part for part in (text_of(body, "name"), text_of(body, "address")) if part)
-    return _Content(MessageKind.LOCATION, f"{text_of(body, 'latitude')},{text_of(body, 'longitude')} {place}")
+def _location(body: Mapping[str, Any]) -> Content:
+    return place(*(text_of(body, key) for key in ("latitude", "longitude", "name", "address")))
 
 
-def _titled(*names: str) -> Callable[[Mapping[str, Any]], _Content]:
-    def read(body: Mapping[str, Any]) -> _Content:
-        return _Content(MessageKind.TEXT, "\n".join(part for name in names if (part := text_of(body, name))))
+def _titled(*names: str) -> Callable[[Mapping[str, Any]], Content]:
+    def read(body: Mapping[str, Any]) -> Content:
+        return Content(MessageKind.TEXT, "\n".join(part for name in names if (part := text_of(body, name))))
 
     return read
 
 
-def _menu(body: Mapping[str, Any]) -> _Content:
+def _menu(body: Mapping[str, Any]) -> Content:
     items = [text_of(mapping(item, text_of(item, "type")), "content") for item in listing(body, "list")]
     lines = [text_of(body, "head_content"), *items, text_of(body, "tail_content")]
-    return _Content(MessageKind.TEXT, "\n".join(line for line in lines if line))
+    return Content(MessageKind.TEXT, "\n".join(line for line in lines if line))
 
 
-def _merged(body: Mapping[str, Any]) -> _Content:
+def _merged(body: Mapping[str, Any]) -> Content:
     items = [f"{text_of(item, 'sender_name')}: {text_of(item, 'msg_content')[:500]}" for item in listing(body, "item")]
-    return _Content(MessageKind.TEXT, "\n".join([text_of(body, "title"), *items]))
+    return Content(MessageKind.TEXT, "\n".join([text_of(body, "title"), *items]))
 
 
-def _card(body: Mapping[str, Any]) -> _Content:
+def _card(body: Mapping[str, Any]) -> Content:
     # The card's id tells a shopper's words as little as a picture does: it is kept, and recorded as not readable.
-    return _Content(MessageKind.UNKNOWN, text_of(body, "userid"))
+    return Content(MessageKind.UNKNOWN, text_of(body, "userid"))
 
 
-_READERS: dict[str, Callable[[Mapping[str, Any]], _Content]] = {
+_READERS: dict[str, Callable[[Mapping[str, Any]], Content]] = {
     "text": _text,
     "image": _media(MessageKind.IMAGE, "image/jpeg"),
     "voice": _media(MessageKind.VOICE, "audio/amr"),

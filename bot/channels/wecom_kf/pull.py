@@ -15,7 +15,8 @@ from datetime import timedelta
 
 import structlog
 
-from bot.channels._api import Lost, Unreached, listing, text_of
+from bot.channels._api import Lost, Unreached
+from bot.channels.reading import listing, text_of
 from bot.channels.vault import TokenRefused
 from bot.channels.wecom_kf.client import KfClient
 from bot.channels.wecom_kf.following import SessionFollower

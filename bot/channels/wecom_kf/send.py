@@ -12,31 +12,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.channels._api import Lost, Unreached, text_of
+from bot.channels._api import Lost, Unreached
+from bot.channels.adapter import PlatformAdapter
 from bot.channels.cleaning import clean_message
 from bot.channels.degrade import degrade, measure, number_options
-from bot.channels.files import read_file
-from bot.channels.parts import PartsSent
-from bot.channels.vault import TokenRefused
+from bot.channels.reading import text_of
+from bot.channels.tencent_api import ReturnCodes
 from bot.channels.wecom_kf.client import KfClient
 from bot.channels.wecom_kf.sessions import API_MAY_SEND, SessionState, change_to, state_for
 from bot.channels.wecom_kf.settings import CHANNEL, WecomKfSettings
-from bot.domain.channel_ports import (
-    Addressee,
-    Capabilities,
-    Deferred,
-    Delivery,
-    Failed,
-    Refusal,
-    Refused,
-    Sent,
-    Unclear,
-)
+from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Refusal, Refused, Sent
 from bot.domain.clock import Clock
 from bot.domain.conversation import Owner
-from bot.domain.errors import NotFound
 from bot.domain.ids import ConversationId, OutboxId
-from bot.domain.media import ReadFile
 from bot.domain.messages import OutboundMessage
 from bot.domain.windows import Opening, ReplyTokens
 
@@ -49,18 +37,22 @@ _WRONG_STATE = 95018
 _REMEMBERED = 5000
 # Source: https://developer.work.weixin.qq.com/document/path/90313; ? 95001 and 95002 are told there without a word on
 # which of the two limits is meant.
-_REFUSED = {
-    95001: (Refusal.QUOTA, "five messages since the customer's last one"),
-    95002: (Refusal.WINDOW, "more than 48 hours since the customer's last message"),
-    95013: (Refusal.WINDOW, "the session has ended; the customer has to write first"),
-    95016: (Refusal.WINDOW, "the welcome code is used or over"),
-    95000: (Refusal.OTHER, "the customer-service account is not known to WeCom"),
-    95004: (Refusal.OTHER, "the customer-service account is not known to WeCom"),
-    40096: (Refusal.BLOCKED, "the customer is not known to WeCom"),
-    48002: (Refusal.OTHER, "the API may not manage this account; permit it in WeCom's console"),
-    60030: (Refusal.OTHER, "the API may not manage this account; permit it in WeCom's console"),
-}
-_DEFERRED_S = {45009: 60.0, 45033: 10.0, -1: 5.0}
+_CODES = ReturnCodes(
+    "WeCom",
+    refused={
+        95001: (Refusal.QUOTA, "five messages since the customer's last one"),
+        95002: (Refusal.WINDOW, "more than 48 hours since the customer's last message"),
+        95013: (Refusal.WINDOW, "the session has ended; the customer has to write first"),
+        95016: (Refusal.WINDOW, "the welcome code is used or over"),
+        95000: (Refusal.OTHER, "the customer-service account is not known to WeCom"),
+        95004: (Refusal.OTHER, "the customer-service account is not known to WeCom"),
+        40096: (Refusal.BLOCKED, "the customer is not known to WeCom"),
+        48002: (Refusal.OTHER, "the API may not manage this account; permit it in WeCom's console"),
+        60030: (Refusal.OTHER, "the API may not manage this account; permit it in WeCom's console"),
+        95018: (Refusal.HUMAN_ONLY, "the session's state does not permit it"),
+    },
+    waits_s={45009: 60.0, 45033: 10.0, -1: 5.0},
+)
 
 OwnerOf = Callable[[ConversationId], Awaitable[Owner]]
 
@@ -73,46 +65,38 @@ class KfPorts:
     codes: ReplyTokens
 
 
-class WecomKfAdapter:
+class WecomKfAdapter(PlatformAdapter):
     """The ``wecom_kf`` channel of one company."""
 
-    name = CHANNEL
+    name, platform = CHANNEL, "WeCom"
     capabilities = Capabilities(
         max_text=MAX_TEXT_BYTES, text_unit="bytes", max_buttons=MAX_MENU_ITEMS, images=True, files=True
     )
 
     def __init__(self, settings: WecomKfSettings, client: KfClient, ports: KfPorts, clock: Clock) -> None:
+        super().__init__(client)
         self._settings = settings
         self.client = client
-        self.download = client.media.download
-        self.files: ReadFile | None = None
         self._ports = ports
         self._clock = clock
-        self.parts = PartsSent()
         self._ours: OrderedDict[tuple[str, str], None] = OrderedDict()
 
-    async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
+    async def deliver(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
         """Send the message, by a welcome code while there is one, else in a session that is ours.
 
         After it, the session goes where our owner is: into WeCom's queue, or to its end.
         """
-        try:
-            sent = await self._send_parts(to, message, outbox_id)
-            if isinstance(sent, Sent):
-                await self._follow(to)
-        except TokenRefused as error:
-            return Failed(error.reason, retryable=not error.lasting)
-        except NotFound as missing:
-            return Failed(str(missing), retryable=False)
-        except Unreached as error:
-            return Failed(f"WeCom cannot be reached: {error}", retryable=True)
-        except Lost as error:
-            return Unclear(f"the connection to WeCom was lost: {error}")
-        return sent
+        parts = degrade(_within_menu(clean_message(message)), self.capabilities)
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self.client.close()
+        async def send_one(numbered: tuple[int, OutboundMessage]) -> Delivery:
+            number, part = numbered
+            body = await self._with_file(part) if part.attachments else content(part)
+            return await self._send_one(to, body | {"msgid": message_id(to.conversation_id, outbox_id, number)})
+
+        sent = await self.parts.send(outbox_id, list(enumerate(parts)), send_one)
+        if isinstance(sent, Sent):
+            await self._follow(to)
+        return sent
 
     async def follow(self, to: Addressee, owner: Owner) -> SessionState:
         """Let a session follow its conversation's owner as far as the platform permits; give its state.
@@ -126,35 +110,20 @@ class WecomKfAdapter:
         """Look at a session's state again before the next message: it has changed hands."""
         self._ours.pop((open_kfid, customer), None)
 
-    async def _send_parts(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
-        parts = degrade(_within_menu(clean_message(message)), self.capabilities)
-        result: Delivery = Sent(messages=0)
-        for number, part in enumerate(parts):
-            if number < self.parts.count(outbox_id):
-                continue
-            msgid = message_id(to.conversation_id, outbox_id, number)
-            body = await self._with_file(part) if part.attachments else content(part)
-            result = await self._send_one(to, body | {"msgid": msgid})
-            if not isinstance(result, Sent):
-                return result
-            self.parts.note(outbox_id, result.platform_id)
-        self.parts.forget(outbox_id)
-        return Sent(result.platform_id if isinstance(result, Sent) else "", messages=len(parts))
-
     async def _with_file(self, part: OutboundMessage) -> dict[str, Any]:
         """Upload what is attached and shape its message.
 
         Source: https://developer.work.weixin.qq.com/document/path/90253 (pictures JPG or PNG of 2 MB, files of 20 MB).
         """
-        file = await read_file(self.files, part.attachments[0])
+        file = await self.read_file(part.attachments[0])
         shown = file.mime in {"image/jpeg", "image/png"} and len(file.data) <= MAX_IMAGE_BYTES
         kind = "image" if shown else "file"
-        return {"msgtype": kind, kind: {"media_id": await self.client.upload(kind, file)}}
+        return {"msgtype": kind, kind: {"media_id": await self.client.upload_id(kind, file)}}
 
     async def _send_one(self, to: Addressee, body: Mapping[str, Any]) -> Delivery:
         code = await self._ports.codes.token(to.conversation_id, Opening.ENTER, self._clock.now())
         if code:
-            return _delivery(await self.client.post("send_msg_on_event", {"code": code, **body}))
+            return _weigh(await self.client.post("send_msg_on_event", {"code": code, **body}))
         state = await self._claim(to)
         if state not in API_MAY_SEND:
             return _wrong_state(state)
@@ -166,7 +135,7 @@ class WecomKfAdapter:
             if state not in API_MAY_SEND:
                 return _wrong_state(state)
             answer = await self.client.post("send_msg", message)
-        return _delivery(answer)
+        return _weigh(answer)
 
     async def _claim(self, to: Addressee) -> SessionState:
         """Make the session the bot's where that is possible; give its state."""
@@ -232,15 +201,5 @@ def _wrong_state(state: SessionState) -> Refused:
     return Refused(f"WeCom's own staff has this session (state {state.value}); answer there", Refusal.HUMAN_ONLY)
 
 
-def _delivery(answer: Mapping[str, Any]) -> Delivery:
-    code = answer["errcode"]
-    if code == 0:
-        return Sent(text_of(answer, "msgid"))
-    if code == _WRONG_STATE:
-        return Refused("the session's state does not permit it (errcode 95018)", Refusal.HUMAN_ONLY)
-    if code in _REFUSED:
-        kind, why = _REFUSED[code]
-        return Refused(f"{why} (errcode {code})", kind)
-    if code in _DEFERRED_S:
-        return Deferred(_DEFERRED_S[code], f"WeCom asks to wait (errcode {code})")
-    return Failed(f"WeCom does not take the message (errcode {code})", retryable=False)
+def _weigh(answer: Mapping[str, Any]) -> Delivery:
+    return _CODES.weigh(answer["errcode"], text_of(answer, "msgid"))

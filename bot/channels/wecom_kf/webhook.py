@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from bot.channels._http import guard_webhook, read_body
+from bot.channels._http import check_echo, echo, read_body, webhook_router
 from bot.channels.sealed import Seal, check_age, read_fields, read_xml
 from bot.channels.wecom_kf.settings import CHANNEL, WecomKfSettings
 from bot.domain.clock import Clock
@@ -38,14 +38,13 @@ class _Callback:
         self._ring = ring
         self._clock = clock
 
-    async def echo(self, request: Request) -> Response:
+    async def prove(self, request: Request) -> Response:
         """Prove to WeCom's console that this address is ours."""
         sealed = request.query_params.get("echostr", "")
-        if not sealed or len(sealed) > _MAX_ECHO_CHARS:
-            raise BadPayload(f"echostr is missing or longer than {_MAX_ECHO_CHARS} characters")
-        echo = self._seal.open(request.query_params, sealed)
+        check_echo(sealed, "echostr", _MAX_ECHO_CHARS)
+        opened = self._seal.open(request.query_params, sealed)
         check_age(request.query_params, self._clock.now())
-        return PlainTextResponse(echo, headers={"X-Content-Type-Options": "nosniff"})
+        return echo(opened)
 
     async def receive(self, request: Request) -> Response:
         """Take one callback; what it points to is pulled after the answer."""
@@ -67,7 +66,4 @@ class _Callback:
 def build_router(settings: WecomKfSettings, ring: Ring, clock: Clock, path: str = "/webhooks/wecom_kf") -> APIRouter:
     """Build the callback's routes."""
     callback = _Callback(settings, ring, clock)
-    router = APIRouter(include_in_schema=False)
-    router.add_api_route(path, guard_webhook(CHANNEL, callback.echo), methods=["GET"])
-    router.add_api_route(path, guard_webhook(CHANNEL, callback.receive), methods=["POST"])
-    return router
+    return webhook_router(CHANNEL, path, callback.receive, callback.prove)

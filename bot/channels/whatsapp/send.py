@@ -13,19 +13,17 @@ from typing import Any
 
 import httpx
 
-from bot.channels._api import Answer, listing, text_of
+from bot.channels._api import Answer
 from bot.channels._meta.graph import ErrorTable, GraphApi, post_message, weighed
-from bot.channels._meta.media import MetaMedia
+from bot.channels._meta.media import by_id
 from bot.channels._meta.settings import MetaSettings
+from bot.channels.adapter import PlatformAdapter
 from bot.channels.cleaning import clean_message
 from bot.channels.degrade import degrade, split_text
-from bot.channels.files import read_file
-from bot.channels.parts import PartsSent
+from bot.channels.reading import listing, text_of
 from bot.channels.whatsapp.parse import CHANNEL
 from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Failed, Refusal, SendPolicy, Sent, Unclear
-from bot.domain.errors import NotFound
 from bot.domain.ids import OutboxId
-from bot.domain.media import ReadFile
 from bot.domain.messages import Button, OutboundMessage, TemplateUse
 
 MAX_INTERACTIVE_TEXT = 1024
@@ -111,35 +109,34 @@ def _row(button: Button) -> dict[str, Any]:
     return {"id": button.payload, "title": title, "description": button.label}
 
 
-class WhatsappAdapter:
+class WhatsappAdapter(PlatformAdapter):
     """The ``whatsapp`` channel of one phone number; ``transport`` replaces the network in tests."""
 
-    name = CHANNEL
+    name, platform = CHANNEL, "WhatsApp"
     capabilities = Capabilities(max_text=4096, max_buttons=MAX_ROWS, images=True, files=True, sending=_SENDING)
 
     def __init__(self, settings: MetaSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.settings = settings
         self._graph = GraphApi(settings, transport)
-        self._media = MetaMedia(settings, self._graph, transport)
-        self.download = self._media.by_id
-        self.files: ReadFile | None = None
-        self.parts = PartsSent()
+        super().__init__(by_id(settings, self._graph, transport), self._graph.close)
 
-    async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
-        """Send the message in as many parts as it needs; a repeat goes on after the parts already taken."""
+    async def deliver(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
+        """Send a template, a file with its words, or words with their choices."""
         if message.template is not None:
             return await self.send_template(to, message.template)
         if message.attachments:
             return await self._send_file(to, message)
-        delivery: Delivery = Sent()
-        parts = render(message)
-        for part in parts[self.parts.count(outbox_id) :]:
-            delivery = await self._post(to.channel_user_id, part)
-            if not isinstance(delivery, Sent):
-                return delivery
-            self.parts.note(outbox_id, delivery.platform_id)
-        self.parts.forget(outbox_id)
-        return replace(delivery, messages=len(parts)) if isinstance(delivery, Sent) else delivery
+        return await self.parts.send(outbox_id, render(message), lambda part: self._post(to.channel_user_id, part))
+
+    async def show_typing(self, to: Addressee, answering: str) -> None:
+        """Mark the message that is being answered as read, and show "typing" until the answer or for 25 seconds.
+
+        Source: https://developers.facebook.com/docs/whatsapp/cloud-api/typing-indicators
+        """
+        del to
+        if answering:
+            body = {"messaging_product": "whatsapp", "status": "read", "message_id": answering}
+            await self._graph.post(f"{self.settings.node}/messages", body | {"typing_indicator": {"type": "text"}})
 
     async def send_template(self, to: Addressee, use: TemplateUse) -> Delivery:
         """Send an approved template, the only thing a closed window lets through; its values fill the body."""
@@ -151,10 +148,7 @@ class WhatsappAdapter:
 
     async def _send_file(self, to: Addressee, message: OutboundMessage) -> Delivery:
         """Upload a file and send it by its id; the words stand under it."""
-        try:
-            file = await read_file(self.files, message.attachments[0])
-        except NotFound as missing:
-            return Failed(str(missing), retryable=False)
+        file = await self.read_file(message.attachments[0])
         form = {"messaging_product": "whatsapp", "type": file.mime}
         uploaded = await weighed(self._graph.upload(f"{self.settings.node}/media", form, "file", file), _ERRORS)
         if isinstance(uploaded, Unclear):
@@ -168,11 +162,6 @@ class WhatsappAdapter:
         if kind == "document":
             media["filename"] = file.name
         return await self._post(to.channel_user_id, {"type": kind, kind: media})
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._graph.close()
-        await self._media.close()
 
     async def _post(self, to: str, part: dict[str, Any]) -> Delivery:
         body = {"messaging_product": "whatsapp", "recipient_type": "individual", "to": to, **part}

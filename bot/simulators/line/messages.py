@@ -16,6 +16,7 @@ MAX_DATA = 300
 MAX_ACTIONS = 4
 MAX_QUICK_REPLIES = 13
 MAX_MESSAGES = 5
+MAX_ADDRESS = 2000
 
 
 class Invalid(Exception):
@@ -26,12 +27,13 @@ class Invalid(Exception):
 class ShownMessage:
     """What a friend sees: the text and the buttons as (label, postback data).
 
-    ``quick`` buttons stand below the chat and go with the next message.
+    ``quick`` buttons stand below the chat and go with the next message; ``picture`` is the address it is fetched from.
     """
 
     text: str
     buttons: tuple[tuple[str, str], ...]
     quick: bool = False
+    picture: str = ""
 
 
 def read_messages(messages: Any) -> tuple[ShownMessage, ...]:
@@ -52,6 +54,10 @@ def _read(message: Any, at: str) -> ShownMessage:
         _only(message, {"type", "altText", "template"}, at)
         _text(message, "altText", MAX_ALT_TEXT, at)
         return _template(message.get("template"), f"{at}.template")
+    if message.get("type") == "image":
+        _only(message, {"type", "originalContentUrl", "previewImageUrl", "quickReply"}, at)
+        _address(message, "previewImageUrl", at)
+        return ShownMessage("", (), picture=_address(message, "originalContentUrl", at))
     raise Invalid(f"unknown type [{at}.type]")
 
 
@@ -91,6 +97,13 @@ def _text(holder: dict[str, Any], name: str, limit: int, at: str) -> str:
         raise Invalid(f"May not be empty [{at}.{name}]")
     if len(value.encode("utf-16-le")) // 2 > limit:
         raise Invalid(f"Length must be between 0 and {limit} [{at}.{name}]")
+    return value
+
+
+def _address(holder: dict[str, Any], name: str, at: str) -> str:
+    value = _text(holder, name, MAX_ADDRESS, at)
+    if not value.startswith("https://"):
+        raise Invalid(f"invalid uri scheme [{at}.{name}]")
     return value
 
 

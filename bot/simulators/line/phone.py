@@ -31,6 +31,7 @@ class LinePhone(Phone):
         super().__init__(wire, clock)
         self._hold = hold
         self._friends = people
+        self._typing = people.server.typing
         self._read = 0
 
     async def _stranger(self, number: int, name: str) -> str:

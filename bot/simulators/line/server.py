@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from bot.domain.clock import Clock
 from bot.simulators.line.messages import Invalid, ShownMessage, read_messages
+from bot.simulators.typing_shown import TypingShown
 
 REPLY_TOKEN_LIFE = timedelta(minutes=1)
 RETRY_KEY_LIFE = timedelta(hours=24)
@@ -70,6 +71,7 @@ class LineServer:
         self.knobs = Knobs()
         self.friends: set[str] = set()
         self.shown: list[Shown] = []
+        self.typing = TypingShown(clock, lasts_s=20)
         self.calls = 0
         self.webhook: dict[str, Any] = {"endpoint": "", "active": False}
         self._reply_tokens: dict[str, tuple[str, datetime]] = {}
@@ -77,6 +79,7 @@ class LineServer:
         routes = [
             Route("/v2/bot/message/reply", self._reply, methods=["POST"]),
             Route("/v2/bot/message/push", self._push, methods=["POST"]),
+            Route("/v2/bot/chat/loading/start", self._loading, methods=["POST"]),
             Route("/v2/bot/info", self._info),
             Route("/v2/bot/channel/webhook/endpoint", self._webhook, methods=["GET", "PUT"]),
         ]
@@ -98,13 +101,16 @@ class LineServer:
     async def _push(self, request: Request) -> Response:
         return await self._carry_out(request, self._pushed)
 
+    async def _loading(self, request: Request) -> Response:
+        return await self._carry_out(request, self._show_loading, status=202)
+
     async def _info(self, request: Request) -> Response:
         return await self._carry_out(request, lambda _request, _body: self._about())
 
     async def _webhook(self, request: Request) -> Response:
         return await self._carry_out(request, self._webhook_endpoint)
 
-    async def _carry_out(self, request: Request, act: Any) -> Response:
+    async def _carry_out(self, request: Request, act: Any, status: int = 200) -> Response:
         self.calls += 1
         try:
             await self._admit(request)
@@ -117,7 +123,7 @@ class LineServer:
         if self.knobs.drop_next:
             self.knobs.drop_next -= 1
             raise ConnectionResetError("the simulator drops the connection after accepting")
-        return JSONResponse(result)
+        return JSONResponse(result, status_code=status)
 
     async def _admit(self, request: Request) -> None:
         if self.knobs.delay_s:
@@ -151,6 +157,16 @@ class LineServer:
         self._retry_keys[key] = self.clock.now()
         return self._show(to, messages, billed=True)
 
+    def _show_loading(self, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
+        unknown = set(body) - {"chatId", "loadingSeconds"}
+        person, seconds = str(body.get("chatId", "")), body.get("loadingSeconds", 20)
+        if unknown or person not in self.friends:
+            raise Declined(400, "The property, 'chatId', in the request body is invalid (line: -, column: -)")
+        if seconds not in range(5, 61, 5):
+            raise Declined(400, "The property, 'loadingSeconds', in the request body is invalid (line: -, column: -)")
+        self.typing.show(person, seconds)
+        return {}
+
     def _check_retry_key(self, key: str) -> None:
         try:
             UUID(key)
@@ -161,6 +177,7 @@ class LineServer:
             raise Declined(409, "The retry key is already accepted")
 
     def _show(self, to: str, messages: tuple[ShownMessage, ...], *, billed: bool) -> dict[str, Any]:
+        self.typing.stop(to)
         self.shown += [Shown(to, message, billed) for message in messages]
         first = len(self.shown) - len(messages)
         return {"sentMessages": [{"id": str(460_000_000_000 + first + n)} for n in range(len(messages))]}

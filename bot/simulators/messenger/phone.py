@@ -32,6 +32,7 @@ class MessengerPhone(Phone):
     def __init__(self, people: MessengerPeople, kept: tuple[str, MediaHold], wire: Wire, clock: Clock) -> None:
         super().__init__(wire, clock)
         self._writers = people
+        self._typing = people.server.typing
         self._picture_url, self._hold = kept
         self._read = 0
         self._base = 7_295_380_000_000_000 + secrets.randbelow(10**9) * 1000

@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.domain.clock import Clock
 from bot.simulators.meta.graph import Declined, GraphServer, MetaApp, ShownMessage, only, short_text
+from bot.simulators.typing_shown import TypingShown
 
 WINDOW = timedelta(hours=24)
 HUMAN_WINDOW = timedelta(days=7)
@@ -30,20 +31,41 @@ class MessengerServer(GraphServer):
         self.people: dict[str, datetime] = {}
         self.blocked: set[str] = set()
         self.held_elsewhere: set[str] = set()
+        self.typing = TypingShown(clock, lasts_s=20)
         self._take = self._taken
 
     def _taken(self, body: dict[str, Any]) -> dict[str, Any]:
-        only(body, "recipient", "message", "messaging_type", "tag")
         to = short_text(body["recipient"], "id", 40)
+        if "sender_action" in body:
+            return self._act(to, body)
+        only(body, "recipient", "message", "messaging_type", "tag")
         text, buttons = self._message(body["message"])
         self._permit(to, body.get("messaging_type"), body.get("tag", ""))
         number = f"m_{to}_{len(self.shown) + 1:06d}"
         style = "quick" if "quick_replies" in body["message"] else "keys"
         self.shown.append(ShownMessage(number, to, text, tuple(buttons), body.get("tag", ""), style))
+        self.typing.stop(to)
         return {"recipient_id": to, "message_id": number}
+
+    def _act(self, to: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Show what the shop does; it stands alone in its request.
+
+        Source: https://developers.facebook.com/docs/messenger-platform/send-messages/sender-actions
+        """
+        only(body, "recipient", "sender_action")
+        self._permit(to, "RESPONSE", "")
+        if body["sender_action"] == "typing_on":
+            self.typing.show(to)
+        elif body["sender_action"] == "typing_off":
+            self.typing.stop(to)
+        elif body["sender_action"] != "mark_seen":
+            raise Declined(400, 100, "Invalid parameter: sender_action")
+        return {"recipient_id": to}
 
     def _message(self, message: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
         only(message, "text", "quick_replies", "attachment")
+        if "attachment" in message and message["attachment"].get("type") == "image":
+            return _picture(message["attachment"]), []
         if "attachment" in message:
             return _template(message["attachment"])
         text = short_text(message, "text", _MAX_CHARS[self.kind])
@@ -83,6 +105,16 @@ def _template(attachment: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
     return short_text(payload, "text", 640), [
         (short_text(button, "title", 20), short_text(button, "payload", 1000)) for button in buttons
     ]
+
+
+def _picture(attachment: dict[str, Any]) -> str:
+    """Give the address a picture is fetched from."""
+    only(attachment, "type", "payload")
+    only(attachment["payload"], "url")
+    address = short_text(attachment["payload"], "url", 2000)
+    if not address.startswith("https://"):
+        raise Declined(400, 100, "Invalid parameter: the URL must be https", 2018008)
+    return address
 
 
 def _quick_replies(replies: Any) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ from bot.domain.clock import Clock
 from bot.domain.errors import NotFound, RefusedInput
 from bot.simulators.phones.screen import PLACES, Act, Bubble, Mark, Person, Shown
 from bot.simulators.phones.wire import Wire
+from bot.simulators.typing_shown import TypingShown
 
 MAX_TEXT_CHARS = 2000
 MAX_PEOPLE = 50
@@ -64,6 +65,7 @@ class Phone(ABC):
         self._clock = clock
         self._people: dict[str, Person] = {}
         self._current: Person | None = None
+        self._typing: TypingShown | None = None
         self._count = 0
         self._tasks: set[asyncio.Task[None]] = set()
         wire.journal.on_call = self.look
@@ -132,7 +134,7 @@ class Phone(ABC):
             "person": person.id if person else "",
             "met": person.met if person else False,
             "blocking": person.blocking if person else False,
-            "typing": person.typing if person else False,
+            "typing": self._sees_typing(person) if person else False,
             "bubbles": [bubble.as_json() for bubble in person.bubbles] if person else [],
             "acts": [act.value for act in self.acts],
             "menu": list(self.menu),
@@ -165,6 +167,10 @@ class Phone(ABC):
     @abstractmethod
     def _levers(self) -> Mapping[str, Lever]:
         """Name the platform's own knobs."""
+
+    def _sees_typing(self, person: Person) -> bool:
+        """Tell whether a person sees that an answer is being made."""
+        return person.typing if self._typing is None else self._typing.is_shown_to(person.id)
 
     def _seen(self, person: Person, shown: Shown) -> None:
         """Do what the platform does once a message is on the screen, such as reporting it."""

@@ -45,6 +45,7 @@ class TelegramPhone(Phone):
         super().__init__(wire, clock)
         self._hold = hold
         self._users = people
+        self._typing = people.server.typing
         self._server: TelegramServer = people.server
         self._read = 0
         self._base = (1 + secrets.randbelow(10**6)) * 1000

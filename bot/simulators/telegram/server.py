@@ -19,6 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from bot.domain.clock import Clock
+from bot.simulators.typing_shown import TypingShown
 
 MAX_TEXT_UNITS = 4096
 MAX_CALLBACK_BYTES = 64
@@ -58,6 +59,12 @@ class Knobs:
     revoked: bool = False
 
 
+_ACTIONS = frozenset(
+    {"typing", "upload_photo", "record_video", "upload_video", "record_voice", "upload_voice", "upload_document",
+     "choose_sticker", "find_location", "record_video_note", "upload_video_note"}
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class SentMessage:
     """What the bot sent: ``buttons`` as (label, callback data)."""
@@ -80,6 +87,7 @@ class TelegramServer:
         self.chats: dict[int, str] = {}
         self.blocked: set[int] = set()
         self.sent: list[SentMessage] = []
+        self.typing = TypingShown(clock, lasts_s=5)
         self.answered_presses: list[str] = []
         self.open_presses: set[str] = set()
         self.webhook: dict[str, Any] = {}
@@ -114,6 +122,8 @@ class TelegramServer:
             return self.me()
         if method == "sendMessage":
             return self._send_message(parameters)
+        if method == "sendChatAction":
+            return self._show_action(parameters)
         if method == "answerCallbackQuery":
             return self._answer_press(parameters)
         if method == "setWebhook":
@@ -136,11 +146,7 @@ class TelegramServer:
         return {"id": bot_id, "is_bot": True, "first_name": "Xiaoer", "username": self.username}
 
     def _send_message(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        chat_id = _chat_id(parameters)
-        if chat_id not in self.chats:
-            raise Declined(400, "Bad Request: chat not found")
-        if chat_id in self.blocked:
-            raise Declined(403, "Forbidden: bot was blocked by the user")
+        chat_id = self._open_chat(parameters)
         text = str(parameters.get("text", ""))
         if not text.strip():
             raise Declined(400, "Bad Request: message text is empty")
@@ -150,7 +156,23 @@ class TelegramServer:
         markup = parameters.get("reply_markup")
         message = SentMessage(len(self.sent) + 1, chat_id, text, _buttons(markup), markup)
         self.sent.append(message)
+        self.typing.stop(str(chat_id))
         return self.message_json(message)
+
+    def _show_action(self, parameters: dict[str, Any]) -> bool:
+        chat_id = self._open_chat(parameters)
+        if parameters.get("action") not in _ACTIONS:
+            raise Declined(400, "Bad Request: wrong parameter action in request")
+        self.typing.show(str(chat_id))
+        return True
+
+    def _open_chat(self, parameters: dict[str, Any]) -> int:
+        chat_id = _chat_id(parameters)
+        if chat_id not in self.chats:
+            raise Declined(400, "Bad Request: chat not found")
+        if chat_id in self.blocked:
+            raise Declined(403, "Forbidden: bot was blocked by the user")
+        return chat_id
 
     def message_json(self, message: SentMessage) -> dict[str, Any]:
         """Shape a message of the bot as the API gives it back."""

@@ -126,6 +126,7 @@ class WechatPeople:
         except (KeyError, ValueError, TypeError, ExpatError, WeChatException):
             return False
         self.passive.append((openid, said))
+        self.server.typing.stop(openid)
         self.server.sent.append((openid, said))
         return True
 

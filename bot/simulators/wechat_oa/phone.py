@@ -29,6 +29,7 @@ class WechatPhone(Phone):
         super().__init__(wire, clock)
         self._hold = hold
         self._followers = people
+        self._typing = people.server.typing
         self._read = self._noticed = 0
 
     async def _stranger(self, number: int, name: str) -> str:

@@ -19,12 +19,14 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from bot.domain.clock import Clock
+from bot.simulators.typing_shown import TypingShown
 
 MAX_TEXT_BYTES = 2048
 WINDOW = timedelta(hours=48)
 WINDOW_MESSAGES = 5
 BRIEF_WINDOW = timedelta(minutes=1)
 BRIEF_MESSAGES = 3
+TYPING_WINDOW = timedelta(seconds=30)
 TOKEN_LIFE_S = 7200
 _FRESH_S = 300
 
@@ -76,6 +78,7 @@ class WechatServer:
         self.knobs = Knobs()
         self.followers: dict[str, Follower] = {}
         self.sent: list[tuple[str, str]] = []
+        self.typing = TypingShown(clock, lasts_s=15)  # ? how long it is shown is not told
         self.tokens_made = 0
         self.token_requests = 0
         self._token = ""
@@ -83,6 +86,7 @@ class WechatServer:
         routes = [
             Route("/cgi-bin/stable_token", self._stable_token, methods=["POST"]),
             Route("/cgi-bin/message/custom/send", self._custom_send, methods=["POST"]),
+            Route("/cgi-bin/message/custom/typing", self._custom_typing, methods=["POST"]),
         ]
         self._app = Starlette(routes=routes)
 
@@ -128,10 +132,37 @@ class WechatServer:
         except ApiError as error:
             return _error(error.code, error.text)
         self.sent.append((openid, text))
+        self.typing.stop(openid)
         if self.knobs.drop_next:
             self.knobs.drop_next -= 1
             raise ConnectionResetError("the simulator drops the connection after accepting")
         return _error(0, "ok")
+
+    async def _custom_typing(self, request: Request) -> Response:
+        """Show that somebody is typing, to who wrote within the last 30 seconds."""
+        await self._pause()
+        try:
+            self._admit(request.query_params.get("access_token", ""))
+            self._show_typing(await request.json())
+        except ApiError as error:
+            return _error(error.code, error.text)
+        return _error(0, "ok")
+
+    def _show_typing(self, body: dict[str, Any]) -> None:
+        openid = str(body.get("touser", ""))
+        person = self.followers.get(openid)
+        if person is None:
+            raise ApiError(40003, "invalid openid")
+        if set(body) != {"touser", "command"} or body["command"] not in {"Typing", "CancelTyping"}:
+            raise ApiError(45072, "invalid command")
+        if person.spoke_at is None or self.clock.now() - person.spoke_at > TYPING_WINDOW:
+            raise ApiError(45080, "message should be sent or received within 30 seconds")
+        if body["command"] == "CancelTyping":
+            self.typing.stop(openid)
+        elif self.typing.is_shown_to(openid):
+            raise ApiError(45081, "already typing, do not repeat")
+        else:
+            self.typing.show(openid)
 
     async def _pause(self) -> None:
         if self.knobs.delay_s:

@@ -46,6 +46,7 @@ class WhatsappPeople:
         self._numbers += 1
         self.server.customers[user] = self.server.clock.now()
         number = f"wamid.HBgL{user}FQIAEhg{self._numbers:06d}"
+        self.server.received[number] = user
         return {"from": user, "id": number, "timestamp": self._now(), "type": kind, **content}
 
     async def status(self, number: str, status: str, **more: Any) -> httpx.Response:

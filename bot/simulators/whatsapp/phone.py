@@ -30,6 +30,7 @@ class WhatsappPhone(Phone):
         super().__init__(wire, clock)
         self._hold = hold
         self._customers = people
+        self._typing = people.server.typing
         self._read = 0
         self._base = 16_505_550_000 + secrets.randbelow(90) * 100
 

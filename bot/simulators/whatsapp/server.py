@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.domain.clock import Clock
 from bot.simulators.meta.graph import Declined, GraphServer, MetaApp, ShownMessage, only, short_text
+from bot.simulators.typing_shown import TypingShown
 
 WINDOW = timedelta(hours=24)
 PAIR_GAP = timedelta(seconds=6)
@@ -21,12 +22,17 @@ _FILES = ("image", "document", "video", "audio")
 class WhatsappServer(GraphServer):
     """Takes messages for one phone number; ``customers`` maps a number to when it last wrote.
 
+    ``received`` maps the id of a customer's message to who wrote it; ``read`` lists those that were marked as read.
+
     ``templates`` maps (name, language) to the number of its parameters; only these are approved.
     """
 
     def __init__(self, app: MetaApp, phone_number_id: str, clock: Clock) -> None:
         super().__init__(app, phone_number_id, clock)
         self.customers: dict[str, datetime] = {}
+        self.received: dict[str, str] = {}
+        self.read: list[str] = []
+        self.typing = TypingShown(clock, lasts_s=25)
         self.blocked: set[str] = set()
         self.templates: dict[tuple[str, str], int] = {}
         self._last_to: dict[str, datetime] = {}
@@ -35,6 +41,8 @@ class WhatsappServer(GraphServer):
     def _taken(self, body: dict[str, Any]) -> dict[str, Any]:
         if body.get("messaging_product") != "whatsapp" or body.get("recipient_type", "individual") != "individual":
             raise Declined(400, 100, "Invalid parameter: messaging_product")
+        if "status" in body:
+            return self._mark_read(body)
         to, kind = short_text(body, "to", 20), short_text(body, "type", 20)
         only(body, "messaging_product", "recipient_type", "to", "type", kind)
         readers = {"text": _text, "interactive": _interactive} | dict.fromkeys(_FILES, _file)
@@ -49,11 +57,28 @@ class WhatsappServer(GraphServer):
         number = f"wamid.{to}.{len(self.shown) + 1:06d}"
         style = "list" if kind == "interactive" and body[kind]["type"] == "list" else "keys"
         self.shown.append(ShownMessage(number, to, text, tuple(buttons), style=style))
+        self.typing.stop(to)
         return {
             "messaging_product": "whatsapp",
             "contacts": [{"input": to, "wa_id": to}],
             "messages": [{"id": number}],
         }
+
+    def _mark_read(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Mark a message as read, with ``typing_indicator`` showing that an answer is being made.
+
+        Source: https://developers.facebook.com/docs/whatsapp/cloud-api/typing-indicators
+        """
+        only(body, "messaging_product", "status", "message_id", "typing_indicator")
+        number = short_text(body, "message_id", 200)
+        if body["status"] != "read" or number not in self.received:
+            raise Declined(400, 100, "Invalid parameter: message_id")
+        self.read.append(number)
+        if "typing_indicator" in body:
+            if body["typing_indicator"] != {"type": "text"}:
+                raise Declined(400, 100, "Invalid parameter: typing_indicator")
+            self.typing.show(self.received[number])
+        return {"success": True}
 
     def _permit(self, to: str, kind: str) -> None:
         now = self.clock.now()

@@ -10,9 +10,10 @@ from bot.channels._meta.check import check_meta
 from bot.channels._meta.settings import MetaSettings
 from bot.channels.findings import Finding
 from bot.channels.line.check import check_line
-from bot.channels.line.settings import LineSettings
+from bot.channels.line.send import LineSettings
 from bot.channels.telegram.check import check_telegram
-from bot.channels.telegram.send import TelegramAdapter, TelegramSettings
+from bot.channels.telegram.parse import TelegramSettings
+from bot.channels.telegram.send import TelegramAdapter
 from bot.channels.wechat_oa.check import check_wechat_oa
 from bot.channels.wechat_oa.settings import WechatOaSettings
 from bot.domain.clock import ManualClock

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.channels.line.settings import LineSettings
+from bot.channels.line.send import LineSettings
 from bot.domain.channel_ports import Failed, Refusal, Refused, Sent, Unclear
 from bot.domain.errors import ConfigError
 from bot.domain.messages import Button, MessageKind, OutboundMessage

@@ -14,8 +14,7 @@ from fastapi import APIRouter, FastAPI
 
 from bot.channels._meta.settings import MetaSettings
 from bot.channels._meta.webhook import MetaPorts
-from bot.channels.line.send import LineAdapter
-from bot.channels.line.settings import LineSettings
+from bot.channels.line.send import LineAdapter, LineSettings
 from bot.channels.line.webhook import build_router as build_line_router
 from bot.channels.messenger.send import Disclosure, MessengerAdapter
 from bot.channels.messenger.webhook import build_router as build_messenger_router
@@ -261,6 +260,18 @@ async def test_restart_after_a_failure_goes_on_where_it_stopped(town: Town):
     missing = len(message.text) - len("".join(town.screen()[stale:]))
     assert 0 < missing < len(message.text)
     assert "".join(town.screen()[stale:]) == message.text[missing:]
+
+
+async def test_every_part_is_known_by_its_own_id(town: Town):
+    """Receipts come for each part, so each part's id is kept; LINE takes several messages a call."""
+    await town.people.say(town.shopper, "hi")
+    sent = await town.send(OutboundMessage("订单已经发货了。" * 3500), outbox=7)
+    assert isinstance(sent, Sent)
+    ids = town.adapter.parts.ids(OutboxId(7))
+    if town.platform.name != "line":
+        assert list(ids) == list(range(len(town.screen())))
+    assert len(set(ids.values())) == len(ids) > 1
+    assert ids[len(ids) - 1] == sent.platform_id
 
 
 async def test_secrets_never_reach_the_log_or_an_answer(

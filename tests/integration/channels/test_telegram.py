@@ -9,7 +9,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from bot.channels.telegram.send import TelegramAdapter, TelegramSettings
+from bot.channels.telegram.parse import TelegramSettings
+from bot.channels.telegram.send import TelegramAdapter
 from bot.channels.telegram.webhook import SECRET_HEADER, build_router
 from bot.domain.channel_ports import Addressee, Deferred, Failed, Refused, Sent, Unclear
 from bot.domain.clock import ManualClock

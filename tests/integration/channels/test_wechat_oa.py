@@ -351,7 +351,7 @@ async def test_broken_platform_is_tried_again(plain: Town):
     plain.server.knobs.status_next = [502]
     plain.server.knobs.drop_next = 1
     first = await plain.send(OutboundMessage("好"))
-    assert first == Failed("WeChat cannot be reached: HTTPStatusError", retryable=True)
+    assert first == Failed("WeChat cannot be reached: it answered HTTP 502", retryable=True)
     assert await plain.send(OutboundMessage("好")) == Unclear("the connection to WeChat was lost: ReadError")
 
 

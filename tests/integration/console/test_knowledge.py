@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from bot.desk.knowledge import Trial
-from bot.domain.errors import NotFound
 from bot.domain.knowledge import KnowledgeEntry, MerchantEntry
 from bot.domain.understanding import Verdict
 from tests.integration.console.shop import Browser, Shop
@@ -140,11 +139,10 @@ async def test_tried_message_shows_what_would_be_answered(shop: Shop, zhao: Brow
     assert "吗<b>" not in page.text
 
 
-async def test_nothing_is_tried_where_nobody_understands(shop: Shop, zhao: Browser):
-    """The page says where to try instead; asking all the same is not found, not a fault."""
-    page = await zhao.get("/knowledge?try=x")
+async def test_message_that_nobody_could_try_is_kept_with_a_sentence(zhao: Browser):
+    """The page says what is missing, what was asked stays in the box, and without asking nothing is missing."""
+    page = await zhao.get("/knowledge?try=engraved%3F")
     assert page.status_code == 200
-    assert 'name="try"' not in page.text
-    assert shop.desk.knowledge is not None
-    with pytest.raises(NotFound):
-        await shop.desk.knowledge.try_it("x")
+    assert "No worker answered" in page.text
+    assert 'value="engraved?"' in page.text
+    assert "No worker answered" not in (await zhao.get("/knowledge")).text

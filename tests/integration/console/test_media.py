@@ -266,3 +266,37 @@ async def test_agent_may_not_erase_and_is_not_shown_how(media_shop: MediaShop):
     answer = await browser.post(f"/conversations/{conversation}/person/erase-attachments", form)
     assert answer.status_code == 403
     assert (await browser.http.get(f"/console/media/{media}")).content == PICTURE
+
+
+async def test_ticket_shows_the_photos_themselves(media_shop: MediaShop):
+    """Thumbnails that open large; what failed or never came is told, and no platform's id is shown."""
+    conversation = await media_shop.show("web", "image", "video", name="crack.png")
+    media = await media_shop.keep(conversation, PICTURE, "image/png")
+    film = await media_shop.keep(conversation, PICTURE, "video/mp4", 1)
+    draft = ticket("TK10000001", "it is cracked", photos=("rimage", "rvideo", "gone-from-here"))
+    await media_shop.exchange("lin", "cracked", "sorry", tickets=(draft,))
+    browser = await signed_in(media_shop)
+    page = (await browser.get("/tickets/TK10000001")).text
+    assert f'<a href="/console/media/{media}"' in page
+    assert f'<video id="media-{film}"' in page
+    assert "Picture · not kept here" in page
+    for hidden in ("rimage", "rvideo", "gone-from-here"):
+        assert hidden not in page
+    await media_shop.record.give_up(film, MediaState.FAILED, "the platform answers HTTP 500")
+    page = (await browser.get("/tickets/TK10000001")).text
+    assert "could not be fetched: the platform answers HTTP 500" in page
+    assert (await browser.post(f"/media/{film}/retry")).status_code == 303
+
+
+async def test_ticket_of_an_erased_customer_says_that_there_were_photos(media_shop: MediaShop):
+    """Nothing of them is left, and nobody looks for them."""
+    conversation = await media_shop.show("web", "image")
+    media = await media_shop.keep(conversation, PICTURE, "image/png")
+    await media_shop.exchange("lin", "cracked", "sorry", tickets=(ticket("TK10000001", "cracked", photos=("rimage",)),))
+    browser = await signed_in(media_shop, "zhao")
+    await browser.get(f"/conversations/{conversation}/person")
+    form = {"reason": "asked for", "sure": "yes"}
+    await browser.post(f"/conversations/{conversation}/person/erase-attachments", form)
+    page = (await browser.get("/tickets/TK10000001")).text
+    assert "Picture · erased" in page
+    assert str(media) not in page

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -12,10 +12,10 @@ import pytest
 from starlette.types import ASGIApp
 
 from bot.channels._meta.settings import MetaSettings
-from bot.channels.line.send import LineAdapter
-from bot.channels.line.settings import LineSettings
+from bot.channels.line.send import LineAdapter, LineSettings
 from bot.channels.messenger.send import Disclosure, MessengerAdapter
-from bot.channels.telegram.send import TelegramAdapter, TelegramSettings
+from bot.channels.telegram.parse import TelegramSettings
+from bot.channels.telegram.send import TelegramAdapter
 from bot.channels.wechat_oa.send import WechatOaAdapter
 from bot.channels.wechat_oa.settings import WechatOaSettings
 from bot.channels.wecom_kf.client import KfClient
@@ -24,8 +24,9 @@ from bot.channels.whatsapp.send import WhatsappAdapter
 from bot.desk.presence import MemoryFirstMark
 from bot.domain.channel_ports import Addressee, Failed, Refused, Sent
 from bot.domain.clock import ManualClock
+from bot.domain.errors import NotFound
 from bot.domain.ids import ConversationId, OutboxId
-from bot.domain.media import MediaFault, MediaRefused, OutgoingFile
+from bot.domain.media import MediaFault, MediaRefused, OutgoingFile, PublicFile
 from bot.domain.messages import Attachment, MessageKind, OutboundMessage
 from bot.simulators.line.server import LineServer
 from bot.simulators.media import (
@@ -238,14 +239,100 @@ async def test_telegram_tells_the_id_of_a_sent_photo():
     await adapter.close()
 
 
-async def test_channel_that_takes_no_files_says_so():
-    """A file on its way to LINE is refused with what to do, and never counted as sent."""
-    adapter, network, _ = line(MediaHold(), ManualClock(NOW))
-    message = OutboundMessage("", attachments=(Attachment(MessageKind.IMAGE, "m1", "image/png", "a.png"),))
-    answer = await adapter.send(Addressee("main", "U1", ConversationId("c"), "agent"), message, OutboxId(1))
-    assert answer == Refused("LINE takes pictures only from a public address; send words instead")
-    assert network.hosts == []
+def instagram(server: MessengerServer) -> MessengerAdapter:
+    """Make Instagram's adapter over its platform."""
+    return MessengerAdapter(meta("instagram"), Disclosure(MemoryFirstMark(ManualClock(NOW))), SimulatedNetwork(server))
+
+
+def shows(mime: str = "image/png", size: int = 1000) -> Callable[[Attachment], Awaitable[PublicFile]]:
+    """Give pictures an address."""
+
+    async def show(attachment: Attachment) -> PublicFile:
+        return PublicFile(f"https://chat.shop.example/shown/{attachment.reference}.png", mime, size)
+
+    return show
+
+
+PHOTO = OutboundMessage("", attachments=(Attachment(MessageKind.IMAGE, "m1", "image/png", "a.png"),))
+
+
+@pytest.mark.parametrize("name", ["LINE", "Instagram"])
+async def test_channel_without_a_public_address_refuses_pictures(name: str):
+    """A file on its way there is refused with what to do, and never counted as sent."""
+    platform = LineServer("token", ManualClock(NOW)) if name == "LINE" else _instagram_server()
+    adapter = _reaching(platform)
+    answer = await adapter.send(Addressee("main", "U1", ConversationId("c"), "agent"), PHOTO, OutboxId(1))
+    assert answer == Refused(f"{name} takes pictures only from a public address; set server.public_url, or send words")
+    assert platform.shown == []
     await adapter.close()
+
+
+async def test_line_is_given_the_address_of_a_picture():
+    """Picture and preview, with the words behind it; a repeat makes the same call."""
+    server = LineServer("token", ManualClock(NOW))
+    server.friends.add("U1")
+    adapter = _reaching(server)
+    adapter.shown = shows()
+    to = Addressee("main", "U1", ConversationId("c"), "agent")
+    assert isinstance(await adapter.send(to, PHOTO, OutboxId(1)), Sent)
+    assert isinstance(await adapter.send(to, replace(PHOTO, text="look"), OutboxId(2)), Sent)
+    address = "https://chat.shop.example/shown/m1.png"
+    seen = [(each.message.picture, each.message.text) for each in server.shown]
+    assert seen == [(address, ""), (address, ""), ("", "look")]
+    await adapter.close()
+
+
+@pytest.mark.parametrize("hours", [1, 30])
+async def test_instagram_is_given_the_address_of_a_picture(hours: int):
+    """Also beyond a day after the shopper's last word, as what a person writes may go out."""
+    server = _instagram_server()
+    server.people["U1"] = NOW - timedelta(hours=hours)
+    adapter = instagram(server)
+    adapter.shown = shows()
+    to = Addressee("main", "U1", ConversationId("c"), "agent")
+    assert isinstance(await adapter.send(to, PHOTO, OutboxId(1)), Sent)
+    assert [(each.text, each.tag) for each in server.shown] == [
+        ("https://chat.shop.example/shown/m1.png", "HUMAN_AGENT" if hours > 24 else "")
+    ]
+    await adapter.close()
+
+
+@pytest.mark.parametrize("name", ["LINE", "Instagram"])
+@pytest.mark.parametrize(("mime", "size"), [("image/webp", 1000), ("image/png", 9 * 1024 * 1024)])
+async def test_picture_the_platform_would_not_take_is_refused_with_what_to_do(name: str, mime: str, size: int):
+    """By its type or its size; the platform would only say later that it could not be fetched."""
+    platform = LineServer("token", ManualClock(NOW)) if name == "LINE" else _instagram_server()
+    adapter = _reaching(platform)
+    adapter.shown = shows(mime, size)
+    answer = await adapter.send(Addressee("main", "U1", ConversationId("c"), "agent"), PHOTO, OutboxId(1))
+    assert isinstance(answer, Refused)
+    assert "; send" in answer.reason
+    assert platform.shown == []
+    await adapter.close()
+
+
+async def test_erased_picture_on_its_way_is_given_up():
+    """What is gone when its turn comes is not tried again."""
+
+    async def gone(attachment: Attachment) -> PublicFile:
+        raise NotFound(f"there is no attachment {attachment.reference!r}")
+
+    adapter = _reaching(LineServer("token", ManualClock(NOW)))
+    adapter.shown = gone
+    answer = await adapter.send(Addressee("main", "U1", ConversationId("c"), "agent"), PHOTO, OutboxId(1))
+    assert answer == Failed("there is no attachment 'm1'", retryable=False)
+    await adapter.close()
+
+
+def _instagram_server() -> MessengerServer:
+    settings = meta("instagram")
+    return MessengerServer(MetaApp("token", "secret", "verify"), settings.node, ManualClock(NOW), "instagram")
+
+
+def _reaching(platform: LineServer | MessengerServer) -> Any:
+    if isinstance(platform, MessengerServer):
+        return instagram(platform)
+    return LineAdapter(LineSettings("secret", "token"), ManualClock(NOW), SimulatedNetwork(platform))
 
 
 async def test_account_that_may_not_send_by_itself_refuses_a_picture():

@@ -16,8 +16,10 @@ from fastapi import FastAPI
 from bot.config import Secrets, parse
 from bot.domain.clock import SystemClock
 from bot.domain.desk_ports import QueueView
+from bot.domain.errors import NotFound
 from bot.domain.ids import AgentId, ConversationId
 from bot.domain.media import MediaFile, MediaState
+from bot.domain.messages import Attachment, MessageKind
 from bot.simulators.media import HeldFile, MediaHold, WithMedia, telegram_media
 from bot.simulators.telegram.people import TelegramPeople
 from bot.simulators.telegram.server import TelegramServer
@@ -98,6 +100,36 @@ async def test_picture_comes_to_the_shelf_by_the_real_way(
     else:
         assert (file.state, file.mime) == (MediaState.STORED, "image/jpeg")
         assert (folder / file.content[:2] / file.content[2:4] / file.content).read_bytes() == PICTURE
+
+
+@pytest.mark.parametrize("public_url", ["https://chat.shop.example/", "http://chat.shop.example", None])
+async def test_platforms_that_fetch_pictures_are_given_them_where_the_house_is_public(
+    tmp_path: Path, public_url: str | None
+):
+    """With https the desk offers pictures on LINE, an agent's is shown by its address; without, nothing is offered."""
+    shop = {
+        "data_dir": str(tmp_path),
+        "database": {"url": f"sqlite:///{tmp_path}/shop.db"},
+        "server": {"public_url": public_url},
+        "channels": {"line": {"enabled": True}},
+    }
+    config = parse({"xiaoer": shop}, "test")
+    secrets = Secrets(secret_key="k" * 32, line_channel_secret="s", line_token="t")
+    schema.migrate(config.database.url)
+    async with open_house(config, secrets, SystemClock(), GreetingRecogniser()) as house:
+        paths = {getattr(route, "path", "") for router in make_routers(house) for route in router.routes}
+        public = str(public_url).startswith("https")
+        assert ("/shown/{token}" in paths) is public
+        desk = house.desk.media
+        assert desk is not None
+        assert desk.sendable("line") == ("images" if public else "")
+        assert desk.sendable("web") == "files"
+        shown = house.channels["line"].shown  # type: ignore[attr-defined]
+        if public:
+            with pytest.raises(NotFound):
+                await shown(Attachment(MessageKind.IMAGE, "0" * 24))
+        else:
+            assert shown is None
 
 
 async def only_conversation(house: House) -> ConversationId:

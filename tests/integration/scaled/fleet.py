@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
 from random import Random
 
 from sqlalchemy import func, select
@@ -33,10 +34,11 @@ class Fleet:
     """A PostgreSQL, a Redis and two workers."""
 
     def __init__(self, workers: int = 2, work: Callable[..., None] = run, more: tuple[str, ...] = ()) -> None:
-        """Lay out; ``start`` starts everything. Workers call ``work`` with both addresses and ``more``."""
+        """Lay out; ``start`` starts everything. Workers call ``work``: an event, both addresses, ``more``."""
         self.postgresql = PostgresqlServer(durable=True)
         self.redis = RedisServer()
         self.workers: list[BaseProcess] = []
+        self._ready: list[Event] = []
         self._wanted = workers
         self._work = work
         self._more = more
@@ -48,17 +50,21 @@ class Fleet:
         return configure(self.url, self.redis.url)
 
     def start(self) -> None:
-        """Start everything."""
+        """Start everything, and see that the workers are at work."""
         self.postgresql.start()
         self.redis.start()
         self.url = self.postgresql.create(_DATABASE)
         migrate(self.url)
         for _ in range(self._wanted):
             self.start_worker()
+        assert all(ready.wait(PATIENCE_S) for ready in self._ready), "a worker did not start"
 
     def start_worker(self) -> None:
-        """Start another worker."""
-        worker = nursery().Process(target=self._work, args=(self.url, self.redis.url, *self._more), daemon=True)
+        """Start another worker, which says by its event that it is at work."""
+        ready = nursery().Event()
+        self._ready.append(ready)
+        given = (ready, self.url, self.redis.url, *self._more)
+        worker = nursery().Process(target=self._work, args=given, daemon=True)
         worker.start()
         self.workers.append(worker)
 

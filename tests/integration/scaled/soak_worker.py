@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from tests.integration.scaled import worker as usual
 FAULTS = Faults(busy=0.05, broken=0.03, lost=0.01, longest_delay_s=0.005)
 
 
-def run(database_url: str, redis_url: str, screen: str) -> None:
-    """Work until told to stop."""
+def run(ready: Event, database_url: str, redis_url: str, screen: str) -> None:
+    """Work until told to stop; ``ready`` is set once at work."""
     platform = FaultyPlatform(Path(screen), FAULTS)
     open_parts, make_engine = worker.open_parts, worker.make_engine
 
@@ -36,4 +37,4 @@ def run(database_url: str, redis_url: str, screen: str) -> None:
     worker.open_parts = with_platform
     worker.make_engine = impatient
     usual.GreetingRecogniser = ScriptedRecogniser  # type: ignore[misc,assignment]
-    asyncio.run(usual._work(usual.configure(database_url, redis_url)))
+    asyncio.run(usual._work(ready, usual.configure(database_url, redis_url)))

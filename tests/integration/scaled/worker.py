@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import signal
 from multiprocessing.context import ForkServerContext
+from multiprocessing.synchronize import Event
 
 from bot.app import open_worker
 from bot.config import Config, Secrets, parse
@@ -36,15 +37,16 @@ def configure(database_url: str, redis_url: str) -> Config:
     return parse({"xiaoer": shop}, "scaled")
 
 
-def run(database_url: str, redis_url: str) -> None:
-    """Work until killed or told to stop."""
-    asyncio.run(_work(configure(database_url, redis_url)))
+def run(ready: Event, database_url: str, redis_url: str) -> None:
+    """Work until killed or told to stop; ``ready`` is set once at work."""
+    asyncio.run(_work(ready, configure(database_url, redis_url)))
 
 
-async def _work(config: Config) -> None:
+async def _work(ready: Event, config: Config) -> None:
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     async with open_worker(config, SECRETS, SystemClock(), GreetingRecogniser()):
+        ready.set()
         await stopped.wait()
 
 

@@ -9,11 +9,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.channels.telegram.parse import BotIdentity, parse_update
+from bot.channels.telegram.parse import TelegramSettings, parse_update
 from bot.domain.errors import BadPayload
 from tests.unit.channels.doubles import NOON
 
-BOT = BotIdentity("shop", 700100, "xiaoer_demo_bot")
+BOT = TelegramSettings("700100:token", "xiaoer_demo_bot")
 PERSON = {"id": 42, "is_bot": False, "first_name": "Li"}
 CHAT = {"id": 42, "type": "private", "first_name": "Li"}
 MESSAGE = {"message_id": 1, "date": 1777896000, "from": PERSON, "chat": CHAT, "text": "hi"}

@@ -17,7 +17,7 @@ from bot.domain.forms import Form
 from bot.domain.handoff import Handoff, HandoffReason
 from bot.domain.ids import ConversationId, CustomerId, IdentityId, InboxId, OutboxId
 from bot.domain.knowledge import KnowledgeEntry, Library
-from bot.domain.line_ports import OutboxItem, PendingTurn, TurnCommit, TurnOutbox
+from bot.domain.line_ports import NO_PARTS, OutboxItem, PartsRecord, PendingTurn, TurnCommit, TurnOutbox
 from bot.domain.messages import Button, InboundMessage, MessageKind, OutboundMessage, Sender
 from bot.domain.ports import HandlerEntry, LiveEvent
 from bot.domain.replies import Locale, Reply
@@ -361,6 +361,7 @@ class FakeOutboxStore:
         self.done: list[tuple[str, int, str]] = []
         self.begun: list[int] = []
         self.kinds: list[str] = []
+        self.parts: list[PartsRecord] = []
 
     async def next_due(self, conversation_id: ConversationId, at: datetime) -> OutboxItem | None:
         """Give the first row if its time has come."""
@@ -376,31 +377,37 @@ class FakeOutboxStore:
         self.begun.append(int(item))
         return True
 
-    async def publish(self, item: OutboxId, at: datetime, platform_id: str) -> bool:
+    async def publish(self, item: OutboxId, at: datetime, platform_id: str, parts: PartsRecord = NO_PARTS) -> bool:
         """Take the first row off."""
-        await self.mark_sent(item, at, platform_id)
+        await self.mark_sent(item, at, platform_id, parts)
         return True
 
-    async def mark_unclear(self, item: OutboxId, at: datetime, reason: str) -> None:
+    async def mark_unclear(self, item: OutboxId, at: datetime, reason: str, parts: PartsRecord = NO_PARTS) -> None:
         """Take the first row off."""
         assert at >= START
+        self.parts.append(parts)
         self._finish("unclear", item, reason)
 
-    async def mark_sent(self, item: OutboxId, at: datetime, platform_id: str) -> None:
+    async def mark_sent(self, item: OutboxId, at: datetime, platform_id: str, parts: PartsRecord = NO_PARTS) -> None:
         """Take the first row off."""
         assert at >= START
+        self.parts.append(parts)
         self._finish("sent", item, platform_id)
 
-    async def mark_deferred(self, item: OutboxId, due_at: datetime, reason: str, parts_taken: int = 0) -> None:
+    async def mark_deferred(self, item: OutboxId, due_at: datetime, reason: str, parts: PartsRecord = NO_PARTS) -> None:
         """Count a try and set the time."""
         assert self.rows[0].id == item
         assert reason
-        self.rows[0] = replace(self.rows[0], tries=self.rows[0].tries + 1, parts_taken=parts_taken)
+        self.parts.append(parts)
+        self.rows[0] = replace(self.rows[0], tries=self.rows[0].tries + 1, parts_taken=parts.taken)
         self.due[item] = due_at
 
-    async def mark_refused(self, item: OutboxId, at: datetime, reason: str, kind: str) -> None:
+    async def mark_refused(
+        self, item: OutboxId, at: datetime, reason: str, kind: str, parts: PartsRecord = NO_PARTS
+    ) -> None:
         """Take the first row off."""
         assert at >= START
+        self.parts.append(parts)
         self.kinds.append(kind)
         self._finish("refused", item, reason)
 

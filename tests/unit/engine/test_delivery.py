@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
 import pytest
 
-from bot.domain.channel_ports import Deferred, Failed, Refusal, Refused, SendPolicy, Sent, Unclear
+from bot.domain.channel_ports import Deferred, Delivery, Failed, Refusal, Refused, SendPolicy, Sent, Unclear
 from bot.domain.clock import ManualClock
 from bot.domain.ids import ConversationId, OutboxId
-from bot.domain.line_ports import OutboxItem, TurnOutbox
+from bot.domain.line_ports import OutboxItem, PartsRecord, TurnOutbox
 from bot.engine.delivery import BackOff, Deliverer
 from tests.unit.engine.fakes import CONVERSATION, START, FakeChannel, FakeFeed, FakeOutboxStore
 
@@ -55,9 +56,15 @@ async def test_failed_message_holds_back_the_next_until_its_time():
 class Counted:
     """A count of parts, as an adapter has one."""
 
-    def __init__(self, taken: int = 0) -> None:
+    def __init__(self, taken: int = 0, ids: Mapping[int, str] | None = None) -> None:
         self.taken = taken
+        self.known = ids or {}
         self.resumed: list[int] = []
+
+    def ids(self, outbox_id: OutboxId) -> Mapping[int, str]:
+        """Give the ids."""
+        del outbox_id
+        return self.known
 
     def count(self, outbox_id: OutboxId) -> int:
         """Tell the count."""
@@ -90,6 +97,26 @@ async def test_parts_taken_before_a_restart_are_not_sent_again():
     assert await again.deliver(CONVERSATION) is None
     assert after.parts.resumed == [2]
     assert after.sent == ["one"]
+
+
+@pytest.mark.parametrize("answer", [Refused("blocked"), Unclear("lost"), Failed("bad", retryable=False)])
+async def test_message_given_up_in_the_middle_keeps_what_was_taken(answer: Delivery):
+    """Whoever sends it after all, in another process, goes on behind the parts the platform has."""
+    outbox, channel = FakeOutboxStore("one"), PartsChannel(answer)
+    channel.parts = Counted(1, {0: "p1", 1: "of an earlier whole sending"})
+    line, _, _ = deliverer(outbox, channel)
+    await line.deliver(CONVERSATION)
+    assert outbox.parts == [PartsRecord(1, {0: "p1"})]
+
+
+@pytest.mark.parametrize(("ids", "kept"), [({0: "p1"}, {}), ({0: "p1", 1: "p2"}, {0: "p1", 1: "p2"}), ({2: "p3"},) * 2])
+async def test_ids_of_the_parts_are_kept_where_there_are_several(ids: dict[int, str], kept: dict[int, str]):
+    """A message of one part has its own id only; the last part after a restart is one of several."""
+    outbox, channel = FakeOutboxStore("one"), PartsChannel()
+    channel.parts = Counted(0, ids)
+    line, _, _ = deliverer(outbox, channel)
+    await line.deliver(CONVERSATION)
+    assert [parts.ids for parts in outbox.parts] == [kept]
 
 
 async def test_deferral_waits_as_the_platform_says():

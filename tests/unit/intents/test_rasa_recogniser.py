@@ -247,10 +247,42 @@ async def test_rasa_never_takes_a_command_from_a_shopper(recogniser: RasaRecogni
 
 
 async def test_rasa_gets_long_messages_by_both_ends(recogniser: RasaRecogniser, rasa: FakeRasa) -> None:
-    """A hundred thousand characters become two thousand, the end among them."""
-    await recogniser.recognise("我的快递呢" * 20_000 + "退款", NOTHING)
-    assert len(rasa.texts[0]) <= MOST_CHARS + 1
-    assert rasa.texts[0].endswith("退款")
+    """A hundred thousand characters become two thousand, the end among them; such a message is not acted on."""
+    found = await recogniser.recognise("where " + " ".join(map(str, range(20_000))) + " 的退款", NOTHING)
+    assert MOST_CHARS / 2 < len(rasa.texts[0]) <= MOST_CHARS + 1
+    assert rasa.texts[0].startswith("where 0 1 2 3")
+    assert rasa.texts[0].endswith("的退款")
+    assert (found.intent, found.verdict) == ("track_order", Verdict.CLARIFY)
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("退" * 100_000, "退退退"),
+        ("我要退款 " * 20_000, "我要退款 我要退款 我要退款 "),
+        ("where is my parcel? " * 5_000, "where is my parcel? where is my parcel? where is my parcel? "),
+        ("快快快", "快快快"),
+        ("我\u200b要\u202e退\ufeff款\x00", "我要退款"),
+        ("退款\n谢谢", "退款\n谢谢"),
+    ],
+    ids=range(6),
+)
+async def test_rasa_is_given_nothing_over_and_over_or_unseen(
+    recogniser: RasaRecogniser, rasa: FakeRasa, text: str, sent: str
+) -> None:
+    """Repeated a thousand times or sprinkled with unseen marks, words mean what they mean once and bare."""
+    assert (await recogniser.recognise(text, NOTHING)).verdict is Verdict.SURE
+    (given,) = rasa.texts
+    assert given.startswith(sent.strip())
+    assert len(given) <= 3 * len(sent)
+    assert set(given.split()) <= set(text.split()) | set(sent.split())
+
+
+async def test_rasa_is_not_believed_about_a_bare_number(recogniser: RasaRecogniser) -> None:
+    """The number is read, the intent is not made up; so with another script around it."""
+    for text in ("1234567890123", "คำสั่งซื้อ 1234567890123"):
+        found = await recogniser.recognise(text, NOTHING)
+        assert (found.verdict, found.entity("order_number")) == (Verdict.ABSTAIN, "1234567890123")
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "!!!", "\u200b\u202e", "\ud800"])

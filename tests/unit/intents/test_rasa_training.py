@@ -21,7 +21,7 @@ from intents.rasa import project, training
 from intents.rasa.circuit import Circuit
 from intents.rasa.cutting import cut
 from intents.rasa.engine import RasaSettings, open_rasa
-from intents.rasa.gate import UNLEARNED, Gate, learn_gate
+from intents.rasa.gate import UNLEARNED, Gate, learn_gate, words_of
 from intents.rasa.server import RasaServer, quiet_environment
 from intents.shapes import Shapes
 from intents.training_data import Example, read_examples
@@ -38,7 +38,7 @@ READY_WITHIN_S = 20
 def test_gate_keeps_wrong_answers_within_the_share() -> None:
     """At the learned border at most one in twenty of all is answered wrongly."""
     inside = [(step / 100, step % 3 != 0 or step > 60) for step in range(100)]
-    gate = learn_gate(inside, [step / 200 for step in range(100)])
+    gate = learn_gate(inside, [step / 200 for step in range(100)], 80)
     wrong = sum(not right for confidence, right in inside if confidence >= gate.sure)
     assert wrong <= 5
     below = [confidence for confidence, right in inside if confidence < gate.sure and not right]
@@ -48,12 +48,25 @@ def test_gate_keeps_wrong_answers_within_the_share() -> None:
 
 def test_gate_of_equal_confidences_does_not_part_them() -> None:
     """Messages of the same confidence are answered together or not at all."""
-    assert learn_gate([(0.9, True), (0.9, False), (0.9, True)], []).sure == 1.0
+    assert learn_gate([(0.9, True), (0.9, False), (0.9, True)], [], 80).sure == 1.0
 
 
 def test_gate_without_examples_is_shut() -> None:
     """Nothing learned means nothing dared."""
-    assert learn_gate([], []).sure == 1.0
+    assert learn_gate([], [], 0).sure == 1.0
+
+
+def test_gate_never_acts_on_what_is_longer_than_anything_taught() -> None:
+    """Rasa is sure of anything long; what was taught at that length is acted on."""
+    gate = learn_gate([(0.9, True)], [], 80)
+    assert [gate.verdict(0.99, "x" * chars) for chars in (80, 81)] == ["sure", "clarify"]
+    assert gate.verdict(0.1, "x" * 81) == "abstain"
+
+
+def test_gate_never_acts_on_words_none_of_which_was_taught() -> None:
+    """One word or character that was is enough."""
+    gate = replace(UNLEARNED, known=frozenset(words_of("我要退款 Refund")))
+    assert [gate.verdict(0.99, text) for text in ("REFUND!", "退", "restart", "查")] == ["sure"] * 2 + ["clarify"] * 2
 
 
 def test_circuit_waits_longer_after_every_failed_try() -> None:
