@@ -25,8 +25,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+import asgi
 from rasa_webhook import beside
 from turn import Shop, fresh_shop, together
 
@@ -36,41 +36,24 @@ from bot.domain.ids import new_id
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- pipeline: begin -->", "<!-- pipeline: end -->"
 RATE = 50
+ACCEPTED = 202
 BATCH = 14
 
 
 class LeanShop(Shop):
-    """A shop whose visitors speak ASGI themselves: a client library would cost more than the house."""
+    """A shop whose visitors speak ASGI themselves."""
 
     async def post(self, token: str, number: int) -> None:
         """Post the shopper's next message."""
         body = json.dumps({"id": f"message-{number}", "text": self.words(token, number)}).encode()
-        headers = [(b"authorization", f"Bearer {token}".encode()), (b"content-type", b"application/json")]
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": "POST",
-            "scheme": "http",
-            "path": "/widget/messages",
-            "raw_path": b"/widget/messages",
-            "root_path": "",
-            "query_string": b"",
-            "headers": [(b"host", b"shop"), *headers, (b"content-length", str(len(body)).encode())],
-            "client": ("127.0.0.1", 40000),
-            "server": ("shop", 80),
-        }
-        answered: list[int] = []
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        async def send(event: dict[str, Any]) -> None:
-            if event["type"] == "http.response.start":
-                answered.append(event["status"])
-
-        await self.application(scope, receive, send)  # type: ignore[arg-type]
-        if answered != [202]:
+        headers = [
+            (b"host", b"shop"),
+            (b"authorization", f"Bearer {token}".encode()),
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        answered = await asgi.post(self.application, asgi.Call("/widget/messages", headers, body))
+        if answered != ACCEPTED:
             raise RuntimeError(f"the widget answered {answered} to message {number}")
 
 

@@ -29,6 +29,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import asgi
 import structlog
 from fastapi import FastAPI
 
@@ -72,31 +73,9 @@ class Shop:
     async def post(self, request: Request) -> int:
         """Give a request to the application; its status."""
         path, query, headers, body = request
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": "POST",
-            "scheme": "http",
-            "path": path,
-            "raw_path": path.encode(),
-            "root_path": "",
-            "query_string": query.encode(),
-            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-            "client": (str(ip_address(0x0A000000 + next(self._callers))), 40000),
-            "server": ("shop", 80),
-        }
-        answered: list[int] = []
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        async def send(event: dict[str, Any]) -> None:
-            if event["type"] == "http.response.start":
-                answered.append(event["status"])
-
-        await self.application(scope, receive, send)  # type: ignore[arg-type]
-        return answered[0]
+        named = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        caller = str(ip_address(0x0A000000 + next(self._callers)))
+        return await asgi.post(self.application, asgi.Call(path, named, body, query, caller))
 
 
 @asynccontextmanager

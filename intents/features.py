@@ -83,6 +83,14 @@ class Rows:
         places = np.repeat(self.starts[members] - starts[:-1], lengths) + np.arange(starts[-1])
         return Rows(starts, self.columns[places], self.values[places])
 
+    def times(self, matrix: Floats, wanted: Sequence[bool]) -> Floats:
+        """Multiply the ``wanted`` rows with a matrix (columns, any): (rows, any), zeros for the others."""
+        found = np.zeros((len(self.starts) - 1, matrix.shape[1]), np.float32)
+        for row in np.flatnonzero(wanted):
+            span = slice(self.starts[row], self.starts[row + 1])
+            found[row] = self.values[span] @ matrix[self.columns[span]].astype(np.float32)
+        return found
+
 
 class Vocabulary:
     """Features of a view with their weights (inverse document frequency)."""

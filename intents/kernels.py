@@ -1,4 +1,4 @@
-"""How alike a message is to each training example, view by view."""
+"""What speaks for each intent: how near the examples are for the encoder, and the features of the surface."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from intents.encoder import Encoder, Vectors
-from intents.features import Floats, Postings, Vocabulary, count
+from intents.features import Floats, Postings, Rows, Vocabulary, count
 from intents.fusion import CHINESE, ENCODER, GROUPS, LATIN
 
 ENCODER_VIEW = ENCODER
-WIDTHS = {ENCODER_VIEW: 1.5, "word": 1.5, "char": 1.5, "sound": 1.5}
-"""How sharply likeness falls with distance: exp(width * (cosine - 1))."""
+SHARPNESS = 1.5
+"""How sharply the encoder's likeness falls with distance: exp(sharpness * (cosine - 1)); the others' is the cosine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,17 @@ class Head:
 
 HEADS = {
     "encoder": Head({ENCODER_VIEW: 1.0}, GROUPS),
-    "han": Head({"word": 0.3, "char": 0.35, "sound": 0.35}, CHINESE),
-    "sound": Head({"sound": 1.0}, CHINESE),
-    "latin": Head({"word": 0.5, "char": 0.5}, LATIN),
+    "han": Head({"word": 0.15, "char": 0.175, "sound": 0.175}, CHINESE),
+    "sound": Head({"sound": 0.5}, CHINESE),
+    "latin": Head({"word": 0.25, "char": 0.25}, LATIN),
 }
 
-RICH_ENCODER = Head({ENCODER_VIEW: 0.8, "word": 0.1, "char": 0.1}, GROUPS)
+RICH_ENCODER = Head({ENCODER_VIEW: 0.8, "word": 0.05, "char": 0.05}, GROUPS)
 """The encoder's head where examples abound: then the same words come again, and a share of the surface helps."""
+
+
+NEAREST_VIEW = "char"
+"""The surface view that tells how near the nearest example is, where there is no encoder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,11 @@ class Examples:
         self.taught = taught
 
     @property
+    def size(self) -> int:
+        """Count the messages that others are compared with, strangers included."""
+        return next(iter(self.surfaces.values())).postings.size
+
+    @property
     def views(self) -> tuple[str, ...]:
         """Name the views in the order of their use."""
         return (*self.surfaces, ENCODER_VIEW) if self.vectors is not None else tuple(self.surfaces)
@@ -75,53 +84,60 @@ class Examples:
         """Give the highest cosine of each text to an example that has an intent."""
         return np.asarray(cosines[:, : self.taught].max(axis=1), np.float32)
 
-    def surface_cosines(self, texts: Sequence[str]) -> dict[str, Floats]:
-        """Compare texts with all examples in each surface view: arrays of (texts, examples)."""
-        return {
-            name: surface.postings.cosines(surface.vocabulary.rows(count(name, texts)))
-            for name, surface in self.surfaces.items()
-        }
+    def look(self, texts: Sequence[str], encoder: Encoder | None) -> Sight:
+        """See texts in every view there is."""
+        rows = {name: surface.vocabulary.rows(count(name, texts)) for name, surface in self.surfaces.items()}
+        if encoder is not None and self.vectors is not None:
+            return Sight(rows, self.encoded_cosines(encoder.encode(texts)))
+        return Sight(rows, self.surfaces[NEAREST_VIEW].postings.cosines(rows[NEAREST_VIEW]))
 
-    def cosines(self, texts: Sequence[str], encoder: Encoder | None) -> dict[str, Floats]:
-        """Compare texts with all examples in each view: arrays of (texts, examples)."""
-        found = self.surface_cosines(texts)
-        if encoder is not None:
-            found |= self.encoded_cosines(encoder.encode(texts))
-        return found
+    def encoded_cosines(self, vectors: Vectors) -> Floats:
+        """Compare unit vectors of texts, fresh from the encoder, with all examples: (texts, examples).
 
-    def encoded_cosines(self, vectors: Vectors) -> dict[str, Floats]:
-        """Compare unit vectors of texts, fresh from the encoder, with all examples."""
+        ValueError when there is nothing to compare them with.
+        """
         if self.vectors is None or self.projection is None:
-            return {}
-        return {ENCODER_VIEW: np.asarray((vectors @ self.projection) @ self.vectors.T, np.float32)}
+            raise ValueError("the examples were not encoded")
+        return np.asarray((vectors @ self.projection) @ self.vectors.T, np.float32)
 
 
-def mix(cosines: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:
-    """Add up the likeness of several views by their weights."""
-    total: Floats | None = None
-    for view, weight in weights.items():
-        if weight:
-            likeness = likeness_of(view, cosines[view])
-            likeness *= weight
-            total = likeness if total is None else np.add(total, likeness, out=total)
-    if total is None:
-        raise ValueError("a mixture needs a view with a weight")
-    return total
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Texts as the views see them: their features, and their cosines to all examples in the view that tells nearness.
+
+    That is the encoder's, or where there is none the surface view ``NEAREST_VIEW``: (texts, examples).
+    """
+
+    rows: Mapping[str, Rows]
+    cosines: Floats
 
 
 def likeness_of(view: str, cosine: Floats) -> Floats:
-    """Turn cosines into likeness, 0..1."""
+    """Turn cosines into likeness, at most 1."""
+    if view != ENCODER_VIEW:
+        return cosine.copy()
     likeness = cosine - np.float32(1)
-    likeness *= np.float32(WIDTHS[view])
+    likeness *= np.float32(SHARPNESS)
     np.exp(likeness, out=likeness)
     return likeness
 
 
-def head_scores(head: Head, coefficients: Floats, cosines: Mapping[str, Floats], groups: Sequence[str]) -> Floats:
-    """Let a head judge texts: scores (texts, intents), zero for the groups of writing it does not speak for."""
-    speaks = np.array([group in head.groups for group in groups])
-    if not speaks.any():
-        return np.zeros((len(groups), coefficients.shape[1]), np.float32)
-    scores = mix(cosines, head.mixture) @ coefficients
-    scores[~speaks] = 0
+def head_scores(head: Head, learned: Mapping[str, Floats], sight: Sight, groups: Sequence[str]) -> Floats:
+    """Let a head judge texts: scores (texts, intents), zero for the groups of writing it does not speak for.
+
+    ``learned`` holds by view what speaks for each intent: each example's coefficient for the encoder, each feature's
+    for a surface view.
+    """
+    speaks = [group in head.groups for group in groups]
+    scores = np.zeros((len(groups), next(iter(learned.values())).shape[1]), np.float32)
+    if not any(speaks):
+        return scores
+    for view, weight in head.mixture.items():
+        if view != ENCODER_VIEW:
+            scores += sight.rows[view].times(learned[view], speaks)
+            continue
+        likeness = likeness_of(view, sight.cosines)
+        likeness *= weight
+        scores += likeness @ learned[view]
+    scores[np.logical_not(speaks)] = 0
     return scores

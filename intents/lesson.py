@@ -78,13 +78,13 @@ def compare(texts: Texts, taught: int) -> tuple[Examples, dict[str, Rows]]:
 
 def learn(
     examples: Examples, rows: dict[str, Rows], lesson: Lesson, progress: Callable[[str, float], None]
-) -> tuple[dict[str, Profile], dict[str, Floats], float]:
-    """Learn heads, fusion and thresholds: (profiles, coefficients by head, cross-validated accuracy)."""
+) -> tuple[dict[str, Profile], dict[str, dict[str, Floats]], float]:
+    """Learn heads, fusion and thresholds: (profiles, what is learned by head and view, cross-validated accuracy)."""
     heads = {name: head for name, head in HEADS.items() if all(view in examples.views for view in head.mixture)}
     if "encoder" in heads and lesson.abounds():
         heads["encoder"] = RICH_ENCODER
     wanted = targets(lesson.labels, int(lesson.labels.max()) + 1)
-    coefficients: dict[str, Floats] = {}
+    learned: dict[str, dict[str, Floats]] = {}
     judged = Judged({}, {})
     with shared_cores() as spread:
         comparison = _Comparison(examples, rows, spread)
@@ -94,18 +94,17 @@ def learn(
             if len(members):
                 groups = lesson.folds[members], lesson.labels[members]
                 answers = judge(comparison.likeness(head, members), wanted[members], groups, spread)
-                coefficients[name], within, without = (_spaced(part, members, len(wanted)) for part in answers)
+                solved, within, without = (_spaced(part, members, len(wanted)) for part in answers)
+                learned[name] = {view: comparison.by_view(view, solved, head) for view in head.mixture}
                 judged = Judged({**judged.within, name: within}, {**judged.without, name: without})
         profiles = {}
         accuracy = 0.0
-        for name in (SURFACE_ONLY, FULL) if "encoder" in coefficients else (SURFACE_ONLY,):
-            used = {
-                head: heads[head] for head in coefficients if name == FULL or ENCODER_VIEW not in heads[head].mixture
-            }
+        for name in (SURFACE_ONLY, FULL) if "encoder" in learned else (SURFACE_ONLY,):
+            used = {head: heads[head] for head in learned if name == FULL or ENCODER_VIEW not in heads[head].mixture}
             nearest = comparison.nearest(_NEAREST[name], lesson)
             profiles[name], accuracy = _conclude(used, judged.of(used), lesson, nearest)
     progress("learning", 1.0)
-    return profiles, coefficients, accuracy
+    return profiles, learned, accuracy
 
 
 def _spaced(part: Floats, members: NDArray[np.int64], size: int) -> Floats:
@@ -155,6 +154,20 @@ class _Comparison:
     def likeness(self, head: Head, members: NDArray[np.int64]) -> Floats:
         """Mix the views of a head: (members, members)."""
         return likeness_of_head(head, {view: self.cosines(view, members) for view in head.mixture}, self._spread)
+
+    def by_view(self, view: str, solved: Floats, head: Head) -> Floats:
+        """Say what a head has learned in one view, from its coefficients (examples, intents).
+
+        A surface view's likeness is linear, so it can be told feature by feature: (features, intents), in halves.
+        """
+        if view == ENCODER_VIEW:
+            return solved
+        from scipy.sparse import csr_array  # noqa: PLC0415 (training only)
+
+        rows = self._rows[view]
+        size = len(rows.starts) - 1, len(self._examples.surfaces[view].vocabulary.features)
+        turned = csr_array((rows.values, rows.columns, rows.starts), shape=size).T
+        return np.asarray(head.mixture[view] * (turned @ solved), np.float16)
 
     def nearest(self, view: str, lesson: Lesson) -> tuple[Floats, Floats]:
         """Give each message's nearest cosine, first outside of its fold, then outside of its intent."""

@@ -22,13 +22,14 @@ from intents.fusion import Fusion, Thresholds
 from intents.kernels import Examples, Head, Surface
 from intents.nearness import UNLEARNED, Nearness
 
-FORMAT = 3
+FORMAT = 4
 FULL = "embedded"
 SURFACE_ONLY = "embedded-surface"
 _POINTER = "current.json"
 _MANIFEST = "manifest.json"
 _ARRAYS = "arrays.npz"
 _VOCABULARY = "vocabulary.json"
+_HEAD = "head."
 _KEPT_MODELS = 2
 
 
@@ -52,7 +53,10 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Everything that is learned; ``coefficients`` by head, each (examples, intents).
+    """Everything that is learned.
+
+    ``learned``, by head and view: what each example (the encoder's view) or feature (the others) speaks for,
+    (examples or features, intents).
 
     ``labels`` give each example's place in ``intents``; ``nearness`` is when a knowledge entry answers; ``name`` is
     that of the folder it was loaded from.
@@ -61,7 +65,7 @@ class Model:
     stamp: Stamp
     intents: tuple[str, ...]
     examples: Examples
-    coefficients: Mapping[str, Floats]
+    learned: Mapping[str, Mapping[str, Floats]]
     profiles: Mapping[str, Profile]
     labels: Ints = field(default_factory=lambda: np.zeros(0, np.int32))
     nearness: Nearness = UNLEARNED
@@ -188,7 +192,10 @@ def _read(folder: Path, manifest: Mapping[str, Any]) -> Model:
     with np.load(folder / _ARRAYS, allow_pickle=False) as stored:
         arrays = dict(stored)
     surfaces = {name: _surface(name, features, arrays) for name, features in vocabularies.items()}
-    heads = {name.removeprefix("head."): array for name, array in arrays.items() if name.startswith("head.")}
+    heads: dict[str, dict[str, Floats]] = {}
+    for name in (name for name in arrays if name.startswith(_HEAD)):
+        head, _, view = name.removeprefix(_HEAD).partition(".")
+        heads.setdefault(head, {})[view] = arrays[name]
     profiles = {name: _profile(data) for name, data in manifest["profiles"].items()}
     examples = Examples(surfaces, arrays.get("vectors"), arrays.get("projection"), int(arrays["taught"]))
     nearness = Nearness.from_json(manifest["nearness"])
@@ -205,9 +212,11 @@ def _surface(name: str, features: list[str], arrays: Mapping[str, Any]) -> Surfa
 
 
 def _arrays(model: Model) -> dict[str, Any]:
-    arrays: dict[str, Any] = {f"head.{name}": array for name, array in model.coefficients.items()}
+    arrays: dict[str, Any] = {
+        f"{_HEAD}{name}.{view}": array for name, views in model.learned.items() for view, array in views.items()
+    }
     arrays["labels"] = model.labels
-    arrays["examples"] = np.array(len(next(iter(model.coefficients.values()))))
+    arrays["examples"] = np.array(model.examples.size)
     arrays["taught"] = np.array(model.examples.taught)
     if model.examples.vectors is not None:
         arrays["vectors"] = model.examples.vectors

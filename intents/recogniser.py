@@ -19,7 +19,7 @@ from intents.context import answer_to, only_answers
 from intents.encoder import Encoder, knower
 from intents.features import Floats
 from intents.fusion import claim_of, group_of, signs_of
-from intents.kernels import ENCODER_VIEW, head_scores
+from intents.kernels import head_scores
 from intents.model import FULL, SURFACE_ONLY, Model
 from intents.numbers import compile_shapes
 from intents.reading import Reading, read
@@ -94,13 +94,13 @@ class EmbeddedRecogniser:
 
     def judge(self, words: Sequence[str], groups: Sequence[str]) -> list[Judgement]:
         """Judge bare words, each with the name of its group of writing."""
-        cosines = self._model.examples.cosines(words, self._encoder)
+        sight = self._model.examples.look(words, self._encoder)
         scores = {
-            name: head_scores(head, self._model.coefficients[name], cosines, groups)
+            name: head_scores(head, self._model.learned[name], sight, groups)
             for name, head in self._profile.heads.items()
         }
         log_odds = self._profile.fusion.join(scores, groups)
-        near = self._model.examples.nearest(cosines[ENCODER_VIEW if self._encoder else "char"])
+        near = self._model.examples.nearest(sight.cosines)
         trust = self._profile.thresholds.trust(signs_of(log_odds, near, claim_of(scores)))
         chances = self._profile.thresholds.calibrated(log_odds)
         return [Judgement(row, float(value)) for row, value in zip(chances, trust, strict=True)]

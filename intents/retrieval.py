@@ -256,9 +256,8 @@ class TaughtTopics:
         counted = count(VIEW, [question.words for question in questions])
         scores = SURFACE_WEIGHT * surface.postings.cosines(surface.vocabulary.rows(counted))
         vectors = [question.vector for question in questions if question.vector is not None]
-        if len(vectors) == len(questions):
-            for cosines in self._examples.encoded_cosines(np.stack(vectors)).values():
-                scores += cosines
+        if len(vectors) == len(questions) and self._examples.vectors is not None:
+            scores += self._examples.encoded_cosines(np.stack(vectors))
         for place, own in enumerate(rows):
             scores[place, list(own)] = 0
         best = np.maximum.reduceat(scores[:, self._order], self._starts, axis=1).tolist()

@@ -12,7 +12,7 @@ from intents.features import Floats
 from intents.fusion import GROUPS, Fusion, Thresholds, signs_of
 
 FOLDS = 5
-DIRECTIONS = 256
+DIRECTIONS = 160
 WRONG_SHARE = 0.05
 """The share of messages we accept to answer wrongly; the gate is as open as this allows."""
 LET_THROUGH = 1 / 3

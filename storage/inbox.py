@@ -19,6 +19,7 @@ from bot.domain.windows import POLICIES
 from storage import cursors, media, revisions, windows
 from storage.database import Database
 from storage.messages import encode_inbound
+from storage.senders import IS_SENDER, sender_key
 from storage.tables import CONVERSATIONS, CUSTOMERS, IDENTITIES, INBOX, Upsert
 from storage.types import Moment, clean_text
 
@@ -26,20 +27,15 @@ _MAX_KEY_CHARS = 256
 _MAX_NAME_CHARS = 200
 _FIND_TRIES = 4
 
-_BY_SENDER = (
-    IDENTITIES.c.channel == bindparam("channel"),
-    IDENTITIES.c.account == bindparam("account"),
-    IDENTITIES.c.channel_user_id == bindparam("channel_user_id"),
-)
 _FIND_OPEN = (
     select(CONVERSATIONS.c.id, IDENTITIES.c.id, IDENTITIES.c.customer_id, IDENTITIES.c.display_name)
     .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
-    .where(*_BY_SENDER, CONVERSATIONS.c.owner != Owner.RESOLVED.value)
+    .where(*IS_SENDER, CONVERSATIONS.c.owner != Owner.RESOLVED.value)
     .with_for_update(of=CONVERSATIONS)
 )
 # Held, so that no link can give the identity to another customer before its conversation is there.
 _FIND_IDENTITY = (
-    select(IDENTITIES.c.id, IDENTITIES.c.customer_id).where(*_BY_SENDER).with_for_update(read=True, key_share=True)
+    select(IDENTITIES.c.id, IDENTITIES.c.customer_id).where(*IS_SENDER).with_for_update(read=True, key_share=True)
 )
 _FIND_MESSAGE = select(INBOX.c.conversation_id, INBOX.c.id).where(
     INBOX.c.channel == bindparam("channel"),
@@ -70,7 +66,7 @@ _ADD_USUAL = (
         )
         .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
         .where(
-            *_BY_SENDER,
+            *IS_SENDER,
             CONVERSATIONS.c.owner != Owner.RESOLVED.value,
             IDENTITIES.c.display_name == func.coalesce(
                 func.nullif(bindparam("name", type_=String()), ""), IDENTITIES.c.display_name
@@ -144,7 +140,7 @@ def _accept_usual(connection: Connection, message: InboundMessage, at: datetime)
     sender = message.sender
     row = connection.execute(
         _ADD_USUAL,
-        _sender_key(sender)
+        sender_key(sender)
         | {
             "dedupe_key": _dedupe_key(message),
             "message": encode_inbound(message),
@@ -157,7 +153,7 @@ def _accept_usual(connection: Connection, message: InboundMessage, at: datetime)
 
 def _accept_all(connection: Connection, messages: Sequence[InboundMessage], at: datetime) -> tuple[Accepted, ...]:
     # Senders are locked in one order everywhere, so that two batches can never wait for each other.
-    order = sorted(range(len(messages)), key=lambda index: tuple(_sender_key(messages[index].sender).values()))
+    order = sorted(range(len(messages)), key=lambda index: tuple(sender_key(messages[index].sender).values()))
     answers: dict[int, Accepted] = {}
     for index in order:
         answers[index] = _accept(connection, messages[index], at)
@@ -171,9 +167,9 @@ def _accept(connection: Connection, message: InboundMessage, at: datetime) -> Ac
         "account": sender.account,
         "dedupe_key": _dedupe_key(message),
     }
-    found: Row[Any, Any, Any, Any] | None = connection.execute(_FIND_OPEN, _sender_key(sender)).first()
+    found: Row[Any, Any, Any, Any] | None = connection.execute(_FIND_OPEN, sender_key(sender)).first()
     if message.kind in REVISIONS:
-        found, message = revisions.place(connection, message, _sender_key(sender), found)
+        found, message = revisions.place(connection, message, sender_key(sender), found)
         if found is None and message.kind in REVISIONS:
             return Accepted(ConversationId(""), InboxId(0), duplicate=True)
     if found is None:
@@ -200,12 +196,12 @@ def _accept(connection: Connection, message: InboundMessage, at: datetime) -> Ac
 def _open(connection: Connection, sender: Sender, at: datetime) -> Row[Any, Any, Any, Any]:
     """Open what is missing; whoever else opens it at the same moment is waited for and joined."""
     for _ in range(_FIND_TRIES):
-        identity = connection.execute(_FIND_IDENTITY, _sender_key(sender)).first()
+        identity = connection.execute(_FIND_IDENTITY, sender_key(sender)).first()
         if identity is None:
             _add_identity(connection, sender, at)
             continue
         open_conversation(connection, identity[0], identity[1], at)
-        found = connection.execute(_FIND_OPEN, _sender_key(sender)).first()
+        found = connection.execute(_FIND_OPEN, sender_key(sender)).first()
         if found is not None:
             return found
     raise StorageError(f"no conversation could be opened for a sender of {sender.channel!r}; deliver the message again")
@@ -232,10 +228,10 @@ def open_conversation(connection: Connection, identity_id: str, customer_id: str
 
 def ensure_identity(connection: Connection, sender: Sender, at: datetime) -> str:
     """Give the sender's identity, with a customer of its own when it is new."""
-    found = connection.execute(_FIND_IDENTITY, _sender_key(sender)).first()
+    found = connection.execute(_FIND_IDENTITY, sender_key(sender)).first()
     if found is None:
         _add_identity(connection, sender, at)
-        found = connection.execute(_FIND_IDENTITY, _sender_key(sender)).one()
+        found = connection.execute(_FIND_IDENTITY, sender_key(sender)).one()
     identity_id: str = found[0]
     return identity_id
 
@@ -244,7 +240,7 @@ def _add_identity(connection: Connection, sender: Sender, at: datetime) -> None:
     customer_id = new_id()
     name = clean_text(sender.display_name, _MAX_NAME_CHARS)
     connection.execute(_ADD_CUSTOMER, {"id": customer_id, "display_name": name, "created_at": at})
-    row = _sender_key(sender) | {
+    row = sender_key(sender) | {
         "id": new_id(),
         "customer_id": customer_id,
         "display_name": name,
@@ -266,14 +262,6 @@ def _update_name(connection: Connection, found: Row[Any, Any, Any, Any], sender:
         .where(CUSTOMERS.c.id == customer_id, CUSTOMERS.c.display_name.in_(("", old_name)))
         .values(display_name=name)
     )
-
-
-def _sender_key(sender: Sender) -> dict[str, str]:
-    return {
-        "channel": sender.channel,
-        "account": sender.account,
-        "channel_user_id": clean_text(sender.channel_user_id),
-    }
 
 
 def _dedupe_key(message: InboundMessage) -> str:

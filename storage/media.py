@@ -24,6 +24,7 @@ from bot.domain.media import (
 from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender
 from storage import erasing
 from storage.database import Database
+from storage.senders import IS_SENDER, sender_key
 from storage.tables import CONVERSATIONS, IDENTITIES, MEDIA, OUTBOX, Upsert
 from storage.types import clean_text
 
@@ -41,9 +42,7 @@ _OF_SHOPPER = (
     .where(
         MEDIA.c.id == bindparam("media"),
         MEDIA.c.state == MediaState.STORED.value,
-        IDENTITIES.c.channel == bindparam("channel"),
-        IDENTITIES.c.account == bindparam("account"),
-        IDENTITIES.c.channel_user_id == bindparam("channel_user_id"),
+        *IS_SENDER,
     )
 )
 _WAITS = MEDIA.c.state == MediaState.WAITING.value
@@ -109,12 +108,7 @@ class SqlMediaRecord:
 
     async def of_shopper(self, sender: Sender, media_id: MediaId) -> MediaFile:
         """Find a stored attachment of this shopper's own conversations; NotFound otherwise."""
-        values = {
-            "media": media_id,
-            "channel": sender.channel,
-            "account": sender.account,
-            "channel_user_id": clean_text(sender.channel_user_id),
-        }
+        values = sender_key(sender) | {"media": media_id}
         row = await self._database.read(lambda on: on.execute(_OF_SHOPPER, values).mappings().first())
         if row is None:
             raise NotFound(f"there is no attachment {media_id!r} in this shopper's conversations")

@@ -30,23 +30,22 @@ LAST_TEXT_CHARS = 200
 _GONE = HandoffReason.AGENT_GONE.value
 _MAX_CLIENT_KEY_CHARS = 64
 
-LOCK = (
-    select(
-        CONVERSATIONS.c.id,
-        CONVERSATIONS.c.customer_id,
-        CONVERSATIONS.c.identity_id,
-        CONVERSATIONS.c.owner,
-        CONVERSATIONS.c.epoch,
-        CONVERSATIONS.c.agent_id,
-        CONVERSATIONS.c.locale,
-    )
-    .where(CONVERSATIONS.c.id == bindparam("conversation"))
-    .with_for_update()
+HELD = (
+    CONVERSATIONS.c.id,
+    CONVERSATIONS.c.customer_id,
+    CONVERSATIONS.c.identity_id,
+    CONVERSATIONS.c.owner,
+    CONVERSATIONS.c.epoch,
+    CONVERSATIONS.c.agent_id,
+    CONVERSATIONS.c.locale,
 )
+"""What whoever holds a conversation knows of it."""
+
+LOCK = select(*HELD).where(CONVERSATIONS.c.id == bindparam("conversation")).with_for_update()
 """Load a conversation's row and hold it until the unit commits."""
 
 Held = RowMapping | Mapping[str, Any]
-"""The columns of ``LOCK``."""
+"""A row of ``HELD``."""
 
 SAVE = update(CONVERSATIONS).where(CONVERSATIONS.c.id == bindparam("conversation"))
 """Change the columns given as parameters of the conversation held."""

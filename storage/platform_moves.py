@@ -16,44 +16,19 @@ from storage.database import Database
 from storage.messages import encode_outbound
 from storage.outbox_parts import called
 from storage.ownership import LAST_TEXT_CHARS, SAVE, ChangeOfOwner, change_owner, locked, settle_change
+from storage.senders import IS_SENDER, OWN_CONVERSATIONS, sender_key
 from storage.tables import CONVERSATIONS, EVENTS, IDENTITIES, OUTBOX
 from storage.types import clean_text
 
-_LATEST = (
-    select(CONVERSATIONS.c.id)
-    .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
-    .where(
-        IDENTITIES.c.channel == bindparam("channel"),
-        IDENTITIES.c.account == bindparam("account"),
-        IDENTITIES.c.channel_user_id == bindparam("channel_user_id"),
-    )
-    .order_by(CONVERSATIONS.c.opened_at.desc(), CONVERSATIONS.c.id)
-    .limit(1)
-)
+_LATEST = OWN_CONVERSATIONS.order_by(CONVERSATIONS.c.opened_at.desc(), CONVERSATIONS.c.id).limit(1)
 _KNOWN = (
     select(OUTBOX.c.id)
     .join(CONVERSATIONS, CONVERSATIONS.c.id == OUTBOX.c.conversation_id)
     .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
-    .where(
-        IDENTITIES.c.channel == bindparam("channel"),
-        IDENTITIES.c.account == bindparam("account"),
-        IDENTITIES.c.channel_user_id == bindparam("channel_user_id"),
-        called("platform"),
-    )
+    .where(*IS_SENDER, called("platform"))
     .limit(1)
 )
-_FIND = (
-    select(CONVERSATIONS.c.id)
-    .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
-    .where(
-        IDENTITIES.c.channel == bindparam("channel"),
-        IDENTITIES.c.account == bindparam("account"),
-        IDENTITIES.c.channel_user_id == bindparam("channel_user_id"),
-        CONVERSATIONS.c.owner != Owner.RESOLVED.value,
-    )
-)
-
-
+_FIND = OWN_CONVERSATIONS.where(CONVERSATIONS.c.owner != Owner.RESOLVED.value)
 _MOVED_AT = select(func.max(EVENTS.c.at)).where(
     EVENTS.c.conversation_id == bindparam("conversation"), EVENTS.c.kind == OwnerChanged.kind
 )
@@ -81,7 +56,7 @@ class SqlPlatformMoves:
 
 def _said(connection: Connection, words: StaffWords, at: datetime) -> ConversationId | None:
     sender = words.sender
-    key = {"channel": sender.channel, "account": sender.account, "channel_user_id": sender.channel_user_id}
+    key = sender_key(sender)
     found = connection.execute(_LATEST, key).scalar()
     if found is None:
         return None
@@ -110,7 +85,7 @@ def _said(connection: Connection, words: StaffWords, at: datetime) -> Conversati
 def _move(
     connection: Connection, sender: Sender, change: ChangeOfOwner, at: datetime, told_at: datetime | None = None
 ) -> ConversationId | None:
-    key = {"channel": sender.channel, "account": sender.account, "channel_user_id": sender.channel_user_id}
+    key = sender_key(sender)
     found = connection.execute(_FIND, key).scalar()
     if found is None:
         return None

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, cast
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, CursorResult, Dialect, Engine, Insert, Select, TextClause, Update
 from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from storage.prepared import Found
+from storage.prepared import Found, Met
 
 _Values = Mapping[str, Any]
 _KINDS = (Select, Insert, Update, TextClause)
@@ -55,9 +54,7 @@ class _Plan:
             ]
             kept = processors if self._columns else None
             self._metadata = SimpleResultMetaData([each.name for each in about], _processors=kept)
-        found = Found(self._metadata, iter(cursor.fetchall() if about else ()))
-        found.rowcount = cursor.rowcount
-        return found
+        return Found(self._metadata, cursor.fetchall() if about else (), cursor.rowcount)
 
 
 class SessionPlans:
@@ -65,16 +62,12 @@ class SessionPlans:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._known: WeakKeyDictionary[Any, dict[Any, _Plan | None]] = WeakKeyDictionary()
+        self._met: Met[_Plan] = Met(_KINDS)
 
     def find(self, statement: Any, values: _Values) -> _Plan | None:
         """Give the plan; None when the library is to execute it."""
-        if not isinstance(statement, _KINDS):
-            return None
-        plans = self._known.get(statement)
+        plans = self._met.plans_of(statement)
         if plans is None:
-            # Met for the first time: most of these are made for one call and never met again.
-            self._known[statement] = {}
             return None
         shape = tuple(values)
         if shape not in plans:

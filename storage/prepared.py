@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, CursorResult, Delete, Dialect, Engine, Insert, Select, Update
@@ -20,6 +20,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.sql.schema import CallableColumnDefault, Column, ScalarElementColumnDefault
 
+P = TypeVar("P")
 _Values = Mapping[str, Any]
 _Take = Callable[[_Values], Any]
 _KINDS = (Select, Insert, Update, Delete)
@@ -29,7 +30,27 @@ _LONGEST_LIST = 16
 class Found(IteratorResult[Any]):
     """What a prepared statement gave: its rows, and how many it changed."""
 
-    rowcount: int
+    def __init__(self, metadata: SimpleResultMetaData, rows: Sequence[Any], rowcount: int) -> None:
+        super().__init__(metadata, iter(rows))
+        self.rowcount = rowcount
+
+
+class Met(Generic[P]):
+    """The plans of statements of some kinds that were met before."""
+
+    def __init__(self, kinds: tuple[type, ...]) -> None:
+        self._kinds = kinds
+        self._known: WeakKeyDictionary[Any, dict[Any, P | None]] = WeakKeyDictionary()
+
+    def plans_of(self, statement: Any) -> dict[Any, P | None] | None:
+        """Give a statement's plans by the shape of its values; None when the library is to execute it."""
+        if not isinstance(statement, self._kinds):
+            return None
+        plans = self._known.get(statement)
+        if plans is None:
+            # Met for the first time: most of these are made for one call and never met again.
+            self._known[statement] = {}
+        return plans
 
 
 class _Unfit(Exception):
@@ -55,9 +76,7 @@ class _Plan:
         if self._metadata is None:
             names = [column[0] for column in cursor.description or ()]
             self._metadata = SimpleResultMetaData(names, _processors=self._converts)
-        found = Found(self._metadata, iter(rows))
-        found.rowcount = cursor.rowcount
-        return found
+        return Found(self._metadata, rows, cursor.rowcount)
 
 
 class Plans:
@@ -65,16 +84,12 @@ class Plans:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._known: WeakKeyDictionary[Any, dict[Any, _Plan | None]] = WeakKeyDictionary()
+        self._met: Met[_Plan] = Met(_KINDS)
 
     def find(self, statement: Any, values: _Values, *, many: bool) -> _Plan | None:
         """Give the plan; None when the library is to execute it."""
-        if not isinstance(statement, _KINDS):
-            return None
-        plans = self._known.get(statement)
+        plans = self._met.plans_of(statement)
         if plans is None:
-            # Met for the first time: most of these are made for one call and never met again.
-            self._known[statement] = {}
             return None
         shape = (many, *[name if type(value) is not list else (name, len(value)) for name, value in values.items()])
         if shape not in plans:

@@ -14,6 +14,7 @@ from bot.domain.messages import Sender
 from bot.domain.receipts import Receipt, ReceiptState
 from storage import outbox_parts
 from storage.database import Database
+from storage.senders import IS_SENDER, sender_key
 from storage.tables import CONVERSATIONS, IDENTITIES, OUTBOX, RECEIPT_MARKS, RECEIPTS, Upsert
 from storage.types import clean_text
 
@@ -45,11 +46,7 @@ _MARK = Upsert(
         set_={name: _later(RECEIPT_MARKS.c[name], adding.excluded[name]) for name in ("delivered_up_to", "read_up_to")},
     )
 )
-_IDENTITY = select(IDENTITIES.c.id).where(
-    IDENTITIES.c.channel == bindparam("channel"),
-    IDENTITIES.c.account == bindparam("account"),
-    IDENTITIES.c.channel_user_id == bindparam("channel_user_id"),
-)
+_IDENTITY = select(IDENTITIES.c.id).where(*IS_SENDER)
 _THEIRS = select(CONVERSATIONS.c.id).where(CONVERSATIONS.c.identity_id == bindparam("identity"))
 _MESSAGE = select(OUTBOX.c.id, OUTBOX.c.conversation_id, OUTBOX.c.platform_id).where(
     OUTBOX.c.conversation_id.in_(_THEIRS), outbox_parts.called("platform")
@@ -106,7 +103,7 @@ def _record(connection: Connection, receipts: Sequence[Receipt]) -> tuple[Conver
     for receipt in sorted(receipts, key=lambda one: (one.channel, one.account, one.channel_user_id, one.platform_id)):
         if receipt.state not in _TIMES:
             continue
-        identity = connection.execute(_IDENTITY, _key(receipt)).scalar()
+        identity = connection.execute(_IDENTITY, sender_key(receipt)).scalar()
         keep = _keep if receipt.platform_id else _mark
         concerned |= dict.fromkeys(keep(connection, receipt, identity))
     return tuple(ConversationId(each) for each in concerned)
@@ -161,7 +158,7 @@ def _raise_mark(connection: Connection, identity: str, state: ReceiptState, up_t
 
 
 def _read_up_to(connection: Connection, sender: Sender, seq: int) -> ConversationId | None:
-    identity = connection.execute(_IDENTITY, _key(sender)).scalar()
+    identity = connection.execute(_IDENTITY, sender_key(sender)).scalar()
     shown = connection.execute(_SHOWN, {"identity": identity, "seq": seq}).scalar() if identity else None
     if identity is None or shown is None:
         return None
@@ -169,11 +166,3 @@ def _read_up_to(connection: Connection, sender: Sender, seq: int) -> Conversatio
     _raise_mark(connection, identity, ReceiptState.READ, shown - MARK_SLACK)
     found: list[str] = list(connection.execute(_NEWEST, {"identity": identity}).scalars())
     return ConversationId(found[0])
-
-
-def _key(one: Receipt | Sender) -> dict[str, str]:
-    return {
-        "channel": one.channel,
-        "account": one.account,
-        "channel_user_id": clean_text(one.channel_user_id),
-    }

@@ -10,22 +10,17 @@ from sqlalchemy import Connection, Row, bindparam, select
 from bot.domain.events import CustomerRecalled, CustomerUttered
 from bot.domain.messages import InboundMessage, MessageKind
 from storage.outbox_parts import called
+from storage.senders import IS_SENDER, OWN_CONVERSATIONS
 from storage.tables import CONVERSATIONS, EVENTS, IDENTITIES, INBOX, OUTBOX
 from storage.types import clean_text
 
 Found = Row[Any, Any, Any, Any]
 """(conversation id, identity id, customer id, display name)"""
 
-_SENDER = (
-    IDENTITIES.c.channel == bindparam("channel"),
-    IDENTITIES.c.account == bindparam("account"),
-    IDENTITIES.c.channel_user_id == bindparam("channel_user_id"),
-)
-_OWN = select(CONVERSATIONS.c.id).join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id).where(*_SENDER)
 _SAID = (
     select(EVENTS.c.conversation_id, EVENTS.c.seq)
     .where(
-        EVENTS.c.conversation_id.in_(_OWN),
+        EVENTS.c.conversation_id.in_(OWN_CONVERSATIONS),
         EVENTS.c.kind == CustomerUttered.kind,
         EVENTS.c.data["platform_id"].as_string() == bindparam("concerns"),
     )
@@ -35,7 +30,7 @@ _SAID = (
 _PENDING = (
     select(INBOX.c.id)
     .where(
-        INBOX.c.conversation_id.in_(_OWN),
+        INBOX.c.conversation_id.in_(OWN_CONVERSATIONS),
         INBOX.c.done_at.is_(None),
         INBOX.c.message["platform_id"].as_string() == bindparam("concerns"),
     )
@@ -43,14 +38,14 @@ _PENDING = (
 )
 _SENT = (
     select(OUTBOX.c.conversation_id, OUTBOX.c.event_seq)
-    .where(OUTBOX.c.conversation_id.in_(_OWN), called("concerns"))
+    .where(OUTBOX.c.conversation_id.in_(OWN_CONVERSATIONS), called("concerns"))
     .order_by(OUTBOX.c.id.desc())
     .limit(1)
 )
 _ROWS = (
     select(CONVERSATIONS.c.id, IDENTITIES.c.id, IDENTITIES.c.customer_id, IDENTITIES.c.display_name)
     .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
-    .where(*_SENDER)
+    .where(*IS_SENDER)
     .order_by(CONVERSATIONS.c.opened_at.desc())
     .limit(1)
     .with_for_update(of=CONVERSATIONS)

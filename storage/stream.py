@@ -13,23 +13,14 @@ from bot.domain.ids import ConversationId
 from bot.domain.media import media_id
 from bot.domain.messages import Attachment, Button, MessageKind, Sender
 from storage.database import Database
-from storage.tables import CONVERSATIONS, EVENTS, IDENTITIES, OUTBOX
-from storage.types import clean_text
+from storage.senders import OWN_CONVERSATIONS, sender_key
+from storage.tables import EVENTS, OUTBOX
 
 _SENDERS = {ev.BotUttered.kind: "bot", ev.AgentUttered.kind: "agent", ev.NoticeSent.kind: "notice"}
 _NO_END = 2**62
 
-_OWN = (
-    select(CONVERSATIONS.c.id)
-    .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
-    .where(
-        IDENTITIES.c.channel == bindparam("channel"),
-        IDENTITIES.c.account == bindparam("account"),
-        IDENTITIES.c.channel_user_id == bindparam("channel_user_id"),
-    )
-)
 _FIRST_PENDING = select(func.min(OUTBOX.c.event_seq)).where(
-    OUTBOX.c.conversation_id.in_(_OWN), OUTBOX.c.done_at.is_(None)
+    OUTBOX.c.conversation_id.in_(OWN_CONVERSATIONS), OUTBOX.c.done_at.is_(None)
 )
 
 
@@ -41,7 +32,7 @@ def _visible(*more: ColumnElement[bool]) -> Any:
     )
     return (
         select(EVENTS.c.seq, EVENTS.c.at, EVENTS.c.kind, EVENTS.c.data, EVENTS.c.conversation_id)
-        .where(EVENTS.c.conversation_id.in_(_OWN), shown, EVENTS.c.seq < bindparam("before"), *more)
+        .where(EVENTS.c.conversation_id.in_(OWN_CONVERSATIONS), shown, EVENTS.c.seq < bindparam("before"), *more)
         .limit(bindparam("most"))
     )
 
@@ -72,11 +63,7 @@ class SqlShopperStream:
 
 
 def _items(connection: Connection, sender: Sender, statement: Any, values: dict[str, Any]) -> list[StreamItem]:
-    own = {
-        "channel": sender.channel,
-        "account": sender.account,
-        "channel_user_id": clean_text(sender.channel_user_id),
-    }
+    own = sender_key(sender)
     first_pending = connection.execute(_FIRST_PENDING, own).scalar()
     limits = {"before": _NO_END if first_pending is None else first_pending}
     rows = connection.execute(statement, own | values | limits)

@@ -23,7 +23,7 @@ from bot.domain.windows import POLICIES, Opened, Opening, room
 from storage import events, outbox
 from storage.database import Units
 from storage.inbox import open_conversation
-from storage.ownership import LAST_TEXT_CHARS, SAVE
+from storage.ownership import HELD, LAST_TEXT_CHARS, SAVE
 from storage.settling import settle_each
 from storage.tables import (
     ASSIGNMENTS,
@@ -74,12 +74,7 @@ _RATED = exists().where(EVENTS.c.conversation_id == CONVERSATIONS.c.id, EVENTS.c
 _SERVED = exists().where(ASSIGNMENTS.c.conversation_id == CONVERSATIONS.c.id)
 _ENDED: Select[Any] = (
     select(
-        CONVERSATIONS.c.id,
-        CONVERSATIONS.c.customer_id,
-        CONVERSATIONS.c.identity_id,
-        CONVERSATIONS.c.owner,
-        CONVERSATIONS.c.epoch,
-        CONVERSATIONS.c.locale,
+        *HELD,
         CONVERSATIONS.c.tracker,
         CONVERSATIONS.c.tracker_seq,
         CONVERSATIONS.c.updated_at,

@@ -23,7 +23,7 @@ from storage import events, facts, outbox, proofs, tickets, usual_turns
 from storage.conversations import CONVERSATION_COLUMNS, conversation_of
 from storage.database import Database
 from storage.messages import decode_inbound
-from storage.ownership import LAST_TEXT_CHARS, SAVE, ChangeOfOwner, change_owner, settle_change
+from storage.ownership import HELD, LAST_TEXT_CHARS, SAVE, ChangeOfOwner, change_owner, settle_change
 from storage.tables import CONVERSATIONS, CUSTOMERS, EVENTS, IDENTITIES, INBOX, OUTBOX
 from storage.types import clean_text
 
@@ -48,21 +48,9 @@ _LOAD = (
     .where(INBOX.c.conversation_id == bindparam("conversation"), INBOX.c.done_at.is_(None))
     .order_by(INBOX.c.id)
 )  # fmt: skip
-_HELD = (
-    CONVERSATIONS.c.id,
-    CONVERSATIONS.c.customer_id,
-    CONVERSATIONS.c.identity_id,
-    CONVERSATIONS.c.owner,
-    CONVERSATIONS.c.epoch,
-    CONVERSATIONS.c.agent_id,
-    CONVERSATIONS.c.locale,
-    IDENTITIES.c.channel,
-    IDENTITIES.c.account,
-    IDENTITIES.c.channel_user_id,
-)
 _OLDER = exists().where(OUTBOX.c.conversation_id == bindparam("conversation"), OUTBOX.c.done_at.is_(None))
 _HOLD = (
-    select(*_HELD)
+    select(*HELD, IDENTITIES.c.channel, IDENTITIES.c.account, IDENTITIES.c.channel_user_id)
     .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
     .where(CONVERSATIONS.c.id == bindparam("conversation"))
     .with_for_update(of=CONVERSATIONS)

@@ -10,11 +10,10 @@ import typer
 
 from bot import app as house
 from bot import config as configuration
+from bot.commands.importing import Encoding, listing_problems
 from bot.commands.options import ConfigFile
-from bot.commands.orders import REFUSED, show_problems
 from bot.commands.screen import words
 from bot.domain.clock import SystemClock
-from bot.domain.errors import ImportRefused
 from bot.domain.knowledge import EntriesSaved, KnowledgeEntry
 
 commands = typer.Typer(help="The shop's own answers.", no_args_is_help=True)
@@ -24,16 +23,13 @@ commands = typer.Typer(help="The shop's own answers.", no_args_is_help=True)
 def import_(
     file: Annotated[Path, typer.Argument(help="A CSV or YAML file; its columns: docs/knowledge.md.")],
     config: ConfigFile = None,
-    encoding: Annotated[str, typer.Option(help="How the file is written: utf-8, or gb18030 for GBK files.")] = "utf-8",
+    encoding: Encoding = "utf-8",
 ) -> None:
     """Import answers: all of the file or, when any row is wrong, nothing; running processes use them at once."""
     loaded = configuration.load(config)
     secrets = configuration.Secrets.from_environment()
-    try:
+    with listing_problems(file):
         entries = house.read_entries(file, encoding)
-    except ImportRefused as refused:
-        show_problems(file, refused)
-        raise typer.Exit(REFUSED) from None
     house.migrate(loaded, secrets)
     saved = asyncio.run(_save(loaded, secrets, entries))
     words.print(f"{file}: {saved.new} new, {saved.changed} changed, {saved.unchanged} unchanged", soft_wrap=True)

@@ -10,32 +10,27 @@ import typer
 
 from bot import app as house
 from bot import config as configuration
+from bot.commands.importing import Encoding, listing_problems
 from bot.commands.options import ConfigFile
-from bot.commands.screen import counting, trouble, words
+from bot.commands.screen import counting, words
 from bot.domain.clock import SystemClock
-from bot.domain.errors import ImportRefused
 from bot.domain.orders import Order
 from storage.order_import import ImportReport
 
 commands = typer.Typer(help="The shop's orders.", no_args_is_help=True)
-_SHOWN_PROBLEMS = 50
-REFUSED = 1
 
 
 @commands.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="A CSV or JSON file; its columns: docs/orders-import.md.")],
     config: ConfigFile = None,
-    encoding: Annotated[str, typer.Option(help="How the file is written: utf-8, or gb18030 for GBK files.")] = "utf-8",
+    encoding: Encoding = "utf-8",
 ) -> None:
     """Import orders: all of the file or, when any row is wrong, nothing. The same file twice changes nothing."""
     loaded = configuration.load(config)
     secrets = configuration.Secrets.from_environment()
-    try:
+    with listing_problems(file):
         orders = house.read_orders(file, SystemClock(), encoding)
-    except ImportRefused as refused:
-        show_problems(file, refused)
-        raise typer.Exit(REFUSED) from None
     house.migrate(loaded, secrets)
     report = asyncio.run(_import(loaded, secrets, orders))
     words.print(f"{file}: {report.new} new, {report.updated} changed, {report.unchanged} unchanged")
@@ -45,13 +40,3 @@ async def _import(config: configuration.Config, secrets: configuration.Secrets, 
     async with house.open_stores(config, secrets) as stores:
         with counting("orders", len(orders)) as report:
             return await house.import_orders(stores, orders, SystemClock(), report)
-
-
-def show_problems(file: Path, refused: ImportRefused) -> None:
-    """List the wrong rows, each with its line and reason."""
-    trouble.print(str(refused), markup=False, soft_wrap=True)
-    for line, reason in refused.problems[:_SHOWN_PROBLEMS]:
-        where = f"{file}:{line}" if line else str(file)
-        trouble.print(f"  {where}: {reason}", markup=False, soft_wrap=True)
-    if len(refused.problems) > _SHOWN_PROBLEMS:
-        trouble.print(f"  … and {len(refused.problems) - _SHOWN_PROBLEMS} more")

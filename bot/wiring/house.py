@@ -22,8 +22,8 @@ from bot.engine.dispatcher import EmbeddedDispatcher, Pace
 from bot.engine.intake import Intake
 from bot.engine.turn import TurnParts, TurnRunner
 from bot.engine.typing_signs import TypingSigns
+from bot.health.counted import CountedChannel, CountedRecogniser, CountedTurns
 from bot.health.numbers import Numbers
-from bot.health.watched import WatchedChannel, WatchedRecogniser, WatchedTurns
 from bot.wiring.bells import open_bell
 from bot.wiring.channels import open_channels
 from bot.wiring.knowing import Understanding, given_understanding, open_understanding, watch_understanding
@@ -88,7 +88,7 @@ def make_services(
 class Engine:
     """What runs turns and delivers."""
 
-    turns: WatchedTurns
+    turns: CountedTurns
     delivery: Deliverer
 
 
@@ -98,7 +98,7 @@ def make_engine(opened: Opened, understanding: Understanding) -> Engine:
     turns = TurnRunner(
         TurnParts(
             store=line.turns,
-            recogniser=WatchedRecogniser(understanding.recogniser, opened.numbers),
+            recogniser=CountedRecogniser(understanding.recogniser, opened.numbers),
             knowledge=understanding.knowledge,
             library=understanding.library,
             renderer=opened.renderer,
@@ -109,11 +109,11 @@ def make_engine(opened: Opened, understanding: Understanding) -> Engine:
             typing=TypingSigns(opened.channels),
         )
     )
-    channels = {name: WatchedChannel(channel, opened.numbers) for name, channel in line.channels.items()}
+    channels = {name: CountedChannel(channel, opened.numbers) for name, channel in line.channels.items()}
     delivery = Deliverer(line.outbox, channels, opened.shared.live, clock, Random())  # noqa: S311 - spreads retries
     delivery.limiter = opened.shared.sending
     delivery.gate = SqlSendingGate(stores.database)
-    return Engine(WatchedTurns(turns, opened.numbers), delivery)
+    return Engine(CountedTurns(turns, opened.numbers), delivery)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from bot.console.app import build_console
 from bot.domain.channel_ports import OnMessages
 from bot.domain.clock import Clock, SystemClock
 from bot.engine.showing import PATH
+from bot.health.counted import counted_accept
 from bot.health.routes import build_router as build_health
-from bot.health.watched import watched_accept
 from bot.wiring.afterwards import Afterwards
 from bot.wiring.health import make_health
 from bot.wiring.house import House, open_house
@@ -74,7 +74,7 @@ def make_web_application(
 def make_routers(opened: House) -> Iterator[APIRouter]:
     """Make the routes of every enabled room."""
     config, secrets = opened.config, opened.secrets
-    accept = watched_accept(opened.intake.accept, opened.numbers)
+    accept = counted_accept(opened.intake.accept, opened.numbers)
     after = Afterwards(opened.stores.database, opened.live, opened.clock)
     if config.channels.web.enabled:
         settings = WidgetSettings(origins=config.channels.web.allowed_origins)

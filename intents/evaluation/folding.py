@@ -33,6 +33,8 @@ def deal(examples: Sequence[Example], folds: int) -> list[list[Example]]:
 
 def read_folds(source: Path, folds: int) -> list[list[Example]]:
     """Deal the training examples below ``source``; ConfigError when there are too few."""
+    if source.is_file():
+        raise ConfigError(f"{source}: folds are made of a folder of training data (nlu, faq), not of a file")
     dealt = deal(read_examples(source), folds)
     if not all(dealt):
         raise ConfigError(f"{source}: too few examples for {folds} folds")

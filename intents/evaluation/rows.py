@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -17,6 +19,9 @@ from bot.domain.understanding import ABSTAIN
 from intents.training_data import strip_markup
 
 _BOTH = "+"
+_MARKED = re.compile(r"\[([^\]]+)\](?:\(([^)]+)\)|(\{[^}]+\}))")
+_SHEETS = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
+_COLUMNS = "the columns are text and intent and, if you like, slice and entities"
 _NAMES = {"category": "intent", "label": "intent", "utterance": "text"}
 
 
@@ -43,6 +48,8 @@ class Row:
 
 def read_rows(file: Path) -> tuple[Row, ...]:
     """Read a file of labelled messages by its suffix; ConfigError says what is wrong and in which line."""
+    if file.suffix.lower() in _SHEETS:
+        raise ConfigError(f"{file}: is a spreadsheet; save it as CSV in UTF-8")
     try:
         rows = tuple(_from_yaml(file) if file.suffix.lower() in {".yml", ".yaml"} else _from_table(file))
     except OSError as problem:
@@ -62,7 +69,8 @@ def _from_table(file: Path) -> Iterator[Row]:
         columns = [_NAMES.get(name.strip().lower(), name.strip().lower()) for name in lines.fieldnames or ()]
         missing = {"text", "intent"} - set(columns)
         if missing:
-            raise ConfigError(f"{file}: line 1 names no column {' and '.join(sorted(missing))}; found: {columns}")
+            lacks, found = " and ".join(sorted(missing)), ", ".join(lines.fieldnames or ()) or "nothing"
+            raise ConfigError(f"{file}: line 1 names no column {lacks} (it says: {found}); {_COLUMNS}")
         lines.fieldnames = columns
         for values in lines:
             yield _row(file, lines.line_num, values)
@@ -99,7 +107,7 @@ def _from_yaml(file: Path) -> Iterator[Row]:
     try:
         content = yaml.safe_load(file.read_text("utf-8"))
     except yaml.YAMLError as problem:
-        raise ConfigError(f"{file}: is not valid YAML: {problem}") from None
+        raise ConfigError(f"{file}: is not valid YAML: {' '.join(str(problem).split())}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{file}: must hold a mapping with the key 'nlu'")
     blocks = content.get("nlu") or []
@@ -112,7 +120,18 @@ def _from_yaml(file: Path) -> Iterator[Row]:
         if not isinstance(lines, str | list):
             raise ConfigError(f"{file}: 'examples' of {label} must be a block of lines starting with '- '")
         for text in _examples(lines):
-            yield Row(strip_markup(text), labels_of(label))
+            yield Row(strip_markup(text), labels_of(label), entities=tuple(_marked(text)))
+
+
+def _marked(example: str) -> Iterator[tuple[str, str]]:
+    """Read the entities that Rasa's markup labels: ``[W1](order_number)``, ``[W1]{"entity": "order_number"}``."""
+    for words, name, shape in _MARKED.findall(example):
+        try:
+            told = json.loads(shape) if shape else {"entity": name}
+        except ValueError:
+            continue
+        if isinstance(told.get("entity"), str):
+            yield told["entity"], str(told.get("value", words))
 
 
 def _examples(lines: str | list[Any]) -> Iterator[str]:

@@ -19,9 +19,9 @@ from bot.app import House, open_house
 from bot.config import Config, DatabaseSection, Secrets, Turns
 from bot.domain.clock import ManualClock
 from bot.domain.messages import InboundMessage, MessageKind, Sender
+from bot.health.counted import counted_accept
 from bot.health.logs import set_up_logs
 from bot.health.routes import build_router
-from bot.health.watched import watched_accept
 from bot.wiring.health import make_health
 from tests.integration.scaled.worker import GreetingRecogniser
 
@@ -123,7 +123,7 @@ async def test_logs_name_ids_and_never_words(sqlite_url: str, form: Any, capsys:
     """A dialogue with a fault in it leaves ids in the log, and neither words nor name nor phone."""
     set_up_logs(form, "debug")
     async with opened(sqlite_url) as (house, _, _clock):
-        accept = watched_accept(house.intake.accept, house.numbers)
+        accept = counted_accept(house.intake.accept, house.numbers)
         (taken,) = await accept([message(f"{WORDS} {PHONE}")])
         await house.dispatcher.settle()  # type: ignore[attr-defined]
         commit = house.stores.turns.commit_turn

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
 from bot.domain.ids import ConversationId
 from bot.domain.line_ports import PendingTurn, TurnCommit, TurnOutbox
 from bot.engine.dispatcher import EmbeddedDispatcher, Pace
@@ -238,33 +240,20 @@ async def test_idle_dispatcher_hardly_works():
     assert spent < 0.2
 
 
-async def test_burst_that_goes_on_is_answered_within_the_bound():
-    """Every bell puts the turn off, but not beyond the longest wait."""
+@pytest.mark.parametrize(
+    ("bells", "longest_wait_s"),
+    [
+        pytest.param([None, None], 0.05, id="burst that goes on: not beyond the longest wait"),
+        pytest.param([None, 0.0], 60.0, id="an agent's words: not after the shopper's burst"),
+        pytest.param([0.01], 60.0, id="a channel with a quiet time of its own"),
+    ],
+)
+async def test_quiet_time_is_cut_short(bells: list[float | None], longest_wait_s: float):
+    """The usual one is long; what rings without it, or for the last time, is answered."""
     work = Work()
-    bell = dispatcher(work, quiet_s=10.0, longest_wait_s=0.05)
+    bell = dispatcher(work, quiet_s=30.0, longest_wait_s=longest_wait_s)
     work.add(ONE)
-    await bell.ring(ONE)
-    await bell.ring(ONE)
-    await asyncio.wait_for(bell.settle(), 5)
-    assert work.turns == [(ONE, 1)]
-
-
-async def test_bell_without_quiet_time_is_answered_at_once():
-    """An agent's words do not wait for the end of a shopper's burst."""
-    work = Work()
-    bell = dispatcher(work, quiet_s=30.0, longest_wait_s=60.0)
-    work.add(ONE)
-    await bell.ring(ONE)
-    await bell.ring(ONE, 0.0)
-    await asyncio.wait_for(bell.settle(), 5)
-    assert work.turns == [(ONE, 1)]
-
-
-async def test_quiet_time_of_a_channel_takes_the_place_of_the_usual_one():
-    """A ring may bring its own."""
-    work = Work()
-    bell = dispatcher(work, quiet_s=30.0, longest_wait_s=60.0)
-    work.add(ONE)
-    await bell.ring(ONE, 0.01)
+    for quiet_s in bells:
+        await bell.ring(ONE, quiet_s)
     await asyncio.wait_for(bell.settle(), 5)
     assert work.turns == [(ONE, 1)]

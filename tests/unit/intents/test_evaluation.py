@@ -141,7 +141,17 @@ def test_rasa_yaml_is_read_without_its_markup(tmp_path: Path) -> None:
         "version: '3.1'\nnlu:\n- intent: a\n  examples: |\n    - 单号 [SF1](tracking_number)\n"
         "- intent: faq/b\n  examples:\n  - text: q\n- synonym: z\n  examples: |\n    - y\n"
     )
-    assert read_rows(file) == (Row("单号 SF1", ("a",)), Row("q", ("faq/b",)))
+    assert read_rows(file) == (Row("单号 SF1", ("a",), "", (("tracking_number", "SF1"),)), Row("q", ("faq/b",)))
+
+
+def test_rasa_markup_labels_entities_in_both_its_ways(tmp_path: Path) -> None:
+    """A value that is given goes before the words; what is no label is left alone."""
+    file = tmp_path / "t.yml"
+    marked = '单 [w 1]{"entity": "order_number", "value": "W1"} 电话 [139](phone) [x]{oops} [y]{"role": "z"}'
+    file.write_text(f"nlu:\n- intent: a\n  examples: |\n    - {marked}\n", "utf-8")
+    (row,) = read_rows(file)
+    assert row.entities == (("order_number", "W1"), ("phone", "139"))
+    assert row.text.startswith("单 w 1 电话 139")
 
 
 @pytest.mark.parametrize(
@@ -153,6 +163,7 @@ def test_rasa_yaml_is_read_without_its_markup(tmp_path: Path) -> None:
         ("t.csv", "text,intent,entities\nx,a,phone\n", "name=value"),
         ("t.yml", "- a", "mapping"),
         ("t.yml", "nlu: [", "not valid YAML"),
+        ("t.xlsx", "PK", "save it as CSV"),
         ("t.yml", "nlu:\n- intent: a\n", "examples"),
         ("t.yml", "nlu: words", "list of blocks"),
         ("t.yml", "nlu: [a, b]", "list of blocks"),
@@ -242,6 +253,8 @@ def test_folds_of_too_little_are_refused(tmp_path: Path) -> None:
         folding.read_folds(ROOT / "intents", 1)
     with pytest.raises(ConfigError, match="too few"):
         folding.read_folds(tmp_path, 5)
+    with pytest.raises(ConfigError, match="not of a file"):
+        folding.read_folds(ROOT / "intents" / "domain.yml", 5)
 
 
 def test_folded_source_teaches_what_it_was_given(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ class Turns(Protocol):
         ...
 
 
-class WatchedTurns:
+class CountedTurns:
     """Counts and times turns."""
 
     def __init__(self, turns: Turns, numbers: Numbers) -> None:
@@ -54,7 +54,7 @@ class WatchedTurns:
         return put
 
 
-class WatchedRecogniser:
+class CountedRecogniser:
     """Times the engine."""
 
     def __init__(self, recogniser: Recogniser, numbers: Numbers) -> None:
@@ -67,7 +67,7 @@ class WatchedRecogniser:
             return await self._recogniser.recognise(text, expectation)
 
 
-class WatchedChannel:
+class CountedChannel:
     """Counts what a channel says to each attempt."""
 
     def __init__(self, channel: ChannelAdapter, numbers: Numbers) -> None:
@@ -97,7 +97,7 @@ class WatchedChannel:
         return delivery
 
 
-def watched_accept(accept: Accept, numbers: Numbers) -> Accept:
+def counted_accept(accept: Accept, numbers: Numbers) -> Accept:
     """Count and log what is taken in."""
 
     async def take(messages: Sequence[InboundMessage]) -> tuple[Accepted, ...]:
