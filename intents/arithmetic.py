@@ -1,12 +1,20 @@
-"""How many cores the linear algebra may take: one, since a message is small."""
+"""How many cores the linear algebra may take: one for a message, which is small; one each for pieces of a training."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Iterator
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
+
+Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
+"""Does a piece of work for each of some things, side by side; like ``map``, which does them one by one."""
+
+_MOST_THREADS = 8
 
 
 def _loaded() -> Any | None:
@@ -36,3 +44,20 @@ def one_core_each() -> Iterator[None]:
     controller = _loaded()
     with controller.limit(limits=1, user_api="blas") if controller is not None else contextlib.nullcontext():
         yield
+
+
+@contextlib.contextmanager
+def shared_cores() -> Iterator[Spread]:
+    """Give a ``map`` that works on every core at once, each product on one of them.
+
+    That is as fast as products that take all cores by themselves, and does not collapse where others use the cores too.
+    """
+    importlib.import_module("scipy.linalg")  # brings a library of its own, which the limit has to find
+    with one_core_each(), ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
+        yield pool.map
+
+
+def cut(size: int, most: int) -> list[slice]:
+    """Cut ``size`` rows into even parts of at most ``most``."""
+    edges = [size * part // -(-size // most) for part in range(-(-size // most) + 1)] if size else [0]
+    return [slice(first, last) for first, last in itertools.pairwise(edges)]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bot.domain.clock import Clock
 from bot.domain.errors import ConfigError, ModelRefused
-from bot.domain.understanding import FAQ_PREFIX
+from bot.domain.understanding import FAQ_PREFIX, Language
 from intents import model as models
 from intents.encoder import Encoder, Vectors, knower, load_encoder
 from intents.encodings import EncodingCache
@@ -32,6 +32,7 @@ from intents.training import deal_folds
 from intents.training_data import Example, hash_data, read_examples, read_knowledge, read_outside
 
 Progress = Callable[[str, float], None]
+Plain = tuple[str, bool]
 _A_DAY = date(2024, 1, 1)
 _FEWEST_EXAMPLES = 10
 
@@ -82,8 +83,8 @@ def train_with(source: Path, model_dir: Path, progress: Progress, encoder: Encod
 
 def _read(
     messages: Sequence[str], model_dir: Path, encoder: Encoder | None, progress: Progress
-) -> tuple[tuple[str, ...], Texts]:
-    """Give the bare words of messages as they are written, and the messages as the views see them."""
+) -> tuple[tuple[Plain, ...], Texts]:
+    """Give messages' bare words as they are written, whether they are Chinese, and messages as the views see them."""
     shapes = compile_shapes(Shapes())
     readings = [read(text, shapes, _A_DAY) for text in messages]
     progress("reading", 1.0)
@@ -94,18 +95,21 @@ def _read(
         for reading, group in zip(readings, groups, strict=True)
     )
     vectors = EncodingCache(model_dir, encoder).encode(words, progress) if encoder else None
-    return tuple(reading.words for reading in readings), Texts(words, groups, vectors)
+    plain = tuple((reading.words, reading.language is not Language.EN) for reading in readings)
+    return plain, Texts(words, groups, vectors)
 
 
 def _nearness(
-    source: Path, encoded: tuple[Sequence[str], Vectors | None], taught: TaughtTopics, reader: Reader
+    source: Path, encoded: tuple[Sequence[Plain], Vectors | None], taught: TaughtTopics, reader: Reader
 ) -> Nearness:
-    words, encodings = encoded
+    plain, encodings = encoded
+    data, outside = read_examples(source), read_outside(source)
+    words = tuple(words for words, _ in plain)
     vectors = {} if encodings is None else dict(zip(words, encodings, strict=True))
-    strangers = [example.text for example in read_examples(source) if not example.intent.startswith(FAQ_PREFIX)]
-    strangers += read_outside(source)
-    examples = words[: len(words) - len(read_outside(source))]
-    return learn_nearness(NearnessLesson(read_knowledge(source), strangers, examples, taught, vectors), reader)
+    known = dict(zip((*(example.text for example in data), *outside), plain, strict=True))
+    strangers = (*(example.text for example in data if not example.intent.startswith(FAQ_PREFIX)), *outside)
+    lesson = NearnessLesson(read_knowledge(source), strangers, words[: len(data)], taught, vectors, known)
+    return learn_nearness(lesson, reader)
 
 
 def _labels(data: Sequence[Example]) -> tuple[NDArray[np.int64], tuple[str, ...]]:

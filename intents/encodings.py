@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from intents.arithmetic import one_core_each
+from intents.arithmetic import shared_cores
 from intents.encoder import Encoder, Vectors
 
 _FILE = "encodings.npz"
 _BATCH = 128
-_THREADS = 4
 
 
 class EncodingCache:
@@ -48,10 +46,10 @@ class EncodingCache:
         return np.stack([self._known[key] for key in keys]).astype(np.float32)
 
     def _encode(self, missing: Sequence[tuple[str, str]], progress: Callable[[str, float], None]) -> None:
-        """Encode (key, text) pairs, a part on each of a few threads: the encoder itself works on one core."""
+        """Encode (key, text) pairs, a part on each core: the encoder itself works on one core."""
         parts = [missing[start : start + _BATCH] for start in range(0, len(missing), _BATCH)]
-        with one_core_each(), ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
-            encoded = pool.map(lambda part: self._encoder.encode([text for _, text in part]), parts)
+        with shared_cores() as spread:
+            encoded = spread(lambda part: self._encoder.encode([text for _, text in part]), parts)
             for done, (part, vectors) in enumerate(zip(parts, encoded, strict=True)):
                 progress("encoding", done / len(parts))
                 self._known.update(zip((key for key, _ in part), vectors, strict=True))

@@ -119,25 +119,20 @@ class Vocabulary:
 
     def rows(self, counted: Sequence[Mapping[str, int]]) -> Rows:
         """Weigh counted texts: sublinear counts times rarity, length 1; a text without features is an empty row."""
-        starts = np.zeros(len(counted) + 1, np.int64)
-        columns: list[Ints] = []
-        values: list[Floats] = []
-        for index, text in enumerate(counted):
-            row_columns, row_values = self._row(text)
-            columns.append(row_columns)
-            values.append(row_values)
-            starts[index + 1] = starts[index] + len(row_columns)
-        if not columns:
-            return Rows(starts, np.zeros(0, np.int32), np.zeros(0, np.float32))
-        return Rows(starts, np.concatenate(columns), np.concatenate(values))
-
-    def _row(self, text: Mapping[str, int]) -> tuple[Ints, Floats]:
         known = self._columns
-        counts = {known[feature]: count for feature, count in text.items() if feature in known}
-        columns = np.fromiter(counts.keys(), np.int32, len(counts))
-        values = (1 + np.log(np.fromiter(counts.values(), np.float32, len(counts)))) * self.weights[columns]
-        length = float(np.sqrt(values @ values))
-        return columns, (values / length if length else values).astype(np.float32)
+        starts, columns, counts = [0], [], []
+        for text in counted:
+            for feature, times in text.items():
+                column = known.get(feature)
+                if column is not None:
+                    columns.append(column)
+                    counts.append(times)
+            starts.append(len(columns))
+        places = np.array(columns, np.int32)
+        values = (1 + np.log(np.array(counts, np.float32))) * self.weights[places]
+        owners = np.repeat(np.arange(len(counted)), np.diff(starts))
+        values /= np.sqrt(np.bincount(owners, values * values, len(counted)))[owners]
+        return Rows(np.array(starts, np.int64), places, values)
 
 
 class Postings:

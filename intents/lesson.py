@@ -8,19 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from intents.arithmetic import Spread, one_core_each, shared_cores
+from intents.comparing import cosines_of_rows, cosines_of_vectors, likeness_of_head, nearest_elsewhere
 from intents.features import SURFACES, Floats, Postings, Rows, Vocabulary, count
 from intents.fusion import CHINESE, GROUPS, LATIN, claim_of
-from intents.kernels import ENCODER_VIEW, HEADS, RICH_ENCODER, Examples, Head, Surface, likeness_of
+from intents.kernels import ENCODER_VIEW, HEADS, RICH_ENCODER, Examples, Head, Surface
 from intents.model import FULL, SURFACE_ONLY, Profile
-from intents.training import (
-    Judged,
-    Seen,
-    judge,
-    learn_fusion,
-    learn_thresholds,
-    main_directions,
-    nearest_elsewhere,
-)
+from intents.ridge import judge, targets
+from intents.training import Judged, Seen, learn_fusion, learn_thresholds, main_directions
 
 _RAREST = {"word": 1, "char": 2, "sound": 2}
 _MANY = 80
@@ -54,8 +49,9 @@ class Lesson:
         return np.asarray(self.labels >= 0)
 
     def members(self, groups: Sequence[str]) -> NDArray[np.int64]:
-        """List the messages of some groups."""
-        return np.flatnonzero([group in groups for group in self.groups])
+        """List the messages of some groups, fold by fold and in each intent by intent: what is left out together."""
+        found = np.flatnonzero([group in groups for group in self.groups])
+        return found[np.lexsort((self.labels[found], self.folds[found]))]
 
     def abounds(self) -> bool:
         """Tell whether there are many examples for each intent and language."""
@@ -74,7 +70,8 @@ def compare(texts: Texts, taught: int) -> tuple[Examples, dict[str, Rows]]:
         vocabulary = Vocabulary.learn(counted, _RAREST[name])
         rows[name] = vocabulary.rows(counted)
         surfaces[name] = Surface(vocabulary, Postings.turn(rows[name], len(vocabulary.features)))
-    projection = None if vectors is None else main_directions(vectors)
+    with one_core_each():
+        projection = None if vectors is None else main_directions(vectors)
     projected = None if vectors is None or projection is None else vectors @ projection
     return Examples(surfaces, projected, projection, taught), rows
 
@@ -86,24 +83,35 @@ def learn(
     heads = {name: head for name, head in HEADS.items() if all(view in examples.views for view in head.mixture)}
     if "encoder" in heads and lesson.abounds():
         heads["encoder"] = RICH_ENCODER
+    wanted = targets(lesson.labels, int(lesson.labels.max()) + 1)
     learned: dict[str, dict[str, Floats]] = {}
     judged = Judged({}, {})
-    comparison = _Comparison(examples, rows)
-    for step, (name, head) in enumerate(heads.items()):
-        progress("learning", step / len(heads))
-        members = lesson.members(head.groups)
-        if len(members):
-            likeness = comparison.likeness(head, members)
-            solved, within, without = judge(likeness, members, lesson.labels, lesson.folds)
-            learned[name] = {view: comparison.by_view(view, solved, head) for view in head.mixture}
-            judged = Judged({**judged.within, name: within}, {**judged.without, name: without})
-    profiles = {}
-    accuracy = 0.0
-    for name in (SURFACE_ONLY, FULL) if "encoder" in learned else (SURFACE_ONLY,):
-        used = {head: heads[head] for head in learned if name == FULL or ENCODER_VIEW not in heads[head].mixture}
-        profiles[name], accuracy = _conclude(used, judged.of(used), lesson, comparison.nearest(_NEAREST[name], lesson))
+    with shared_cores() as spread:
+        comparison = _Comparison(examples, rows, spread)
+        for step, (name, head) in enumerate(heads.items()):
+            progress("learning", step / len(heads))
+            members = lesson.members(head.groups)
+            if len(members):
+                groups = lesson.folds[members], lesson.labels[members]
+                answers = judge(comparison.likeness(head, members), wanted[members], groups, spread)
+                solved, within, without = (_spaced(part, members, len(wanted)) for part in answers)
+                learned[name] = {view: comparison.by_view(view, solved, head) for view in head.mixture}
+                judged = Judged({**judged.within, name: within}, {**judged.without, name: without})
+        profiles = {}
+        accuracy = 0.0
+        for name in (SURFACE_ONLY, FULL) if "encoder" in learned else (SURFACE_ONLY,):
+            used = {head: heads[head] for head in learned if name == FULL or ENCODER_VIEW not in heads[head].mixture}
+            nearest = comparison.nearest(_NEAREST[name], lesson)
+            profiles[name], accuracy = _conclude(used, judged.of(used), lesson, nearest)
     progress("learning", 1.0)
     return profiles, learned, accuracy
+
+
+def _spaced(part: Floats, members: NDArray[np.int64], size: int) -> Floats:
+    """Put the rows of some messages among those of all, which are zero."""
+    whole = np.zeros((size, part.shape[1]), np.float32)
+    whole[members] = part
+    return whole
 
 
 def _conclude(
@@ -123,14 +131,14 @@ def _conclude(
 
 
 class _Comparison:
-    """Cosines among the examples of one group of heads, each view computed once."""
+    """Cosines among the messages of one group of heads, each view computed once."""
 
-    def __init__(self, examples: Examples, rows: dict[str, Rows]) -> None:
-        self._examples, self._rows = examples, rows
+    def __init__(self, examples: Examples, rows: dict[str, Rows], spread: Spread) -> None:
+        self._examples, self._rows, self._spread = examples, rows, spread
         self._known: dict[tuple[str, bytes], Floats] = {}
 
     def cosines(self, view: str, members: NDArray[np.int64]) -> Floats:
-        """Compare the examples ``members`` with each other: (members, members)."""
+        """Compare the messages ``members`` with each other: (members, members)."""
         key = view, members.tobytes()
         if key not in self._known:
             self._known[key] = self._compute(view, members)
@@ -139,19 +147,13 @@ class _Comparison:
     def _compute(self, view: str, members: NDArray[np.int64]) -> Floats:
         vectors = self._examples.vectors
         if view == ENCODER_VIEW and vectors is not None:
-            return np.asarray(vectors[members] @ vectors[members].T, np.float32)
-        chosen = self._rows[view].take(members)
+            return cosines_of_vectors(np.ascontiguousarray(vectors[members]), self._spread)
         size = len(self._examples.surfaces[view].vocabulary.features)
-        return Postings.turn(chosen, size).cosines(chosen)
+        return cosines_of_rows(self._rows[view].take(members), size, self._spread)
 
     def likeness(self, head: Head, members: NDArray[np.int64]) -> Floats:
         """Mix the views of a head: (members, members)."""
-        total = np.zeros((len(members), len(members)), np.float32)
-        for view, weight in head.mixture.items():
-            likeness = likeness_of(view, self.cosines(view, members))
-            likeness *= weight
-            total += likeness
-        return total
+        return likeness_of_head(head, {view: self.cosines(view, members) for view in head.mixture}, self._spread)
 
     def by_view(self, view: str, solved: Floats, head: Head) -> Floats:
         """Say what a head has learned in one view, from its coefficients (examples, intents).
@@ -168,13 +170,12 @@ class _Comparison:
         return np.asarray(head.mixture[view] * (turned @ solved), np.float16)
 
     def nearest(self, view: str, lesson: Lesson) -> tuple[Floats, Floats]:
-        """Give each example's nearest cosine, first outside of its fold, then outside of its intent."""
+        """Give each message's nearest cosine, first outside of its fold, then outside of its intent."""
         by_fold, by_intent = np.zeros((2, len(lesson.labels)), np.float32)
         for groups in (GROUPS,) if view == ENCODER_VIEW else (CHINESE, LATIN):
             members = lesson.members(groups)
             if len(members):
-                cosines = self.cosines(view, members)
-                taught = lesson.taught[members]
-                by_fold[members] = nearest_elsewhere(cosines, lesson.folds[members], taught)
-                by_intent[members] = nearest_elsewhere(cosines, lesson.labels[members], taught)
+                cosines, taught = self.cosines(view, members), lesson.taught[members]
+                for found, parts in ((by_fold, lesson.folds), (by_intent, lesson.labels)):
+                    found[members] = nearest_elsewhere(cosines, parts[members], taught, self._spread)
         return by_fold, by_intent

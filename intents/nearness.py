@@ -8,7 +8,7 @@ of another trade.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -81,7 +81,8 @@ UNLEARNED = Nearness((10.0, 5.0, 5.0, 2.0), -9.5, 0.5, 0.2)
 class Lesson:
     """What is learned from: the shop's topics, messages no topic answers, and the training examples.
 
-    ``words`` are the bare words of each training example, ``vectors`` those of all bare words that are encoded.
+    ``words`` are the bare words of each training example, ``vectors`` those of all bare words that are encoded,
+    ``read`` what ``plain_words`` makes of texts that were read already.
     """
 
     topics: Sequence[KnowledgeEntry]
@@ -89,6 +90,7 @@ class Lesson:
     words: Sequence[str]
     taught: TaughtTopics
     vectors: Mapping[str, Vectors]
+    read: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ def _try(
 
 
 def _question(text: str, lesson: Lesson, reader: Reader) -> Question:
-    words, chinese = plain_words(text)
+    words, chinese = lesson.read.get(text) or plain_words(text)
     return reader.shaped(words, chinese, lesson.vectors.get(words))
 
 

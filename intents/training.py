@@ -1,4 +1,4 @@
-"""Learn a model from the examples: one ridge regression per head, its judges by closed-form cross-validation."""
+"""Learn from the heads' cross-validated scores how much each weighs, and when to act and when to ask."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from intents.features import Floats
 from intents.fusion import GROUPS, Fusion, Thresholds, signs_of
 
-RIDGE = 0.1
 FOLDS = 5
 DIRECTIONS = 160
 WRONG_SHARE = 0.05
@@ -52,14 +51,6 @@ class Judged:
         return Judged({head: self.within[head] for head in chosen}, {head: self.without[head] for head in chosen})
 
 
-def targets(labels: NDArray[np.int64], intents: int) -> Floats:
-    """Write labels as rows of zeros with a one; messages without an intent (-1) as zeros."""
-    rows = np.zeros((len(labels), intents), np.float32)
-    taught = np.flatnonzero(labels >= 0)
-    rows[taught, labels[taught]] = 1
-    return rows
-
-
 def deal_folds(labels: NDArray[np.int64], twins: NDArray[np.int64]) -> NDArray[np.int64]:
     """Deal examples to folds, evenly within each intent; near-twins (same number in ``twins``) stay together."""
     random = np.random.default_rng(_SEED)
@@ -76,33 +67,6 @@ def main_directions(vectors: Floats) -> Floats:
     """Find the directions that most of the vectors' length lies in: (dimensions, at most ``DIRECTIONS``)."""
     _, directions = np.linalg.eigh(vectors.T @ vectors)
     return np.ascontiguousarray(directions[:, ::-1][:, :DIRECTIONS], np.float32)
-
-
-def solve(kernel: Floats, wanted: Floats) -> tuple[Floats, Floats]:
-    """Solve the ridge regression: (lower half of the inverse, coefficients). The kernel is overwritten."""
-    from scipy.linalg.lapack import spotrf, spotri, spotrs  # noqa: PLC0415 (training only: serving never loads it)
-
-    kernel[np.diag_indices(len(kernel))] += RIDGE
-    factor, info = spotrf(kernel.T, lower=1, overwrite_a=1)
-    if info:
-        raise ValueError(f"the likeness of the examples is not a kernel (LAPACK says {info})")
-    coefficients, _ = spotrs(factor, wanted, lower=1)
-    inverse, _ = spotri(factor, lower=1, overwrite_c=1)
-    return inverse, coefficients
-
-
-def leave_out(inverse: Floats, coefficients: Floats, wanted: Floats, folds: NDArray[np.int64]) -> Floats:
-    """Score every example by the regression that has not seen its fold, without solving again.
-
-    Only the lower half of ``inverse`` is read.
-    """
-    scores = np.empty_like(wanted)
-    for fold in np.unique(folds):
-        rows = np.flatnonzero(folds == fold)
-        lower = np.tril(inverse[np.ix_(rows, rows)])
-        block = lower + np.tril(lower, -1).T
-        scores[rows] = wanted[rows] - np.linalg.solve(block, coefficients[rows])
-    return scores
 
 
 def learn_fusion(scores: Mapping[str, Floats], labels: NDArray[np.int64], groups: Sequence[str]) -> Fusion:
@@ -222,37 +186,3 @@ def _part(inside: Floats, outside: Floats) -> float:
     steps = np.unique(np.quantile(np.concatenate([inside, outside]), np.linspace(0.01, 0.99, 99)))
     errors = [(inside < step).mean() + (outside >= step).mean() for step in steps]
     return float(steps[int(np.argmin(errors))])
-
-
-def nearest_elsewhere(cosines: Floats, groups: NDArray[np.int64], taught: NDArray[np.bool_]) -> Floats:
-    """Give each message's highest cosine to an example of another group; only ``taught`` ones are examples."""
-    found = np.zeros(len(cosines), np.float32)
-    for group in np.unique(groups):
-        rows = np.flatnonzero(groups == group)
-        others = np.flatnonzero((groups != group) & taught)
-        if len(others):
-            found[rows] = cosines[np.ix_(rows, others)].max(axis=1)
-    return found
-
-
-def judge(
-    likeness: Floats, rows: NDArray[np.int64], labels: NDArray[np.int64], folds: NDArray[np.int64]
-) -> tuple[Floats, Floats, Floats]:
-    """Solve a head on the messages it speaks for: coefficients, scores without the own fold, without the own intent.
-
-    Messages without an intent take part with zeros: what is like them speaks for no intent.
-    ``likeness`` is (rows, rows) and is overwritten; the answers are (examples, intents), zero outside of ``rows``.
-    """
-    intents = int(labels.max()) + 1
-    wanted = targets(labels[rows], intents)
-    inverse, solved = solve(likeness, wanted)
-    answers = []
-    for part in (
-        solved,
-        leave_out(inverse, solved, wanted, folds[rows]),
-        leave_out(inverse, solved, wanted, labels[rows]),
-    ):
-        whole = np.zeros((len(labels), intents), np.float32)
-        whole[rows] = part
-        answers.append(whole)
-    return answers[0], answers[1], answers[2]

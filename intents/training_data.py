@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -20,7 +20,20 @@ _MARKUP = re.compile(r"\[([^\]]+)\](?:\([^)]+\)|\{[^}]+\})")
 _BULLET = re.compile(r"^\s*-\s?")
 _LANGUAGES = ("zh", "en")
 _OUTSIDE = "outside.txt"
-_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BOOL = "tag:yaml.org,2002:bool"
+_SAFE: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_SAFE):  # type: ignore[misc]
+    """Reads YAML 1.2 as Rasa does: an intent may be called yes or no."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {
+        first: [resolver for resolver in resolvers if resolver[0] != _BOOL]
+        for first, resolvers in _SAFE.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +73,10 @@ def read_examples(source: Path) -> tuple[Example, ...]:
             continue
         for block in _load(path).get("nlu") or ():
             intent = block.get("intent")
+            if intent is None:
+                continue  # synonyms, look-up tables and the like
             if not isinstance(intent, str):
-                continue
+                raise ConfigError(f"{path.parent.name}/{path.name}: the intent {intent!r} is no name; put it in quotes")
             for text in _texts(block.get("examples"), path):
                 found[Example(strip_markup(text), intent)] = None
     return tuple(found)
@@ -76,7 +91,7 @@ def read_outside(source: Path) -> tuple[str, ...]:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 (a safe loader)
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (a safe loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path.parent.name}/{path.name} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
