@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from bot.console import (
     conversation,
     dead_letters,
+    figures,
     inbox,
     knowledge,
     live,
@@ -116,6 +117,7 @@ def _for_managers(routes: Routes) -> None:
     routes.post("/knowledge/{name}", role, knowledge.change)
     routes.post("/knowledge/{name}/active", role, knowledge.switch)
     routes.post("/knowledge/{name}/delete", role, knowledge.delete)
+    routes.get("/figures", role, figures.show)
     routes.get("/deadletters", role, dead_letters.show)
     routes.post("/deadletters/{letter_id}/retry", role, dead_letters.retry)
     routes.post("/deadletters/{letter_id}/drop", role, dead_letters.drop)

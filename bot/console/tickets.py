@@ -28,7 +28,7 @@ async def show_list(visit: Visit) -> Response:
     chosen = {name: visit.query(name) for name in _FILTERS}
     chosen["state"] = chosen["state"] or UNFINISHED
     page = visit.page_number()
-    found = await visit.desk.tickets.search(_query(chosen, page))
+    found = await visit.desk.tickets.search(query_of(chosen, page))
     return visit.show(
         "tickets",
         found=found,
@@ -81,7 +81,9 @@ async def note(visit: Visit) -> Response:
     return _back(visit)
 
 
-def _query(chosen: dict[str, str], page: int) -> TicketQuery:
+def query_of(chosen: dict[str, str], page: int) -> TicketQuery:
+    """Give the search that filters of the address ask for; one that is not named narrows nothing."""
+    chosen = dict.fromkeys(_FILTERS, "") | chosen
     return TicketQuery(
         state="" if chosen["state"] == ANY else chosen["state"],
         kind=chosen["kind"],

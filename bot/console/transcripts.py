@@ -24,7 +24,7 @@ async def search(visit: Visit) -> Response:
     chosen = {name: visit.query(name) for name in _FILTERS}
     page = visit.page_number()
     transcripts = visit.desk.stores.transcripts
-    found = await transcripts.search(_query(visit, chosen, page))
+    found = await transcripts.search(query_of(visit, chosen, page))
     return visit.show(
         "transcripts",
         found=found,
@@ -69,7 +69,9 @@ async def _load(visit: Visit) -> tuple[Conversation, tuple[TranscriptLine, ...]]
     return await reader.get(conversation_id), transcribe(await reader.events(conversation_id))
 
 
-def _query(visit: Visit, chosen: dict[str, str], page: int) -> TranscriptQuery:
+def query_of(visit: Visit, chosen: dict[str, str], page: int) -> TranscriptQuery:
+    """Give the search that filters of the address ask for; one that is not named narrows nothing."""
+    chosen = dict.fromkeys(_FILTERS, "") | chosen
     return TranscriptQuery(
         text=chosen["q"],
         since=start_of_day(chosen["since"], visit.zone),

@@ -55,7 +55,7 @@ class RedisQuestions:
             if found is not None:
                 return str(json.loads(found[1]))
         # Nobody shall answer what nobody waits for.
-        await self._client.lrem(self._queue, 1, question)  # type: ignore[misc]  # redis-py says both of async and not
+        await self._client.lrem(self._queue, 1, question)
         return None
 
     async def listen(self, answer: Callable[[str], Awaitable[str]]) -> None:

@@ -174,6 +174,7 @@ def pages(conversation_id: ConversationId) -> tuple[str, ...]:
         "/tickets?state=any",
         "/tickets/TK12345678",
         "/transcripts",
+        "/figures",
         f"/transcripts/{conversation_id}",
         "/people",
         "/settings",
