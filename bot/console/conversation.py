@@ -38,7 +38,7 @@ class ThreadLine:
 
 async def show(visit: Visit) -> Response:
     """Show the whole page."""
-    conversation = await visit.desk.stores.conversations.get(_id(visit))
+    conversation = await visit.desk.stores.conversations.get(visit.conversation_id)
     values = await lists(visit) | {"selected": conversation.id}
     values |= await _thread(visit, conversation) | await _state(visit, conversation)
     values["card"] = await visit.desk.customers.card(conversation.id)
@@ -47,14 +47,14 @@ async def show(visit: Visit) -> Response:
 
 async def thread(visit: Visit) -> Response:
     """Show the thread and its state alone, for the page to renew itself."""
-    conversation = await visit.desk.stores.conversations.get(_id(visit))
+    conversation = await visit.desk.stores.conversations.get(visit.conversation_id)
     return visit.show("thread", **await _thread(visit, conversation), **await _state(visit, conversation))
 
 
 async def card(visit: Visit) -> Response:
     """Show the customer alone."""
-    found = await visit.desk.customers.card(_id(visit))
-    return visit.show("card", card=found, card_of=_id(visit), view=visit.query("view") or "all")
+    found = await visit.desk.customers.card(visit.conversation_id)
+    return visit.show("card", card=found, card_of=visit.conversation_id, view=visit.query("view") or "all")
 
 
 async def take(visit: Visit) -> Response:
@@ -83,7 +83,7 @@ async def reply(visit: Visit) -> Response:
 
 async def typing(visit: Visit) -> Response:
     """Let the shopper see that an answer is being written."""
-    await visit.desk.writing.tell(_id(visit), visit.me)
+    await visit.desk.writing.tell(visit.conversation_id, visit.me)
     return Response(status_code=204)
 
 
@@ -106,7 +106,7 @@ async def note(visit: Visit) -> Response:
 
 
 async def _do(visit: Visit, action: Callable[[ConversationId, Agent], Awaitable[object]]) -> Response:
-    conversation_id = _id(visit)
+    conversation_id = visit.conversation_id
     try:
         await action(conversation_id, visit.me)
     except Conflict as conflict:
@@ -182,7 +182,3 @@ def thread_lines(visit: Visit, lines: tuple[TranscriptLine, ...]) -> list[Thread
         shown.append(ThreadLine(line, day if day != before else None, None))
         before = day
     return shown
-
-
-def _id(visit: Visit) -> ConversationId:
-    return ConversationId(str(visit.request.path_params["conversation_id"]))

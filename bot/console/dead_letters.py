@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 
 from bot.console.problems import Problem
-from bot.console.visits import Visit
-from bot.domain.desk_ports import PAGE_ROWS
+from bot.console.visits import Visit, page_count
 from bot.domain.errors import Conflict, NotFound
 from bot.domain.ids import OutboxId
 
@@ -19,7 +18,7 @@ async def show(visit: Visit) -> Response:
     """List them, newest first."""
     page = visit.page_number()
     found = await visit.desk.dead_letters.page(page)
-    return visit.show("dead_letters", found=found, page=page, pages=max(-(-found.total // PAGE_ROWS), 1))
+    return visit.show("dead_letters", found=found, page=page, pages=page_count(found.total))
 
 
 async def retry(visit: Visit) -> Response:

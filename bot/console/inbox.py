@@ -6,8 +6,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from bot.console.visits import Visit
-from bot.domain.desk_ports import PAGE_ROWS, QueueView
+from bot.console.visits import Visit, page_count
+from bot.domain.desk_ports import QueueView
 from bot.domain.errors import NotFound
 
 
@@ -48,7 +48,7 @@ async def lists(visit: Visit) -> dict[str, Any]:
         "rows": await queue.rows(view, visit.me.id, page),
         "counts": counts,
         "page": page,
-        "pages": max(-(-total // PAGE_ROWS), 1),
+        "pages": page_count(total),
         "selected": visit.query("selected"),
     }
 

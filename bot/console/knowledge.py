@@ -7,9 +7,8 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from bot.console.visits import Visit
+from bot.console.visits import Visit, page_count
 from bot.desk.knowledge import DeskKnowledge
-from bot.domain.desk_ports import PAGE_ROWS
 from bot.domain.errors import NotFound
 from bot.domain.knowledge import LANGUAGES, KnowledgeEntry
 
@@ -29,7 +28,7 @@ async def show(visit: Visit) -> Response:
         trial=trial,
         address=urlencode({"q": words}),
         page=page,
-        pages=max(-(-found.total // PAGE_ROWS), 1),
+        pages=page_count(found.total),
     )
 
 

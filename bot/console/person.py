@@ -10,7 +10,7 @@ from bot.console.problems import Problem
 from bot.console.visits import Visit
 from bot.desk.refusals import Refusal
 from bot.domain.errors import Conflict, NotFound
-from bot.domain.ids import ConversationId, CustomerId
+from bot.domain.ids import CustomerId
 from bot.domain.links import LinkWish, vouched_account
 from bot.domain.media import Holding
 from bot.domain.people import Role
@@ -19,7 +19,7 @@ from bot.domain.people import Role
 async def show(visit: Visit) -> Response:
     """Show the page; ``?q=`` searches other customers."""
     search = visit.query("q")
-    file = await visit.desk.links.person(_id(visit), search)
+    file = await visit.desk.links.person(visit.conversation_id, search)
     facts = {one.id: [fact for fact in file.facts if fact.identity_id == one.id] for one in file.identities}
     vouched = {one.id for one in file.identities if vouched_account(one.channel, one.account, one.channel_user_id)}
     values: dict[str, Any] = {
@@ -37,7 +37,7 @@ async def link(visit: Visit) -> Response:
     """Make another customer the same person."""
     form = visit.form
     other = CustomerId(form.get("customer", "")[:64])
-    wish = LinkWish(_id(visit), other, form.get("reason", ""), sure=form.get("sure") == "yes")
+    wish = LinkWish(visit.conversation_id, other, form.get("reason", ""), sure=form.get("sure") == "yes")
     try:
         await visit.desk.links.link(wish, visit.me)
     except Conflict as conflict:
@@ -57,7 +57,7 @@ async def erase_attachments(visit: Visit) -> Response:
         raise NotFound("attachments are not kept here")
     if visit.form.get("sure") != "yes":
         raise Refusal("not_sure", "erasing attachments cannot be undone; tick the box to say that you are sure")
-    conversation = await visit.desk.stores.conversations.get(_id(visit))
+    conversation = await visit.desk.stores.conversations.get(visit.conversation_id)
     await visit.desk.media.forget_customer(conversation.customer_id, visit.me, visit.form.get("reason", ""))
     return visit.go(f"/conversations/{conversation.id}/person#attachments")
 
@@ -70,8 +70,4 @@ async def _kept(visit: Visit, customer_id: CustomerId) -> Holding | None:
 
 
 def _back(visit: Visit) -> Response:
-    return visit.go(f"/conversations/{_id(visit)}/person")
-
-
-def _id(visit: Visit) -> ConversationId:
-    return ConversationId(str(visit.request.path_params["conversation_id"]))
+    return visit.go(f"/conversations/{visit.conversation_id}/person")

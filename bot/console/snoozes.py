@@ -12,7 +12,7 @@ from bot.domain.ids import ConversationId
 
 async def snooze(visit: Visit) -> Response:
     """Put it aside until what the form says."""
-    conversation_id = _id(visit)
+    conversation_id = visit.conversation_id
     try:
         await visit.desk.snoozes.snooze(conversation_id, visit.me, visit.form.get("until", ""))
     except Conflict as conflict:
@@ -22,7 +22,7 @@ async def snooze(visit: Visit) -> Response:
 
 async def wake(visit: Visit) -> Response:
     """Bring it back."""
-    conversation_id = _id(visit)
+    conversation_id = visit.conversation_id
     try:
         await visit.desk.snoozes.wake(conversation_id, visit.me)
     except Conflict as conflict:
@@ -34,7 +34,3 @@ def _again(visit: Visit, conversation_id: ConversationId) -> Response:
     if visit.wants_fragment:
         return Response(status_code=204, headers={"HX-Trigger": "changed"})
     return visit.go(f"/conversations/{conversation_id}?view={visit.form.get('view', 'mine')[:16]}")
-
-
-def _id(visit: Visit) -> ConversationId:
-    return ConversationId(str(visit.request.path_params["conversation_id"]))

@@ -10,8 +10,8 @@ from starlette.responses import Response
 from bot.console.attachments import photographed
 from bot.console.media import of_conversation
 from bot.console.problems import Problem
-from bot.console.visits import Visit
-from bot.domain.desk_ports import PAGE_ROWS, TicketQuery
+from bot.console.visits import Visit, page_count
+from bot.domain.desk_ports import TicketQuery
 from bot.domain.errors import Conflict
 from bot.domain.handoff import Priority
 from bot.domain.people import Role
@@ -35,7 +35,7 @@ async def show_list(visit: Visit) -> Response:
         chosen=chosen,
         address=urlencode({name: value for name, value in chosen.items() if value}),
         page=page,
-        pages=max(-(-found.total // PAGE_ROWS), 1),
+        pages=page_count(found.total),
         states=list(TicketState),
         kinds=list(TicketKind),
         priorities=list(Priority),

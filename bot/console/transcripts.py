@@ -10,11 +10,10 @@ from starlette.responses import Response
 from bot.console.conversation import thread_lines
 from bot.console.media import of_conversation
 from bot.console.moments import end_of_day, start_of_day
-from bot.console.visits import Visit
+from bot.console.visits import Visit, page_count
 from bot.desk.transcripts import TranscriptLine, as_json, as_text, transcribe
 from bot.domain.conversation import Conversation
-from bot.domain.desk_ports import PAGE_ROWS, TranscriptQuery
-from bot.domain.ids import ConversationId
+from bot.domain.desk_ports import TranscriptQuery
 
 _FILTERS = ("q", "since", "until", "channel", "agent", "intent")
 
@@ -32,7 +31,7 @@ async def search(visit: Visit) -> Response:
         choices=await transcripts.choices(),
         address=urlencode({name: value for name, value in chosen.items() if value}),
         page=page,
-        pages=max(-(-found.total // PAGE_ROWS), 1),
+        pages=page_count(found.total),
     )
 
 
@@ -64,7 +63,7 @@ async def export_text(visit: Visit) -> Response:
 
 
 async def _load(visit: Visit) -> tuple[Conversation, tuple[TranscriptLine, ...]]:
-    conversation_id = ConversationId(str(visit.request.path_params["conversation_id"]))
+    conversation_id = visit.conversation_id
     reader = visit.desk.stores.conversations
     return await reader.get(conversation_id), transcribe(await reader.events(conversation_id))
 

@@ -17,11 +17,18 @@ from bot.console.problems import Problem
 from bot.console.words import LOCALES, Words, preferred_locale
 from bot.desk.counter import Desk
 from bot.desk.sessions import MAX_AGE, Session
+from bot.domain.desk_ports import PAGE_ROWS
+from bot.domain.ids import ConversationId
 from bot.domain.people import Agent
 
 COOKIE = "xiaoer_console"
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
+
+
+def page_count(rows: int) -> int:
+    """Give how many pages a list has; an empty one has one."""
+    return max(-(-rows // PAGE_ROWS), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,11 @@ class Visit:
     def zone(self) -> ZoneInfo:
         """Give the reader's time zone."""
         return ZoneInfo(self.agent.timezone if self.agent else "UTC")
+
+    @property
+    def conversation_id(self) -> ConversationId:
+        """Give the conversation that the address names; only for routes that name one."""
+        return ConversationId(str(self.request.path_params["conversation_id"]))
 
     @property
     def wants_fragment(self) -> bool:

@@ -7,14 +7,14 @@ from starlette.responses import Response
 from bot.console.problems import Problem
 from bot.console.visits import Visit
 from bot.domain.errors import Conflict
-from bot.domain.ids import ConversationId, IdentityId, new_id
+from bot.domain.ids import IdentityId, new_id
 
 _VALUE = "value"
 
 
 async def templates(visit: Visit) -> Response:
     """Show the templates; with ``?template=`` one of them, filled as far as values are given."""
-    conversation = await visit.desk.stores.conversations.get(_id(visit))
+    conversation = await visit.desk.stores.conversations.get(visit.conversation_id)
     known = visit.desk.ways.templates(conversation)
     chosen = next((each for each in known if each.key == visit.query("template")), known[0] if known else None)
     values = tuple(visit.query(f"{_VALUE}{number}") for number in range(1, len(chosen.variables) + 1)) if chosen else ()
@@ -37,21 +37,17 @@ async def send_template(visit: Visit) -> Response:
         values.append(value)
     template, key = visit.form.get("template", ""), visit.form.get("key", "")
     try:
-        await visit.desk.ways.send_template(_id(visit), visit.me, template, tuple(values), key)
+        await visit.desk.ways.send_template(visit.conversation_id, visit.me, template, tuple(values), key)
     except Conflict as conflict:
         raise Problem(409, "conflict.not_yours") from conflict
-    return visit.go(f"/conversations/{_id(visit)}?view=mine")
+    return visit.go(f"/conversations/{visit.conversation_id}?view=mine")
 
 
 async def write_elsewhere(visit: Visit) -> Response:
     """Go on with the customer on another channel of his."""
     identity = IdentityId(visit.form.get("identity", "")[:64])
     try:
-        there = await visit.desk.ways.write_elsewhere(_id(visit), identity, visit.me)
+        there = await visit.desk.ways.write_elsewhere(visit.conversation_id, identity, visit.me)
     except Conflict as conflict:
         raise Problem(409, "conflict.with_agent") from conflict
     return visit.go(f"/conversations/{there}?view=mine")
-
-
-def _id(visit: Visit) -> ConversationId:
-    return ConversationId(str(visit.request.path_params["conversation_id"]))
