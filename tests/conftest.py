@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -27,6 +28,27 @@ def missing_part(name: str, reason: str) -> None:
     pytest.fail(f"{MISSING} {name}: {reason}\nSet {ALLOW_MISSING}={name} to run without it.", pytrace=False)
 
 
+@contextmanager
+def told_when_missing() -> Iterator[None]:
+    """Say plainly, or skip loudly, that a server cannot be had which is started within."""
+    try:
+        yield
+    except PostgresqlMissing as problem:
+        missing_part("postgresql", str(problem))
+    except RedisMissing as problem:
+        missing_part("redis", str(problem))
+
+
+@contextmanager
+def running_redis() -> Iterator[RedisServer]:
+    """Give a Redis-compatible server of one's own."""
+    with told_when_missing():
+        server = RedisServer()
+        server.start()
+    yield server
+    server.close()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say at the end what was not tested because it could not be had."""
@@ -42,12 +64,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgresqlServer]:
     """Give a running PostgreSQL server with a migrated template database."""
-    try:
+    with told_when_missing():
         server = PostgresqlServer()
         server.start()
-    except PostgresqlMissing as problem:
-        missing_part("postgresql", str(problem))
-        raise
     try:
         migrate(server.create(_TEMPLATE))
         yield server
@@ -95,11 +114,5 @@ def database(database_url: str) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
     """Give a running Redis-compatible server."""
-    try:
-        server = RedisServer()
-        server.start()
-    except RedisMissing as problem:
-        missing_part("redis", str(problem))
-        raise
-    yield server
-    server.close()
+    with running_redis() as server:
+        yield server

@@ -21,9 +21,9 @@ from bot.config import Config, Secrets, parse
 from bot.domain.errors import StorageError
 from storage.reaching import wait_until_reachable
 from storage.schema import migrate
-from tests.conftest import missing_part
+from tests.conftest import told_when_missing
 from tests.durability.child import free_port
-from tests.postgresql import PostgresqlMissing, PostgresqlServer
+from tests.postgresql import PostgresqlServer
 
 pytestmark = pytest.mark.postgresql
 REFUSING = """
@@ -48,12 +48,9 @@ Source: https://www.postgresql.org/docs/current/errcodes-appendix.html.
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresqlServer]:
     """Give a server of these tests alone, which may be killed, but must run again at the end of a test."""
-    try:
+    with told_when_missing():
         server = PostgresqlServer()
         server.start()
-    except PostgresqlMissing as problem:
-        missing_part("postgresql", str(problem))
-        raise
     yield server
     server.close()
 

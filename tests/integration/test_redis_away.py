@@ -18,9 +18,9 @@ from bot.domain.ports import LiveEvent
 from bot.domain.shared_ports import KeptToken
 from bot.wiring.shared import open_shared
 from storage.redis.live import RedisLiveFeed
-from tests.conftest import missing_part
+from tests.conftest import running_redis
 from tests.contract.test_shared import over
-from tests.redis_server import RedisMissing, RedisServer
+from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
@@ -29,14 +29,8 @@ NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 @pytest.fixture
 def server() -> Iterator[RedisServer]:
     """Give a server that may be killed."""
-    try:
-        server = RedisServer()
-        server.start()
-    except RedisMissing as problem:
-        missing_part("redis", str(problem))
-        raise
-    yield server
-    server.close()
+    with running_redis() as server:
+        yield server
 
 
 async def test_shared_parts_work_alone_while_redis_is_away(server: RedisServer):

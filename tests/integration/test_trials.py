@@ -19,8 +19,8 @@ from bot.domain.understanding import Expectation, IntentScore, Recognition, Verd
 from bot.wiring.rehearsal import AskedRehearsal, read_trial, write_trial
 from storage.redis.questions import RedisQuestions
 from storage.redis.server import connect
-from tests.conftest import missing_part
-from tests.redis_server import RedisMissing, RedisServer
+from tests.conftest import running_redis
+from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis
 SECRETS = Secrets(secret_key="a key for tests, long enough to sign with")
@@ -124,14 +124,8 @@ async def test_listener_goes_on_after_what_it_could_not_answer(wire: Wire, caplo
 @pytest.fixture
 def mortal() -> Iterator[RedisServer]:
     """Give a server that may be killed."""
-    try:
-        server = RedisServer()
-        server.start()
-    except RedisMissing as problem:
-        missing_part("redis", str(problem))
-        raise
-    yield server
-    server.close()
+    with running_redis() as server:
+        yield server
 
 
 async def test_no_redis_is_as_nobody_and_both_ends_come_back(mortal: RedisServer) -> None:

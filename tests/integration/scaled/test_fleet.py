@@ -11,11 +11,9 @@ import pytest
 
 from bot.app import House, open_house
 from bot.domain.clock import SystemClock
-from tests.conftest import missing_part
+from tests.conftest import told_when_missing
 from tests.integration.scaled.fleet import Fleet, check_record, deliver, settled, talk
 from tests.integration.scaled.worker import SECRETS
-from tests.postgresql import PostgresqlMissing
-from tests.redis_server import RedisMissing
 
 pytestmark = [pytest.mark.redis, pytest.mark.postgresql, pytest.mark.xdist_group("scaled")]
 SHOPPERS, MESSAGES, PAUSE_S = 30, 5, 0.4
@@ -24,15 +22,9 @@ SHOPPERS, MESSAGES, PAUSE_S = 30, 5, 0.4
 @pytest.fixture
 def fleet() -> Iterator[Fleet]:
     """Give a running fleet."""
-    try:
+    with told_when_missing():
         fleet = Fleet()
         fleet.start()
-    except PostgresqlMissing as problem:
-        missing_part("postgresql", str(problem))
-        raise
-    except RedisMissing as problem:
-        missing_part("redis", str(problem))
-        raise
     yield fleet
     fleet.close()
 

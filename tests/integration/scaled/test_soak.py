@@ -18,14 +18,12 @@ import pytest
 from bot.app import open_house
 from bot.domain.clock import SystemClock
 from bot.domain.messages import InboundMessage
-from tests.conftest import missing_part
+from tests.conftest import told_when_missing
 from tests.durability.soaking import Size, check, drive, settled
 from tests.durability.workshop import FaultyPlatform
 from tests.integration.scaled import soak_worker
 from tests.integration.scaled.fleet import Fleet
 from tests.integration.scaled.worker import SECRETS
-from tests.postgresql import PostgresqlMissing
-from tests.redis_server import RedisMissing
 
 pytestmark = [pytest.mark.redis, pytest.mark.postgresql, pytest.mark.xdist_group("scaled")]
 IS_FULL = os.environ.get("XIAOER_SOAK") == "full"
@@ -36,15 +34,9 @@ AWAY_S = 60.0 if IS_FULL else 3.0
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
     """Give a running fleet whose workers send to the platform of faults."""
-    try:
+    with told_when_missing():
         fleet = Fleet(work=soak_worker.run, more=(str(tmp_path / "screen"),))
         fleet.start()
-    except PostgresqlMissing as problem:
-        missing_part("postgresql", str(problem))
-        raise
-    except RedisMissing as problem:
-        missing_part("redis", str(problem))
-        raise
     yield fleet
     fleet.close()
 

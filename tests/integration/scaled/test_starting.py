@@ -11,11 +11,9 @@ import pytest
 from bot.app import open_house
 from bot.domain.clock import SystemClock
 from storage.schema import migrate
-from tests.conftest import missing_part
+from tests.conftest import told_when_missing
 from tests.integration.scaled.fleet import PATIENCE_S, Fleet, check_record, deliver, settled
 from tests.integration.scaled.worker import SECRETS
-from tests.postgresql import PostgresqlMissing
-from tests.redis_server import RedisMissing
 
 pytestmark = [pytest.mark.redis, pytest.mark.postgresql, pytest.mark.xdist_group("scaled")]
 _AT_ONCE_S = 0.9
@@ -25,15 +23,9 @@ _AT_ONCE_S = 0.9
 @pytest.fixture
 def fleet() -> Iterator[Fleet]:
     """Give a fleet with a migrated database, of which nothing runs but PostgreSQL."""
-    try:
+    with told_when_missing():
         fleet = Fleet()
         fleet.postgresql.start()
-    except PostgresqlMissing as problem:
-        missing_part("postgresql", str(problem))
-        raise
-    except RedisMissing as problem:
-        missing_part("redis", str(problem))
-        raise
     fleet.url = fleet.postgresql.create("scaled")
     migrate(fleet.url)
     yield fleet
