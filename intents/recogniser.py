@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -28,13 +29,14 @@ from intents.spelling import Speller
 from intents.weighing import Judgement, Weigher
 
 _RANKED = 5
-_MAX_BATCH = 32
-_WORTH_A_BATCH = 8
+_WORKERS = min(2, os.cpu_count() or 1)
+"""Threads that judge: half of the time is arithmetic, during which others may run."""
+_BATCH = 8
 _GATHERING_S = 0.004
 
 
 class EmbeddedRecogniser:
-    """The embedded engine; numpy only, one worker thread, what arrives together is judged together."""
+    """The embedded engine; numpy only, a worker thread or two, what arrives together is judged together."""
 
     def __init__(self, model: Model, encoder: Encoder | None, clock: Clock, shapes: Shapes) -> None:
         """Take a model and, when there is one, the encoder it was trained with.
@@ -52,7 +54,7 @@ class EmbeddedRecogniser:
         usual = model.examples.surfaces["word"]
         self._speller = Speller(usual.vocabulary.frequencies(usual.postings.size), knower(self._encoder))
         self.model, self.encoder = model, self._encoder
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="understanding")
+        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="understanding")
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = WeakKeyDictionary()
         use_one_core()
         self.judge(["你好"], ["zh"])
@@ -150,7 +152,7 @@ class EmbeddedRecogniser:
         return Verdict.CLARIFY if judged.trust >= thresholds.clarify else Verdict.ABSTAIN
 
     def close(self) -> None:
-        """Let the worker thread go."""
+        """Let the worker threads go."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -158,30 +160,33 @@ class _Queue:
     """Messages of one event loop that wait to be judged; what gathers while a batch runs is the next batch.
 
     A batch costs four messages' time however small it is, so while many write at once a moment is given to gathering.
+    A second worker begins when a whole batch waits.
     """
 
     def __init__(self, recogniser: EmbeddedRecogniser, pool: ThreadPoolExecutor) -> None:
         self._recogniser = recogniser
         self._pool = pool
         self._waiting: list[tuple[str, Expectation, asyncio.Future[Recognition]]] = []
-        self._runner: asyncio.Task[None] | None = None
+        self._runners: list[asyncio.Task[None]] = []
 
     async def ask(self, text: str, expectation: Expectation) -> Recognition:
         """Wait for the text to be judged with the next batch."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Recognition] = loop.create_future()
         self._waiting.append((text, expectation, answer))
-        if self._runner is None or self._runner.done():
-            self._runner = loop.create_task(self._run())
+        self._runners = [runner for runner in self._runners if not runner.done()]
+        if not self._runners or (len(self._runners) < _WORKERS and len(self._waiting) >= _BATCH):
+            self._runners.append(loop.create_task(self._run()))
         return await answer
 
     async def _run(self) -> None:
         crowded = False
         while self._waiting:
-            if crowded and len(self._waiting) < _WORTH_A_BATCH:
+            if crowded and len(self._waiting) < _BATCH:
                 await asyncio.sleep(_GATHERING_S)
-            batch, self._waiting = self._waiting[:_MAX_BATCH], self._waiting[_MAX_BATCH:]
-            await self._judge(batch)
+            batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+            if batch:
+                await self._judge(batch)
             crowded = len(batch) > 1
             await asyncio.sleep(0)  # whoever was answered may ask again
 
