@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import ClassVar, Protocol
@@ -30,7 +31,7 @@ class Media(Protocol):
         ...
 
 
-class PlatformAdapter:
+class PlatformAdapter(ABC):
     """Sends on one platform, which sentences call ``platform``; a channel's adapter says how in ``deliver``.
 
     ``closing`` closes the connections that messages go out by. ``files`` is lent by who may read our attachments.
@@ -57,9 +58,9 @@ class PlatformAdapter:
         except Lost as error:
             return Unclear(f"the connection to {self.platform} was lost: {error}")
 
+    @abstractmethod
     async def deliver(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
         """Hand the message to the platform; Unreached, Lost, TokenRefused or NotFound when that does not work."""
-        raise NotImplementedError
 
     async def read_file(self, attachment: Attachment) -> OutgoingFile:
         """Read a file of ours; NotFound when it is gone, or when this process keeps no files."""
