@@ -15,7 +15,7 @@ TIMEOUT_S = 10.0
 DEFAULT_WAIT_S = 5.0
 """How long to wait where a platform asks to and does not say how long, in seconds."""
 
-NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _MOST_WAIT_S = 24 * 3600.0
 _SERVER_FAULT = 500
 
@@ -66,12 +66,16 @@ async def call(http: httpx.AsyncClient, request: httpx.Request) -> Answer:
     """Send a request; Unreached or Lost when there is no answer."""
     try:
         response = await http.send(request)
-    except NEVER_LEFT as error:
-        raise Unreached(type(error).__name__) from error
     except httpx.HTTPError as error:
-        raise Lost(type(error).__name__) from error
+        raise broken_off(error) from error
     wait_s = read_wait(response.headers.get("retry-after", ""))
     return Answer(response.status_code, json_object(response.content) or {}, wait_s)
+
+
+def broken_off(error: httpx.HTTPError) -> Unreached | Lost:
+    """Tell how far a request got that has no answer."""
+    reached = Unreached if isinstance(error, _NEVER_LEFT) else Lost
+    return reached(type(error).__name__)
 
 
 def read_wait(value: str) -> float | None:

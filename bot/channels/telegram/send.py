@@ -7,15 +7,15 @@ Source: https://core.telegram.org/bots/api#sendmessage (text 1-4096 UTF-16 units
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import httpx
-import structlog
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, Message
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, TelegramError
 from telegram.request import HTTPXRequest
 
-from bot.channels._api import DEFAULT_WAIT_S, NEVER_LEFT, TIMEOUT_S, read_wait, silence_request_logs
+from bot.channels._api import DEFAULT_WAIT_S, TIMEOUT_S, broken_off, read_wait, silence_request_logs
 from bot.channels.adapter import PlatformAdapter
 from bot.channels.degrade import degrade
 from bot.channels.fetching import Downloads, MediaHosts
@@ -31,7 +31,6 @@ from bot.domain.channel_ports import (
     Refused,
     SendPolicy,
     Sent,
-    Unclear,
 )
 from bot.domain.ids import OutboxId
 from bot.domain.media import MediaFault, MediaRefused, OutgoingFile
@@ -44,7 +43,6 @@ _PHOTOS = frozenset({"image/jpeg", "image/png", "image/webp"})
 _MAX_PHOTO_BYTES = 10 * 1024 * 1024  # Source: https://core.telegram.org/bots/api#sendphoto
 _SHORT_LABEL_CHARS = 12
 _BUTTONS_A_ROW = 2
-_LOG = structlog.get_logger(__name__)
 
 
 class _Flooded(TelegramError):
@@ -76,10 +74,7 @@ class TelegramAdapter(PlatformAdapter):
     def __init__(self, settings: TelegramSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.settings = settings
         silence_request_logs()
-        options = {"transport": transport} if transport else None
-        request = _Request(
-            read_timeout=TIMEOUT_S, write_timeout=TIMEOUT_S, connect_timeout=TIMEOUT_S, httpx_kwargs=options
-        )
+        request = _Request(httpx_kwargs={"timeout": TIMEOUT_S, "transport": transport})
         api = settings.api_url.rstrip("/")
         self._bot = Bot(settings.token, base_url=f"{api}/bot", base_file_url=f"{api}/file/bot", request=request)
         super().__init__(Downloads(MediaHosts(api), self._find, transport), request.shutdown)
@@ -115,12 +110,11 @@ class TelegramAdapter(PlatformAdapter):
         del most_bytes
         try:
             file = await self._bot.get_file(file_id)
-        except BadRequest as error:
+        except TelegramError as error:
             if "too big" in error.message.lower():
                 raise MediaRefused("Telegram gives bots no file of more than 20 MB") from None
-            raise MediaFault("Telegram does not know the file any more", lasting=True) from None
-        except TelegramError as error:
-            raise MediaFault(f"Telegram does not say where the file is: {type(error).__name__}") from None
+            lasting = isinstance(error, BadRequest)
+            raise MediaFault(f"Telegram does not say where it is: {type(error).__name__}", lasting=lasting) from None
         if not file.file_path:
             raise MediaFault("Telegram gives no path to the file")
         return file.file_path, {}
@@ -134,11 +128,9 @@ class TelegramAdapter(PlatformAdapter):
         await self._bot.send_chat_action(to.channel_user_id.partition("/")[0], "typing")
 
     async def answer_press(self, callback_query_id: str) -> None:
-        """Tell Telegram that a pressed button was noticed."""
-        try:
+        """Tell Telegram that a pressed button was noticed; one pressed too long ago spins on without harm."""
+        with suppress(TelegramError):
             await self._bot.answer_callback_query(callback_query_id)
-        except TelegramError as error:
-            _LOG.info("telegram_press_not_answered", error=type(error).__name__)
 
     async def set_webhook(self, url: str, secret: str) -> None:
         """Register the webhook; TelegramError with Telegram's reason when it does not take it."""
@@ -163,6 +155,6 @@ def _delivery(error: TelegramError) -> Delivery:
         return Refused(f"Telegram refuses: {error.message}", Refusal.BLOCKED)
     if isinstance(error, BadRequest | ChatMigrated | InvalidToken):
         return Failed(f"Telegram does not take the message: {error.message}", retryable=False)
-    if isinstance(error.__cause__, httpx.TransportError) and not isinstance(error.__cause__, NEVER_LEFT):
-        return Unclear(f"the connection to Telegram was lost: {type(error.__cause__).__name__}")
+    if isinstance(error.__cause__, httpx.HTTPError):
+        raise broken_off(error.__cause__) from error
     return Failed(f"Telegram cannot be reached: {error.message}", retryable=isinstance(error, NetworkError))
