@@ -97,12 +97,13 @@ def _link(connection: Connection, wish: LinkWish, agent: Agent, at: datetime) ->
             CONVERSATIONS.c.id == wish.conversation_id
         )
     ).first()
-    theirs = links.of_customers(connection, [wish.other_customer])
-    if here is None or not theirs:
+    # Whom the agent looked at, also when somebody else has linked him meanwhile.
+    other = links.began_as(connection, wish.other_customer)
+    if here is None or other is None:
         raise NotFound(f"there is no conversation {wish.conversation_id!r}, or no customer {wish.other_customer!r}")
-    if here.customer_id == wish.other_customer:
+    if here.customer_id == other.customer_id:
         return ()
-    everybody = [*links.of_customers(connection, [here.customer_id]), *theirs]
+    everybody = links.of_customers(connection, [here.customer_id, other.customer_id])
     against = conflict_of(everybody, facts.of_identities(connection, [each.id for each in everybody]))
     if against and not wish.sure:
         raise Conflict(
@@ -110,7 +111,7 @@ def _link(connection: Connection, wish: LinkWish, agent: Agent, at: datetime) ->
             f"({len(against.phones)} phones, {len(against.accounts)} accounts); link them only when you are sure"
         )
     making = Making(Evidence.AGENT, at, reason=wish.reason, by=agent.id, by_name=agent.display_name)
-    return links.link(connection, here.identity_id, theirs[0].id, making)
+    return links.link(connection, here.identity_id, other.id, making)
 
 
 def _undo(connection: Connection, link_id: str, making: Making) -> tuple[ConversationId, ...]:

@@ -19,7 +19,7 @@ from bot.domain.customers import ChannelIdentity
 from bot.domain.events import IdentityLinked, IdentityUnlinked
 from bot.domain.ids import ConversationId, CustomerId, IdentityId, new_id
 from bot.domain.links import Evidence, conflict_of
-from storage import events, facts
+from storage import events, facts, parting
 from storage.tables import (
     CONVERSATIONS,
     CUSTOMERS,
@@ -123,6 +123,7 @@ def link(connection: Connection, one: str, other: str, making: Making) -> tuple[
     )
     _join_policies(connection, group)
     settle(connection, group)
+    parting.work_out_anew(connection, group.conversations())
     for told, named in ((one, group.rows[other]), (other, group.rows[one])):
         name = named["display_name"]
         event = IdentityLinked(made, named["channel"], name, making.kind.value, making.value, making.by_name)
@@ -143,6 +144,9 @@ def unlink(connection: Connection, row: RowMapping, making: Making) -> tuple[Con
     }
     connection.execute(update(LINKS).where(LINKS.c.id == row["id"]).values(values))
     settle(connection, group)
+    parting.drop_words(connection, group.conversations(), making.at)
+    parting.work_out_anew(connection, group.conversations())
+    parting.unprove_tickets(connection, list(group.rows))
     if not all(policies.values()):
         # Nobody knows on whose behalf it was said while they were one: a refusal is never undone.
         _forbid(connection, group)
@@ -199,6 +203,26 @@ def settle(connection: Connection, group: Group) -> None:
     touched = before | set(homes.values())
     connection.execute(update(CUSTOMERS).where(CUSTOMERS.c.id.in_(touched)).values(linked=True))
     _rewrite_proved(connection, touched)
+    _rename(connection, touched)
+
+
+def _rename(connection: Connection, customers: set[str]) -> None:
+    """Let each customer be called as one of his own identities is: as before if one still is, else as the oldest."""
+    rows = connection.execute(
+        select(IDENTITIES.c.customer_id, IDENTITIES.c.display_name, CUSTOMERS.c.display_name.label("called"))
+        .join(CUSTOMERS, CUSTOMERS.c.id == IDENTITIES.c.customer_id)
+        .where(IDENTITIES.c.customer_id.in_(customers))
+        .order_by(IDENTITIES.c.created_at, IDENTITIES.c.id)
+    )
+    names: dict[str, list[str]] = defaultdict(list)
+    called: dict[str, str] = {}
+    for row in rows:
+        called[row.customer_id] = row.called
+        names[row.customer_id] += [row.display_name] if row.display_name else []
+    for customer, own in names.items():
+        if called[customer] not in own:
+            name = own[0] if own else ""
+            connection.execute(update(CUSTOMERS).where(CUSTOMERS.c.id == customer).values(display_name=name))
 
 
 def _move(connection: Connection, identity: str, customer: str) -> None:
@@ -251,6 +275,18 @@ def identity_of(row: Any) -> ChannelIdentity:
         row["channel_user_id"],
         row["display_name"],
     )
+
+
+def began_as(connection: Connection, customer: CustomerId) -> ChannelIdentity | None:
+    """Give the oldest identity of those that began as a customer, whosever it is now; None: there never was one."""
+    found = (
+        select(*_IDENTITY_COLUMNS)
+        .where(func.coalesce(IDENTITIES.c.home_customer_id, IDENTITIES.c.customer_id) == customer)
+        .order_by(IDENTITIES.c.created_at, IDENTITIES.c.id)
+        .limit(1)
+    )
+    row = connection.execute(found).mappings().first()
+    return identity_of(row) if row is not None else None
 
 
 def of_customers(connection: Connection, customers: Iterable[str]) -> list[ChannelIdentity]:

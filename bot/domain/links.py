@@ -35,6 +35,7 @@ class Evidence(StrEnum):
 
 VERIFIED = frozenset({Evidence.ORDER, Evidence.MERCHANT_LOGIN})
 _VOUCHED = re.compile(r"k[0-9a-f]{24}")
+_SHOWN_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +70,26 @@ def vouched_account(channel: str, account: str, channel_user_id: str) -> str:
     return f"{account}:{channel_user_id}" if is_one else ""
 
 
+def verified_phone(channel: str, channel_user_id: str) -> str:
+    """Give the phone number that an identity is by itself, digits alone; empty for every other identity.
+
+    WhatsApp calls a customer by the number it has verified.
+    """
+    return re.sub(r"\D", "", channel_user_id) if channel == "whatsapp" else ""
+
+
 def conflict_of(identities: Iterable[ChannelIdentity], facts: Iterable[Fact]) -> Conflict:
     """Say what speaks against these identities being one person's."""
-    known = tuple(facts)
+    known, ones = tuple(facts), tuple(identities)
     phones = {fact.phone_last4 for fact in known if fact.kind is Evidence.ORDER and fact.phone_last4}
+    numbers = {verified_phone(one.channel, one.channel_user_id) for one in ones} - {""}
     accounts = {fact.value for fact in known if fact.kind is Evidence.MERCHANT_LOGIN}
-    accounts |= {vouched_account(one.channel, one.account, one.channel_user_id) for one in identities} - {""}
-    return Conflict(
-        tuple(sorted(phones)) if len(phones) > 1 else (), tuple(sorted(accounts)) if len(accounts) > 1 else ()
+    accounts |= {vouched_account(one.channel, one.account, one.channel_user_id) for one in ones} - {""}
+    # An order may go to somebody else's phone: its digits speak against other orders', never against a number.
+    against = (sorted(phones) if len(phones) > 1 else []) + (
+        sorted(number[-_SHOWN_DIGITS:] for number in numbers) if len(numbers) > 1 else []
     )
+    return Conflict(tuple(against), tuple(sorted(accounts)) if len(accounts) > 1 else ())
 
 
 @dataclass(frozen=True, slots=True)
