@@ -75,7 +75,7 @@ def render(message: OutboundMessage, channel: str = MESSENGER) -> tuple[dict[str
     """Shape a message as message objects of the Send API, each within its limits."""
     message = clean_message(message)
     abilities = _CAPABILITIES[channel]
-    if any(len(button.label) > MAX_LABEL for button in message.buttons):
+    if any(measure(button.label, "utf16") > MAX_LABEL for button in message.buttons):
         abilities = replace(abilities, max_buttons=0)
     return tuple(_shape(part) for part in degrade(message, abilities) if part.text)
 

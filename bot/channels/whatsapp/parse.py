@@ -2,6 +2,8 @@
 
 Source: https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components; ``revoke`` and ``edit`` come only
 to numbers also used in the WhatsApp Business app: .../webhooks/reference/messages/revoke and .../messages/edit.
+Who hides his number behind a username is named by his business-scoped user id alone:
+https://developers.facebook.com/documentation/business-messaging/whatsapp/business-scoped-user-ids
 """
 
 from __future__ import annotations
@@ -29,8 +31,11 @@ from bot.domain.receipts import Receipt, ReceiptState
 
 CHANNEL = "whatsapp"
 _OBJECT = "whatsapp_business_account"
-# What happens without the shopper saying anything, as a changed number.
-_SILENT = frozenset({"system", "ephemeral"})
+# What happens without the shopper saying anything, as a changed number or a chat that was only opened.
+_SILENT = frozenset({"system", "ephemeral", "request_welcome"})
+# "played" is a voice message that was listened to.
+_STATES = {state.value: state for state in ReceiptState} | {"played": ReceiptState.READ}
+_MAX_TITLE_CHARS = 80
 _FILES = {
     "image": MessageKind.IMAGE,
     "video": MessageKind.VIDEO,
@@ -60,17 +65,29 @@ def parse_webhook(body: bytes, settings: MetaSettings) -> Batch:
 
 
 def _read_value(value: Mapping[str, Any], settings: MetaSettings) -> Iterator[InboundMessage | Receipt | str]:
-    names = {text_of(one, "wa_id"): text_of(mapping(one, "profile"), "name") for one in listing(value, "contacts")}
+    names = _names(value)
     for raw in listing(value, "messages"):
         yield _message(raw, names, settings)
     for raw in listing(value, "statuses"):
-        yield _receipt(raw, settings.account) or "status without meaning"
-    yield from ("error report" for _ in listing(value, "errors"))
+        yield from _receipts(raw, settings.account)
+    yield from (f"error report {text_of(error, 'code')[:16]}".rstrip() for error in listing(value, "errors"))
+
+
+def _names(value: Mapping[str, Any]) -> dict[str, str]:
+    """Map each writer, by number and by business-scoped id, to the name he shows, or his username."""
+    names: dict[str, str] = {}
+    for one in listing(value, "contacts"):
+        profile = mapping(one, "profile")
+        shown = text_of(profile, "name") or text_of(profile, "username")
+        names |= {number: shown for key in ("user_id", "wa_id") if (number := text_of(one, key))}
+    return names
 
 
 def _message(raw: Mapping[str, Any], names: Mapping[str, str], settings: MetaSettings) -> InboundMessage | str:
     """Read one message, or say why there is none."""
-    kind, number, sender = text_of(raw, "type"), text_of(raw, "id"), text_of(raw, "from")
+    kind, number = text_of(raw, "type"), text_of(raw, "id")
+    # The number first, where it is told: by it the customer is known since before there were other ids.
+    sender = text_of(raw, "from") or text_of(raw, "from_user_id")
     sent_at = moment(raw, "timestamp")
     if not kind or not number or not sender or sent_at is None:
         return "malformed"
@@ -82,14 +99,23 @@ def _message(raw: Mapping[str, Any], names: Mapping[str, str], settings: MetaSet
     return inbound(settings.sender(sender, one_line(names.get(sender, ""))), number, sent_at, content, number)
 
 
-def _receipt(raw: Mapping[str, Any], account: str) -> Receipt | None:
+def _receipts(raw: Mapping[str, Any], account: str) -> Iterator[Receipt | str]:
+    """Read a status, once for each id of the customer: which of them he was written to by is not told."""
     number, at = text_of(raw, "id"), moment(raw, "timestamp")
-    state = text_of(raw, "status")
-    if not number or at is None or state not in set(ReceiptState):
-        return None
-    codes = ", ".join(text_of(error, "code") for error in listing(raw, "errors"))
-    to = text_of(raw, "recipient_id")
-    return Receipt(CHANNEL, account, ReceiptState(state), at, to, number, reason=f"error {codes}" if codes else "")
+    state = _STATES.get(text_of(raw, "status"))
+    if not number or at is None or state is None:
+        yield "status without meaning"
+        return
+    why = "; ".join(_fault(error) for error in listing(raw, "errors"))
+    told = [text_of(raw, "recipient_id"), text_of(raw, "recipient_user_id")]
+    for to in [one for one in told if one] or [""]:
+        yield Receipt(CHANNEL, account, state, at, to, number, reason=why)
+
+
+def _fault(error: Mapping[str, Any]) -> str:
+    """Write why a message was not delivered, as WhatsApp's list of errors has it."""
+    code, title = text_of(error, "code")[:16], one_line(text_of(error, "title"))[:_MAX_TITLE_CHARS]
+    return f"{title} (error {code})" if title else f"error {code}"
 
 
 def _unknown(_raw: Mapping[str, Any]) -> Content:

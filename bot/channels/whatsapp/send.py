@@ -2,11 +2,13 @@
 
 Source: https://developers.facebook.com/docs/whatsapp/cloud-api/messages (text 4096; interactive body 1024; three reply
 buttons of 20 characters; a list of ten rows of 24 and 72), .../cloud-api/overview#throughput (80 a second; one pair one
-message in six seconds, 45 in a burst that is paid back), .../cloud-api/support/error-codes.
+message in six seconds, 45 in a burst that is paid back), .../cloud-api/support/error-codes, and for customers without a
+number https://developers.facebook.com/documentation/business-messaging/whatsapp/business-scoped-user-ids.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,12 +21,12 @@ from bot.channels._meta.media import by_id
 from bot.channels._meta.settings import MetaSettings
 from bot.channels.adapter import PlatformAdapter
 from bot.channels.cleaning import clean_message
-from bot.channels.degrade import degrade, split_text
+from bot.channels.degrade import degrade, measure, split_text
 from bot.channels.reading import listing, text_of
 from bot.channels.whatsapp.parse import CHANNEL
 from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Failed, Refusal, SendPolicy, Sent, Unclear
 from bot.domain.ids import OutboxId
-from bot.domain.messages import Button, OutboundMessage, TemplateUse
+from bot.domain.messages import Attachment, Button, OutboundMessage, TemplateUse
 
 MAX_INTERACTIVE_TEXT = 1024
 MAX_REPLY_BUTTONS = 3
@@ -33,28 +35,48 @@ MAX_ROWS = 10
 MAX_ROW_TITLE = 24
 MAX_ROW_DESCRIPTION = 72
 MAX_CAPTION = 1024
-# Of the media types WhatsApp shows as such (.../cloud-api/reference/media); everything else goes as a document.
+_UNIT = "utf16"
+_MB = 1024 * 1024
+# Of the media types WhatsApp shows as such (.../cloud-api/reference/media); everything else, and what is too large for
+# that, goes as a document.
+_MOST_BYTES = {"image": 5 * _MB, "video": 16 * _MB, "audio": 16 * _MB}
 _FILE_TYPES = {
     "image/jpeg": "image", "image/png": "image", "video/mp4": "video", "video/3gpp": "video", "audio/aac": "audio",
     "audio/mp4": "audio", "audio/mpeg": "audio", "audio/amr": "audio", "audio/ogg": "audio",
 }  # fmt: skip
+# Two letters of a country and letters or digits; with ENT between for several portfolios of one company.
+_SCOPED_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[0-9A-Za-z]{1,128}")
 _CHOOSE_ZH, _CHOOSE_EN = "请选择", "Choose"
 _SENDING = SendPolicy(per_second=80, chat_per_second=1 / 6, chat_burst=20)
 _ERRORS = ErrorTable(
     refused={
-        131047: (Refusal.WINDOW, "window closed: more than 24 hours since the customer's last message"),
+        368: (Refusal.OTHER, "Meta has blocked the account for a while for breaking a policy; see Account quality"),
+        130472: (Refusal.OTHER, "the customer takes part in a test of WhatsApp's and gets no marketing"),
+        130497: (Refusal.OTHER, "the business account may not write to customers in this country"),
+        131021: (Refusal.OTHER, "the number is the shop's own"),
         131026: (Refusal.BLOCKED, "the number cannot be delivered to: not on WhatsApp, too old a version, or blocked"),
+        131030: (Refusal.OTHER, "the number is not among those that a test number may write to; take the app live"),
+        131031: (Refusal.OTHER, "the business account is locked"),
+        131037: (Refusal.OTHER, "the number's display name is not approved yet; see WhatsApp Manager"),
+        131042: (Refusal.OTHER, "the account cannot pay; see the payment settings in WhatsApp Manager"),
+        131047: (Refusal.WINDOW, "window closed: more than 24 hours since the customer's last message"),
+        131049: (Refusal.QUOTA, "WhatsApp holds marketing back from this customer; try no sooner than in a day"),
         131050: (Refusal.BLOCKED, "the customer stopped marketing messages of this business"),
+        131062: (Refusal.TEMPLATE, "this kind of message needs the customer's phone number, which is hidden from us"),
         132000: (Refusal.TEMPLATE, "the template has another number of parameters"),
         132001: (Refusal.TEMPLATE, "the template does not exist in this language or is not approved"),
+        132005: (Refusal.TEMPLATE, "the template is too long with these values"),
         132007: (Refusal.TEMPLATE, "the template's content breaks a policy"),
         132012: (Refusal.TEMPLATE, "the template's parameters have another format"),
         132015: (Refusal.TEMPLATE, "the template is paused for its quality"),
         132016: (Refusal.TEMPLATE, "the template is disabled for its quality"),
-        131031: (Refusal.OTHER, "the business account is locked"),
+        132018: (Refusal.TEMPLATE, "the template does not take these values"),
+        132068: (Refusal.TEMPLATE, "the template's flow is blocked"),
+        132069: (Refusal.TEMPLATE, "the template's flow is throttled"),
+        133010: (Refusal.OTHER, "the shop's number is not registered; register it in the app's dashboard"),
     },
-    waits_s={130429: 1.0, 131056: 6.0, 80007: 60.0, 131048: 600.0, 131049: 3600.0},
-    passing=frozenset({131000, 131016, 133004}),
+    waits_s={130429: 1.0, 131056: 6.0, 80007: 60.0, 131048: 600.0},
+    passing=frozenset({131000, 131016, 131057, 133004}),
 )
 
 
@@ -63,7 +85,7 @@ def render(message: OutboundMessage) -> tuple[dict[str, Any], ...]:
     message = clean_message(message)
     # Ids have to differ, and a label has to have a place; else the choices are numbered.
     told_apart = len({button.payload for button in message.buttons}) == len(message.buttons)
-    fits = told_apart and all(len(button.label) <= MAX_ROW_DESCRIPTION for button in message.buttons)
+    fits = told_apart and all(_units(button.label) <= MAX_ROW_DESCRIPTION for button in message.buttons)
     abilities = WhatsappAdapter.capabilities if fits else replace(WhatsappAdapter.capabilities, max_buttons=0)
     shaped: list[dict[str, Any]] = []
     for part in degrade(message, abilities):
@@ -80,8 +102,8 @@ def _text(text: str) -> dict[str, Any]:
 
 def _with_choices(text: str, buttons: Sequence[Button]) -> list[dict[str, Any]]:
     """Put the choices under the last piece of the text: an interactive body is shorter than a plain one."""
-    *before, last = split_text(text, MAX_INTERACTIVE_TEXT, "chars")
-    few = len(buttons) <= MAX_REPLY_BUTTONS and all(len(button.label) <= MAX_REPLY_LABEL for button in buttons)
+    *before, last = split_text(text, MAX_INTERACTIVE_TEXT, _UNIT)
+    few = len(buttons) <= MAX_REPLY_BUTTONS and all(_units(button.label) <= MAX_REPLY_LABEL for button in buttons)
     # Titles that the phone could not tell apart are not taken.
     distinct = len({button.label for button in buttons}) == len(buttons)
     action = _reply_buttons(buttons) if few and distinct else _rows(last, buttons)
@@ -103,17 +125,28 @@ def _rows(text: str, buttons: Sequence[Button]) -> dict[str, Any]:
 
 def _row(button: Button) -> dict[str, Any]:
     """Shape a row; a label too long for its title stands whole in the description."""
-    if len(button.label) <= MAX_ROW_TITLE:
+    if _units(button.label) <= MAX_ROW_TITLE:
         return {"id": button.payload, "title": button.label}
-    title = f"{button.label[: MAX_ROW_TITLE - 1].rstrip()}…"
+    title = f"{split_text(button.label, MAX_ROW_TITLE - 1, _UNIT)[0]}…"
     return {"id": button.payload, "title": title, "description": button.label}
+
+
+def _units(label: str) -> int:
+    """Count a label as strictly as WhatsApp may: its lists do not say what a character is (?)."""
+    return measure(label, _UNIT)
+
+
+def _shown_as(mime: str, size: int = 0) -> str:
+    """Tell as what WhatsApp shows a file of so many bytes."""
+    kind = _FILE_TYPES.get(mime, "document")
+    return kind if size <= _MOST_BYTES.get(kind, size) else "document"
 
 
 class WhatsappAdapter(PlatformAdapter):
     """The ``whatsapp`` channel of one phone number; ``transport`` replaces the network in tests."""
 
     name, platform = CHANNEL, "WhatsApp"
-    capabilities = Capabilities(max_text=4096, max_buttons=MAX_ROWS, images=True, files=True, sending=_SENDING)
+    capabilities = Capabilities(4096, _UNIT, MAX_ROWS, images=True, files=True, sending=_SENDING)
 
     def __init__(self, settings: MetaSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.settings = settings
@@ -124,9 +157,10 @@ class WhatsappAdapter(PlatformAdapter):
         """Send a template, a file with its words, or words with their choices."""
         if message.template is not None:
             return await self.send_template(to, message.template)
+        whom = to.channel_user_id
         if message.attachments:
-            return await self._send_file(to, message)
-        return await self.parts.send(outbox_id, render(message), lambda part: self._post(to.channel_user_id, part))
+            return await self._send_file(whom, message, outbox_id)
+        return await self.parts.send(outbox_id, render(message), lambda part: self._post(whom, part))
 
     async def show_typing(self, to: Addressee, answering: str) -> None:
         """Mark the message that is being answered as read, and show "typing" until the answer or for 25 seconds.
@@ -146,25 +180,41 @@ class WhatsappAdapter(PlatformAdapter):
             template["components"] = [{"type": "body", "parameters": parameters}]
         return await self._post(to.channel_user_id, {"type": "template", "template": template})
 
-    async def _send_file(self, to: Addressee, message: OutboundMessage) -> Delivery:
-        """Upload a file and send it by its id; the words stand under it."""
-        file = await self.read_file(message.attachments[0])
+    async def _send_file(self, to: str, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
+        """Upload a file and send it by its id, its words under it; what cannot stand there follows as a message."""
+        words = replace(clean_message(message), attachments=())
+        under = not words.buttons and _units(words.text) <= MAX_CAPTION
+        after = () if under and _shown_as(message.attachments[0].mime) != "audio" else render(words)
+
+        async def send_one(part: dict[str, Any] | None) -> Delivery:
+            if part is not None:
+                return await self._post(to, part)
+            found = await self._upload(message.attachments[0], "" if after else words.text)
+            return await self._post(to, found) if isinstance(found, dict) else found
+
+        return await self.parts.send(outbox_id, (None, *after), send_one)
+
+    async def _upload(self, attachment: Attachment, caption: str) -> dict[str, Any] | Delivery:
+        """Upload a file; the message that shows it, or what became of the upload."""
+        file = await self.read_file(attachment)
         form = {"messaging_product": "whatsapp", "type": file.mime}
         uploaded = await weighed(self._graph.upload(f"{self.settings.node}/media", form, "file", file), _ERRORS)
         if isinstance(uploaded, Unclear):
             return Failed(uploaded.reason, retryable=True)  # nothing was sent yet
         if not isinstance(uploaded, Answer):
             return uploaded
-        kind = _FILE_TYPES.get(file.mime, "document")
+        kind = _shown_as(file.mime, len(file.data))
         media = {"id": text_of(uploaded.data, "id")}
-        if kind != "audio" and message.text:
-            media["caption"] = message.text[:MAX_CAPTION]
+        if caption:
+            media["caption"] = caption
         if kind == "document":
             media["filename"] = file.name
-        return await self._post(to.channel_user_id, {"type": kind, kind: media})
+        return {"type": kind, kind: media}
 
     async def _post(self, to: str, part: dict[str, Any]) -> Delivery:
-        body = {"messaging_product": "whatsapp", "recipient_type": "individual", "to": to, **part}
+        # A number in its field, the id of a hidden number in its own: in the other's it is taken and never delivered.
+        whom = {"recipient" if _SCOPED_ID.fullmatch(to) else "to": to}
+        body = {"messaging_product": "whatsapp", "recipient_type": "individual", **whom, **part}
         found = await post_message(self._graph, f"{self.settings.node}/messages", body, _ERRORS)
         if not isinstance(found, Answer):
             return found

@@ -160,8 +160,9 @@ def short_text(holder: dict[str, Any], name: str, limit: int) -> str:
     value = holder.get(name)
     if not isinstance(value, str) or not value.strip():
         raise Declined(400, 100, f"Invalid parameter: {name} is empty")
-    if len(value) > limit:
-        raise Declined(400, 100, f"Invalid parameter: {name} has {len(value)} characters, at most {limit}")
+    units = len(value.encode("utf-16-le", "surrogatepass")) // 2
+    if units > limit:
+        raise Declined(400, 100, f"Invalid parameter: {name} has {units} characters, at most {limit}")
     return value
 
 

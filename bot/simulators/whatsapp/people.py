@@ -9,7 +9,7 @@ import httpx
 
 from bot.simulators.courier import Courier
 from bot.simulators.meta.graph import sign
-from bot.simulators.whatsapp.server import WhatsappServer
+from bot.simulators.whatsapp.server import WhatsappServer, is_scoped_id
 
 
 class WhatsappPeople:
@@ -47,18 +47,23 @@ class WhatsappPeople:
         self.server.customers[user] = self.server.clock.now()
         number = f"wamid.HBgL{user}FQIAEhg{self._numbers:06d}"
         self.server.received[number] = user
-        return {"from": user, "id": number, "timestamp": self._now(), "type": kind, **content}
+        writer = {"from_user_id" if is_scoped_id(user) else "from": user}
+        return {**writer, "id": number, "timestamp": self._now(), "type": kind, **content}
 
     async def status(self, number: str, status: str, **more: Any) -> httpx.Response:
         """Report what became of a message of ours."""
         user = next(shown.to for shown in self.server.shown if shown.id == number)
-        report = {"id": number, "status": status, "timestamp": self._now(), "recipient_id": user, **more}
+        whom = {"recipient_user_id" if is_scoped_id(user) else "recipient_id": user}
+        report = {"id": number, "status": status, "timestamp": self._now(), **whom, **more}
         return await self.deliver_value(statuses=[report])
 
     async def deliver(self, *messages: dict[str, Any]) -> httpx.Response:
         """Deliver messages as one change."""
-        writers = [message.get("from", "") for message in messages[:1]]
-        contacts = [{"profile": {"name": self.names.get(each, "Ann")}, "wa_id": each} for each in writers]
+        writers = [message.get("from") or message.get("from_user_id", "") for message in messages[:1]]
+        contacts = [
+            {"profile": {"name": self.names.get(each, "Ann")}, "user_id" if is_scoped_id(each) else "wa_id": each}
+            for each in writers
+        ]
         return await self.deliver_value(contacts=contacts, messages=list(messages))
 
     async def deliver_value(self, **value: Any) -> httpx.Response:

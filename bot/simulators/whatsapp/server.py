@@ -1,6 +1,7 @@
 """The Cloud API's messages of one number, stricter than the real one.
 
-Source: https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages
+Source: https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages and
+https://developers.facebook.com/documentation/business-messaging/whatsapp/business-scoped-user-ids
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ class WhatsappServer(GraphServer):
             raise Declined(400, 100, "Invalid parameter: messaging_product")
         if "status" in body:
             return self._mark_read(body)
-        to, kind = short_text(body, "to", 20), short_text(body, "type", 20)
-        only(body, "messaging_product", "recipient_type", "to", "type", kind)
+        to, kind = _recipient(body), short_text(body, "type", 20)
+        only(body, "messaging_product", "recipient_type", "to", "recipient", "type", kind)
         readers = {"text": _text, "interactive": _interactive} | dict.fromkeys(_FILES, _file)
         buttons: list[tuple[str, str]] = []
         if kind == "template":
@@ -58,9 +59,10 @@ class WhatsappServer(GraphServer):
         style = "list" if kind == "interactive" and body[kind]["type"] == "list" else "keys"
         self.shown.append(ShownMessage(number, to, text, tuple(buttons), style=style))
         self.typing.stop(to)
+        known = {"user_id" if "recipient" in body else "wa_id": to}
         return {
             "messaging_product": "whatsapp",
-            "contacts": [{"input": to, "wa_id": to}],
+            "contacts": [{"input": to, **known}],
             "messages": [{"id": number}],
         }
 
@@ -103,6 +105,28 @@ class WhatsappServer(GraphServer):
         if len(values) != wanted:
             raise Declined(400, 132000, "Number of parameters does not match the expected number of params")
         return " ".join([f"[{name}]", *values])
+
+
+def _recipient(body: dict[str, Any]) -> str:
+    """Give whom a message is to: a number in ``to``, or the id of a hidden number in ``recipient``.
+
+    The real one takes an id in ``to`` as well, answers with 200 and delivers nothing.
+    """
+    if "recipient" in body and "to" not in body:
+        scoped = short_text(body, "recipient", 140)
+        if not is_scoped_id(scoped):
+            raise Declined(400, 100, "Invalid parameter: recipient is no business-scoped user id")
+        return scoped
+    number = short_text(body, "to", 20)
+    if not number.isascii() or not number.isdigit():
+        raise Declined(400, 131009, "Parameter value is not valid: to is no phone number")
+    return number
+
+
+def is_scoped_id(user: str) -> bool:
+    """Tell whether a customer is named by the id of a hidden number."""
+    country, dot, rest = user.partition(".")
+    return bool(dot) and len(country) == 2 and country.isupper() and rest.removeprefix("ENT.").isalnum()  # noqa: PLR2004
 
 
 def _text(text: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
