@@ -41,6 +41,7 @@ from bot.config import Config
 from bot.domain.clock import SystemClock
 from bot.domain.line_ports import Accepted
 from bot.domain.messages import InboundMessage
+from bot.health.memory import settle_memory
 from storage.schema import migrate
 from tests.integration.channels.senders import Channel, Request, channels_of
 
@@ -196,6 +197,7 @@ async def measure(options: argparse.Namespace) -> str:
     thrown: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         async with open_shop(Path(folder)) as (shop, channels):
+            settle_memory()  # as the server does once it is open
             rows = [await _row(shop, channel, options.seconds) for channel in channels]
             each = options.payloads // len(channels)
             if each:

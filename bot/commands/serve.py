@@ -16,6 +16,7 @@ from bot.commands import preparing
 from bot.commands.options import ConfigFile
 from bot.commands.screen import words
 from bot.domain.errors import ConfigError
+from bot.health.memory import settle_memory
 
 _STREAMS_CLOSE_WITHIN_S = 3
 
@@ -79,6 +80,7 @@ def run(application: house.WebApplication, config: configuration.Config, ready: 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
+                settle_memory()
                 ready()
 
     server = Server(

@@ -17,6 +17,7 @@ from bot.commands import preparing
 from bot.commands.options import ConfigFile
 from bot.commands.screen import words
 from bot.domain.clock import SystemClock
+from bot.health.memory import settle_memory
 
 
 def work(
@@ -54,6 +55,7 @@ async def _work(config: configuration.Config, secrets: configuration.Secrets, he
         telling = asyncio.create_task(server.serve()) if server is not None else None
         for remark in worker.understanding.remarks():
             words.print(f"  [bold]note[/bold]  {remark}", soft_wrap=True)
+        settle_memory()
         words.print("  at work; Ctrl-C stops")
         await stopped.wait()
         if server is not None and telling is not None:
