@@ -85,6 +85,10 @@ class SqlConversationReader:
         found = await self._database.read(lambda connection: events.after(connection, conversation_id, after_seq))
         return tuple(found)
 
+    async def last_said(self, conversation_id: ConversationId) -> str:
+        """Name the shopper's last message as his platform does; empty when he said nothing, or it has no name."""
+        return await self._database.glance(lambda connection: events.last_said(connection, conversation_id))
+
 
 class SqlQueueBoard:
     """Counts who is there and who waits."""

@@ -18,6 +18,17 @@ _AFTER = (
     .where(EVENTS.c.conversation_id == bindparam("conversation"), EVENTS.c.seq > bindparam("after"))
     .order_by(EVENTS.c.seq)
 )
+# The number's bound says nothing, but makes SQLite go by the conversation and not by the kind.
+_LAST_SAID = (
+    select(EVENTS.c.data["platform_id"].as_string())
+    .where(
+        EVENTS.c.conversation_id == bindparam("conversation"),
+        EVENTS.c.seq > 0,
+        EVENTS.c.kind == ev.CustomerUttered.kind,
+    )
+    .order_by(EVENTS.c.seq.desc())
+    .limit(1)
+)
 
 
 def append(
@@ -45,3 +56,8 @@ def after(connection: Connection, conversation_id: str, seq: int) -> list[tuple[
     """List (sequence, time, event) of a conversation after ``seq``, oldest first."""
     rows = connection.execute(_AFTER, {"conversation": conversation_id, "after": seq})
     return [(number, at, ev.decode(kind, data)) for number, at, kind, data in rows]
+
+
+def last_said(connection: Connection, conversation_id: str) -> str:
+    """Name the customer's last message as its platform does; empty when there is none, or it has no name."""
+    return connection.execute(_LAST_SAID, {"conversation": conversation_id}).scalar() or ""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.channel_ports import Addressee, TypingBoard
-from bot.domain.conversation import Conversation, Owner
-from bot.domain.events import CustomerUttered
+from bot.domain.conversation import Owner
 from bot.domain.ids import ConversationId
 from bot.domain.people import Agent
 from bot.domain.ports import ConversationReader, LiveEvent, LiveFeed
@@ -30,9 +29,4 @@ class DeskWriting:
         await self._live.publish(LiveEvent(topic, "typing", {"conversation_id": conversation.id}))
         if self._board is not None and self._board.shows(conversation.channel):
             to = Addressee(conversation.account, conversation.channel_user_id, conversation.id, "agent")
-            self._board.show(conversation.channel, to, await self._answering(conversation))
-
-    async def _answering(self, conversation: Conversation) -> str:
-        """Name the shopper's last message as his platform does."""
-        said = (event for _, _, event in reversed(await self._conversations.events(conversation.id)))
-        return next((event.platform_id for event in said if isinstance(event, CustomerUttered)), "")
+            self._board.show(conversation.channel, to, await self._conversations.last_said(conversation.id))

@@ -171,3 +171,7 @@ class ConversationReader(Protocol):
     ) -> tuple[tuple[int, datetime, Event], ...]:
         """List (sequence, time, event) in order."""
         ...
+
+    async def last_said(self, conversation_id: ConversationId) -> str:
+        """Name the shopper's last message as his platform does; empty when he said nothing, or it has no name."""
+        ...

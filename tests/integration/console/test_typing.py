@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bot.desk.writing import DeskWriting
@@ -9,6 +11,7 @@ from bot.domain.channel_ports import Addressee
 from bot.domain.errors import NotFound
 from bot.domain.events import CustomerUttered
 from bot.domain.ids import ConversationId
+from storage.conversations import SqlConversationReader
 from tests.integration.console.shop import Browser, Shop
 
 
@@ -30,6 +33,14 @@ class Board:
 def bells(shop: Shop) -> list[str]:
     """List who was told that somebody types."""
     return [event.topic for event in shop.live.heard if event.kind == "typing"]
+
+
+class Unread(SqlConversationReader):
+    """Conversations whose events nobody may read."""
+
+    async def events(self, conversation_id: ConversationId, after_seq: int = 0) -> Any:
+        """Refuse."""
+        raise AssertionError(f"the events of {conversation_id} are read from {after_seq}")
 
 
 @pytest.fixture
@@ -67,6 +78,23 @@ async def test_platform_is_told_with_the_message_that_is_answered(shop: Shop, li
         await li.post(f"/conversations/{conversation_id}/take")
         await writing.tell(conversation_id, shop.agents["li"])
     assert board.told == [("whatsapp", "ann", "wamid.7")]
+
+
+async def test_platform_is_told_without_reading_the_conversation(shop: Shop):
+    """An agent types often and conversations grow long: only the last message is looked up."""
+    board = Board()
+    said = [CustomerUttered("anybody?", platform_id="wamid.7")]
+    conversation_id = await shop.exchange("ann", "hello?", channel="whatsapp", events=said)
+    await shop.stores.ownership.take(conversation_id, shop.agents["li"], shop.clock.now())
+    await DeskWriting(Unread(shop.database), shop.live, board).tell(conversation_id, shop.agents["li"])
+    assert board.told == [("whatsapp", "ann", "wamid.7")]
+
+
+async def test_last_message_is_named_also_when_it_has_no_name(shop: Shop):
+    """A message without an id, and a conversation without messages, have the empty one."""
+    conversation_id = await shop.exchange("ann", "hello?", channel="whatsapp")
+    assert await shop.stores.conversations.last_said(conversation_id) == ""
+    assert await shop.stores.conversations.last_said(ConversationId("none")) == ""
 
 
 async def test_unknown_conversation_is_not_found(shop: Shop, li: Browser):
