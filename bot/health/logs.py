@@ -16,7 +16,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 Format = Literal["text", "json"]
-_NOISY = ("httpx", "httpcore", "taskiq", "uvicorn.access", "telegram")
+_NOISY = ("httpx", "httpcore", "taskiq", "uvicorn.access", "telegram", "sse_starlette")
 _MOST_FRAMES = 6
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from starlette.types import Receive, Scope, Send
 
 from bot.config import Secrets
 from bot.domain.clock import Clock
@@ -55,6 +56,16 @@ SHOPPERS: dict[str, Any] = {
     "messenger": "7295384610293847",
     "instagram": "1237839264572394",
 }
+OTHERS: dict[str, Any] = {
+    "telegram": 43,
+    "wechat_oa": "oMa_0000000000000000000000002",
+    "wecom_kf": "wmMa_00000000000002",
+    "line": "U5bf5980629f8d8e3e2b2f1a3c5d6e7f9",
+    "whatsapp": "16505559999",
+    "messenger": "7295384610293848",
+    "instagram": "1237839264572395",
+}
+SENDING = ("/sendMessage", "/message/custom/send", "/kf/send_msg", "/message/push", "/message/reply", "/messages")
 _SECTIONS = {
     "wechat_oa": {"app_id": APP_ID},
     "wecom_kf": {"corp_id": CORP_ID},
@@ -66,16 +77,27 @@ _SECTIONS = {
 
 @dataclass(frozen=True)
 class Platform:
-    """A simulated platform; ``people`` makes its people for a client of our webhook."""
+    """A simulated platform; ``people`` makes its people for a client of our webhook, ``asked`` lists what we asked."""
 
     name: str
     server: Any
     people: Callable[[httpx.AsyncClient], Any]
+    asked: list[str] = field(default_factory=list)
 
     @property
     def shopper(self) -> Any:
         """Name the shopper of the tests."""
         return SHOPPERS[self.name]
+
+    @property
+    def sends(self) -> int:
+        """Count how often we asked the platform to show a message."""
+        return sum(path.endswith(SENDING) for path in self.asked)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the platform, and note what is asked of it."""
+        self.asked.append(scope["path"])
+        await self.server(scope, receive, send)
 
     @property
     def webhook(self) -> str:
@@ -105,7 +127,7 @@ def simulated(name: str, clock: Clock) -> Platform:
 
 def _telegram(hook: str, clock: Clock) -> Platform:
     server = TelegramServer(SECRETS.telegram_token, clock)
-    server.chats[SHOPPERS["telegram"]] = "Wei"
+    server.chats |= {SHOPPERS["telegram"]: "Wei", OTHERS["telegram"]: "Ann"}
     return Platform("telegram", server, lambda http: TelegramPeople(server, http, hook, SECRETS.telegram_secret))
 
 

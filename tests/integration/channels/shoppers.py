@@ -32,31 +32,31 @@ class OnPlatform:
     """Somebody on a simulated platform, which calls our webhook."""
 
     def __init__(self, people: Any, who: Any) -> None:
-        self._people = people
+        self.people = people
         self._who = who
 
     async def say(self, text: str) -> None:
         """Write; the webhook takes it."""
-        self._taken(await self._people.say(self._who, text))
+        self._taken(await self.people.say(self._who, text))
 
     async def choose(self, label: str) -> None:
         """Press the button of that label, or where choices are numbered write the number."""
-        shown = self._people.screen(self._who)[-1]
+        shown = self.people.screen(self._who)[-1]
         number = re.search(rf"^(\d+)\. {re.escape(label)}$", shown, re.MULTILINE)
         if number:
             await self.say(number[1])
         else:
-            self._taken(await self._people.press(self._who, label))
+            self._taken(await self.people.press(self._who, label))
 
     async def screen(self) -> list[str]:
         """Read the chat."""
-        found: list[str] = self._people.screen(self._who)
+        found: list[str] = self.people.screen(self._who)
         return found
 
     def _taken(self, answer: httpx.Response) -> None:
         assert answer.status_code == 200, answer.text
         # What WeChat itself tells a follower when an account answers late or wrongly.
-        assert not getattr(self._people, "notices", [])
+        assert not getattr(self.people, "notices", [])
 
 
 class OnPage:

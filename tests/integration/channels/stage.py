@@ -72,14 +72,18 @@ class Stage:
 
     async def reads(self, channel: str) -> str:
         """Give what is new on a screen once the house is quiet."""
-        if self.house.puller is not None:
-            await self.house.puller.settle()
+        await self.pulled()
         await self.house.dispatcher.settle()
         self._time.advance(timedelta(seconds=10))
         screen = await self.shoppers[channel].screen()
         new = screen[self._read.get(channel, 0) :]
         self._read[channel] = len(screen)
         return "\n".join(new)
+
+    async def pulled(self) -> None:
+        """Wait until what is to be pulled has been pulled."""
+        if self.house.puller is not None:
+            await self.house.puller.settle()
 
     async def conversation(self, channel: str) -> ConversationId:
         """Find the newest conversation of a channel."""
@@ -142,13 +146,18 @@ class Stage:
 
 @asynccontextmanager
 async def opened(
-    channels: Mapping[str, str], database: Path, time: ManualClock, recogniser: Recogniser
+    channels: Mapping[str, str],
+    database: Path,
+    time: ManualClock,
+    recogniser: Recogniser,
+    more: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> AsyncIterator[Stage]:
-    """Open the house over a database with orders; ``channels``: the language spoken on each."""
+    """Open the house over a database with orders; ``channels``: the language spoken on each, ``more``: their keys."""
     async with AsyncExitStack() as stack:
         platforms = {name: simulated(name, time) for name in channels if name != "web"}
         sections = {
-            name: platform.section(await stack.enter_async_context(serving(platform.server)))
+            name: platform.section(await stack.enter_async_context(serving(platform)))
+            | dict((more or {}).get(name, {}))
             for name, platform in platforms.items()
         }
         shop = {
