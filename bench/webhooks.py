@@ -230,18 +230,21 @@ async def _throw_all(shop: Shop, channels: Sequence[Channel], each: int, chance:
     statuses: Counter[int] = Counter()
     for channel in channels:
         await throw(shop, channel, 200, chance, AT_ONCE)
-    before = resident_mb()
+    grown: dict[str, float] = {}
     for channel in channels:
+        before = resident_mb()
         found = await throw(shop, channel, each, chance, AT_ONCE)
-        print(f"{channel.name}: {dict(found)}, {resident_mb():.0f} MB", flush=True)
+        grown[channel.name] = resident_mb() - before
+        print(f"{channel.name}: {dict(found)}, {grown[channel.name]:+.0f} MB", flush=True)
         statuses += found
-    grown = resident_mb() - before
     if any(status >= 500 for status in statuses):
         raise SystemExit(f"mutated payloads ended in {dict(statuses)}; none may end in a 500")
+    counts = grown.pop("web")
     return (
         f"{statuses.total():,} mutated payloads, rightly signed: {_counted(statuses)}; no exception; memory "
-        f"{grown:+.0f} MB. The Official Account answers these by customer-service message (`replies: service`): its "
-        "webhook acknowledges after the commit as the others do."
+        f"{sum(grown.values()):+.0f} MB, and {counts:+.0f} MB for the widget's counts of its visitors' last minute "
+        "(each payload is another visitor's, from another address). The Official Account answers these by customer-service "
+        "message (`replies: service`): its webhook acknowledges after the commit as the others do."
     )
 
 
