@@ -243,8 +243,8 @@ async def _throw_all(shop: Shop, channels: Sequence[Channel], each: int, chance:
     return (
         f"{statuses.total():,} mutated payloads, rightly signed: {_counted(statuses)}; no exception; memory "
         f"{sum(grown.values()):+.0f} MB, and {counts:+.0f} MB for the widget's counts of its visitors' last minute "
-        "(each payload is another visitor's, from another address). The Official Account answers these by customer-service "
-        "message (`replies: service`): its webhook acknowledges after the commit as the others do."
+        "(each payload is another visitor's, from another address). The Official Account answers these by "
+        "customer-service message (`replies: service`): its webhook acknowledges after the commit as the others do."
     )
 
 
