@@ -27,6 +27,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -65,10 +66,9 @@ class Shop:
         self.opened = opened
         self.commits: asyncio.Queue[float] = asyncio.Queue()
         self._callers = itertools.count(1)
-        self._accept = opened.intake.accept
-        opened.intake.accept = self._noted  # type: ignore[method-assign]
+        self._accept = opened.heard.on_messages
         self.application = FastAPI()
-        for router in house.make_routers(opened):
+        for router in house.make_routers(replace(opened, heard=replace(opened.heard, on_messages=self._noted))):
             self.application.include_router(router)
 
     async def _noted(self, messages: Sequence[InboundMessage]) -> tuple[Accepted, ...]:

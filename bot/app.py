@@ -7,8 +7,7 @@ functions are the steps that must be done before it can open.
 from __future__ import annotations
 
 from bot.health.logs import set_up_logs
-from bot.wiring.channels import open_channels, telegram_settings
-from bot.wiring.checking import check_channel, connect_telegram
+from bot.wiring.checking import check_channel, connect_channel
 from bot.wiring.health import make_worker_application
 from bot.wiring.house import House, make_services, make_terminal, open_house
 from bot.wiring.keeping import back_up, migrate, move, restore
@@ -37,7 +36,6 @@ from bot.wiring.stores import (
     read_orders,
     wait_for_database,
 )
-from bot.wiring.tencent import wechat_oa_settings, wecom_kf_settings
 from bot.wiring.understanding import (
     EngineName,
     EnginePlace,
@@ -65,7 +63,7 @@ __all__ = [
     "as_locale",
     "back_up",
     "check_channel",
-    "connect_telegram",
+    "connect_channel",
     "count_orders",
     "data_place",
     "database_url",
@@ -87,7 +85,6 @@ __all__ = [
     "model_folder",
     "model_is_current",
     "move",
-    "open_channels",
     "open_engine",
     "open_house",
     "open_stores",
@@ -99,10 +96,7 @@ __all__ = [
     "restore",
     "set_up_logs",
     "simulate",
-    "telegram_settings",
     "train",
     "train_engine",
     "wait_for_database",
-    "wechat_oa_settings",
-    "wecom_kf_settings",
 ]

@@ -20,7 +20,7 @@ from pydantic import Field, HttpUrl, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from bot.config_channels import Channels, Section
+from bot.config_channels import Channels, Platform, Section
 from bot.config_media import MediaSection
 from bot.config_service import Service, Surveys
 from bot.config_values import ClockTime, DatabaseUrl, Pattern, RedisUrl, Zone
@@ -336,14 +336,15 @@ class Secrets(Section):
         source = os.environ if environment is None else environment
         return cls(**{name: source.get(variable(name), "") for name in cls.model_fields})
 
-    def require(self, channel: str, *names: str) -> None:
-        """Raise ConfigError naming the variables an enabled channel lacks."""
-        missing = [variable(name) for name in names if not getattr(self, name)]
+    def of(self, channel: str, section: Platform) -> dict[str, str]:
+        """Give the secrets that a channel may see; ConfigError names the variables of those it lacks."""
+        missing = [variable(name) for name in section.needs() if not getattr(self, name)]
         if missing:
             raise ConfigError(
                 f"xiaoer.channels.{channel}.enabled is true, but {', '.join(missing)} "
                 "is not set in the environment; set it or turn the channel off"
             )
+        return {name: getattr(self, name) for name in section.SECRETS}
 
 
 def variable(secret: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -10,6 +10,7 @@ from bot.domain.windows import places
 
 QuietTime = Annotated[float | None, Field(ge=0, le=5)]
 _QUIET_TIME = "Seconds to wait for more of a burst here, instead of xiaoer.turns.quiet_time_s."
+_META = ("meta_app_secret", "meta_verify_token")
 _GRAPH = "https://graph.facebook.com/v23.0"
 _DISCLOSE = "Say that an automated assistant answers when a conversation starts; some places demand it by law."
 
@@ -18,6 +19,18 @@ class Section(BaseModel):
     """A part of the configuration: frozen, with no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Platform(Section):
+    """The section of a channel on somebody else's platform; ``SECRETS`` are those it may see."""
+
+    SECRETS: ClassVar[tuple[str, ...]] = ()
+
+    enabled: bool = False
+
+    def needs(self) -> tuple[str, ...]:
+        """Name the secrets it cannot do without."""
+        return self.SECRETS
 
 
 class WebChannel(Section):
@@ -31,8 +44,10 @@ class WebChannel(Section):
     quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
 
 
-class TelegramChannel(Section):
+class TelegramChannel(Platform):
     """Telegram; needs XIAOER_TELEGRAM_TOKEN and XIAOER_TELEGRAM_SECRET in the environment."""
+
+    SECRETS: ClassVar[tuple[str, ...]] = ("telegram_token", "telegram_secret")
 
     enabled: bool = Field(default=False, description="Receive and send over Telegram.")
     account: str = Field("main", description="A name of your own for this bot account.", min_length=1)
@@ -41,8 +56,10 @@ class TelegramChannel(Section):
     quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
 
 
-class WechatOaChannel(Section):
+class WechatOaChannel(Platform):
     """WeChat Official Account; needs XIAOER_WECHAT_OA_TOKEN, _APP_SECRET and, in safe mode, _AES_KEY."""
+
+    SECRETS: ClassVar[tuple[str, ...]] = ("wechat_oa_token", "wechat_oa_app_secret", "wechat_oa_aes_key")
 
     enabled: bool = Field(default=False, description="Receive and send over a WeChat Official Account.")
     app_id: str = Field("", description="The account's AppID.")
@@ -55,9 +72,15 @@ class WechatOaChannel(Section):
     api_base: str = Field("https://api.weixin.qq.com", description="Where WeChat's API is reached.")
     quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
 
+    def needs(self) -> tuple[str, ...]:
+        """Name what it cannot do without: who only answers passively calls no API, and plain mode has no key."""
+        return self.SECRETS[:1] if self.replies == "passive" else self.SECRETS[:2]
 
-class WecomKfChannel(Section):
+
+class WecomKfChannel(Platform):
     """WeCom customer service; needs XIAOER_WECOM_KF_SECRET, XIAOER_WECOM_KF_TOKEN and XIAOER_WECOM_KF_AES_KEY."""
+
+    SECRETS: ClassVar[tuple[str, ...]] = ("wecom_kf_secret", "wecom_kf_token", "wecom_kf_aes_key")
 
     enabled: bool = Field(default=False, description="Receive and send over WeCom customer service (微信客服).")
     corp_id: str = Field("", description="The company's CorpID.")
@@ -73,8 +96,10 @@ class WecomKfChannel(Section):
     quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
 
 
-class LineChannel(Section):
+class LineChannel(Platform):
     """LINE; needs XIAOER_LINE_CHANNEL_SECRET and XIAOER_LINE_TOKEN in the environment."""
+
+    SECRETS: ClassVar[tuple[str, ...]] = ("line_channel_secret", "line_token")
 
     enabled: bool = Field(default=False, description="Receive and send over a LINE Official Account.")
     account: str = Field("main", description="A name of your own for this account.", min_length=1)
@@ -101,8 +126,10 @@ class WhatsappTemplate(Section):
         return self
 
 
-class WhatsappChannel(Section):
+class WhatsappChannel(Platform):
     """WhatsApp Cloud API; needs XIAOER_WHATSAPP_TOKEN, XIAOER_META_APP_SECRET and XIAOER_META_VERIFY_TOKEN."""
+
+    SECRETS: ClassVar[tuple[str, ...]] = ("whatsapp_token", *_META)
 
     enabled: bool = Field(default=False, description="Receive and send over WhatsApp's Cloud API.")
     phone_number_id: str = Field("", description="The id of the business phone number (not the number itself).")
@@ -116,8 +143,10 @@ class WhatsappChannel(Section):
     quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
 
 
-class MessengerChannel(Section):
+class MessengerChannel(Platform):
     """Messenger; needs XIAOER_MESSENGER_TOKEN, XIAOER_META_APP_SECRET and XIAOER_META_VERIFY_TOKEN."""
+
+    SECRETS: ClassVar[tuple[str, ...]] = ("messenger_token", *_META)
 
     enabled: bool = Field(default=False, description="Receive and send over Messenger.")
     page_id: str = Field("", description="The id of the Facebook Page.")
@@ -127,8 +156,10 @@ class MessengerChannel(Section):
     quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
 
 
-class InstagramChannel(Section):
+class InstagramChannel(Platform):
     """Instagram; needs XIAOER_INSTAGRAM_TOKEN, XIAOER_META_APP_SECRET and XIAOER_META_VERIFY_TOKEN."""
+
+    SECRETS: ClassVar[tuple[str, ...]] = ("instagram_token", *_META)
 
     enabled: bool = Field(default=False, description="Receive and send over Instagram's direct messages.")
     user_id: str = Field("", description="The id of the Instagram professional account.")
@@ -151,6 +182,11 @@ class Channels(Section):
     whatsapp: WhatsappChannel = Field(WhatsappChannel(), description="WhatsApp.")
     messenger: MessengerChannel = Field(MessengerChannel(), description="Messenger.")
     instagram: InstagramChannel = Field(InstagramChannel(), description="Instagram.")
+
+    def platforms(self) -> dict[str, Platform]:
+        """Give the sections of the platforms that are switched on, by name."""
+        sections = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: one for name, one in sections.items() if isinstance(one, Platform) and one.enabled}
 
     def quiet_times_s(self) -> dict[str, float]:
         """Give the quiet times of the channels that have one of their own, by name."""

@@ -15,8 +15,7 @@ from bot.domain.errors import BadPayload, StorageError
 from bot.domain.ids import ConversationId, InboxId, new_id
 from bot.domain.line_ports import Accepted, Cursor
 from bot.domain.messages import REVISIONS, InboundMessage, Sender
-from bot.domain.windows import POLICIES
-from storage import cursors, media, revisions, windows
+from storage import cursors, held, media, revisions, windows
 from storage.database import Database
 from storage.messages import encode_inbound
 from storage.senders import IS_SENDER, sender_key
@@ -132,7 +131,8 @@ def _check_sender(sender: Sender) -> None:
 
 def _is_usual(message: InboundMessage) -> bool:
     """Tell whether a message changes only the inbox once its conversation is open and its name known."""
-    return message.sender.channel not in POLICIES and message.kind not in REVISIONS and not message.attachments
+    kept = windows.keeps_windows(message.sender.channel)
+    return not kept and message.kind not in REVISIONS and not message.attachments
 
 
 def _accept_usual(connection: Connection, message: InboundMessage, at: datetime) -> Accepted | None:
@@ -188,6 +188,7 @@ def _accept(connection: Connection, message: InboundMessage, at: datetime) -> Ac
         return Accepted(ConversationId(before[0]), InboxId(before[1]), duplicate=True)
     _update_name(connection, found, sender)
     windows.open_window(connection, found[1], message, at)
+    held.wake(connection, found[1], message, at)
     if message.attachments:
         media.expect(connection, ConversationId(conversation_id), message, at)
     return Accepted(ConversationId(conversation_id), InboxId(inbox_id), duplicate=False)

@@ -15,7 +15,18 @@ from bot.domain.conversation import Owner
 from bot.domain.ids import ConversationId, IdentityId
 from bot.domain.line_ports import OutboxItem
 from bot.domain.messages import InboundMessage, MessageKind
-from bot.domain.windows import POLICIES, Elsewhere, Opened, Opening, Room, WindowPolicy, opening_of, room
+from bot.domain.windows import (
+    POLICIES,
+    REPLY_LASTS,
+    Elsewhere,
+    Opened,
+    Opening,
+    Room,
+    WindowPolicy,
+    lasts,
+    opening_of,
+    room,
+)
 from storage.database import Database
 from storage.tables import CONVERSATIONS, EXCHANGES, IDENTITIES, WINDOWS, Upsert
 from storage.types import clean_text
@@ -74,6 +85,17 @@ _IDENTITY = select(CONVERSATIONS.c.identity_id).where(CONVERSATIONS.c.id == bind
 _TOKEN = select(WINDOWS.c.token, WINDOWS.c.opened_at).where(
     WINDOWS.c.identity_id == _IDENTITY, WINDOWS.c.kind == bindparam("token_kind"), WINDOWS.c.used == 0
 )
+_TAKE = (
+    update(WINDOWS)
+    .where(
+        WINDOWS.c.identity_id == _IDENTITY,
+        WINDOWS.c.kind == Opening.REPLY.value,
+        WINDOWS.c.used == 0,
+        WINDOWS.c.opened_at >= bindparam("since"),
+    )
+    .values(used=1)
+    .returning(WINDOWS.c.token)
+)
 _SPEND = (
     update(WINDOWS)
     .where(
@@ -91,9 +113,14 @@ _HELD_UNTIL = (
 )
 
 
+def keeps_windows(channel: str) -> bool:
+    """Tell whether what customers do there is kept: it opens windows, or brings codes."""
+    return channel in POLICIES or channel in REPLY_LASTS
+
+
 def open_window(connection: Connection, identity_id: str, message: InboundMessage, at: datetime) -> None:
     """Record what a message from the customer opens; leaving the channel closes everything."""
-    if message.sender.channel not in POLICIES:
+    if not keeps_windows(message.sender.channel):
         return
     if message.kind is MessageKind.UNFOLLOW:
         connection.execute(_CLOSE, {"identity": identity_id})
@@ -132,8 +159,15 @@ class SqlWindowLedger:
         found = await self._database.glance(lambda connection: connection.execute(_TOKEN, values).first())
         if found is None:
             return ""
-        lasts = max(policy.windows[kind].lasts for policy in POLICIES.values() if kind in policy.windows)
-        return str(found[0]) if at - found[1] <= lasts else ""
+        return str(found[0]) if at - found[1] <= lasts(kind) else ""
+
+    async def take(self, conversation_id: ConversationId, at: datetime) -> str:
+        """Use up the code of the last message before it is sent: nobody else gets it; empty when there is none."""
+        if not await self.token(conversation_id, Opening.REPLY, at):
+            return ""  # the usual case of a late answer costs no commit
+        values = {"conversation": conversation_id, "since": at - lasts(Opening.REPLY)}
+        taken = await self._database.run(lambda connection: connection.execute(_TAKE, values).scalar())
+        return str(taken or "")
 
 
 class SqlSendingGate:

@@ -11,7 +11,6 @@ from bot import app as house
 from bot import config as configuration
 from bot.commands.options import ConfigFile
 from bot.commands.screen import words
-from bot.domain.errors import ConfigError
 
 commands = typer.Typer(help="Check and connect the channels.", no_args_is_help=True)
 SOMETHING_TO_DO = 1
@@ -34,10 +33,10 @@ def check(
 
 
 @commands.command()
-def connect(name: Annotated[str, typer.Argument(help="The channel: telegram.")], config: ConfigFile = None) -> None:
-    """Tell a platform where this server is; only Telegram can be told from here."""
-    if name != "telegram":
-        raise ConfigError(f"{name!r} cannot be connected from here; docs/channels/{name}.md says where its console is")
+def connect(
+    name: Annotated[str, typer.Argument(help="The channel, such as telegram.")], config: ConfigFile = None
+) -> None:
+    """Tell a platform where this server is, where that can be told from here."""
     loaded = configuration.load(config)
-    address = asyncio.run(house.connect_telegram(loaded, configuration.Secrets.from_environment()))
-    words.print(f"Telegram now delivers to {address}; `xiaoer channels check telegram` looks at it", soft_wrap=True)
+    address = asyncio.run(house.connect_channel(loaded, configuration.Secrets.from_environment(), name))
+    words.print(f"{name} now delivers to {address}; `xiaoer channels check {name}` looks at it", soft_wrap=True)

@@ -8,16 +8,6 @@ from bot import config as configuration
 from bot.commands.options import ConfigFile
 from bot.commands.screen import words
 
-_META = ("meta_app_secret", "meta_verify_token")
-_SECRETS: dict[str, tuple[str, ...]] = {
-    "telegram": ("telegram_token", "telegram_secret"),
-    "wechat_oa": ("wechat_oa_token", "wechat_oa_app_secret"),
-    "wecom_kf": ("wecom_kf_secret", "wecom_kf_token", "wecom_kf_aes_key"),
-    "line": ("line_channel_secret", "line_token"),
-    "whatsapp": ("whatsapp_token", *_META),
-    "messenger": ("messenger_token", *_META),
-    "instagram": ("instagram_token", *_META),
-}
 commands = typer.Typer(help="Check config.yml and list its keys.", no_args_is_help=True)
 
 
@@ -26,9 +16,8 @@ def check(config: ConfigFile = None) -> None:
     """Read the configuration and explain every mistake with its path."""
     loaded = configuration.load(config)
     secrets = configuration.Secrets.from_environment()
-    for channel, needed in _SECRETS.items():
-        if getattr(loaded.channels, channel).enabled:
-            secrets.require(channel, *needed)
+    for name, section in loaded.channels.platforms().items():
+        secrets.of(name, section)
     words.print(f"{config or configuration.DEFAULT_FILE}: all is well")
 
 

@@ -29,6 +29,7 @@ class Opening(StrEnum):
     MENU = "menu"
     FOLLOW = "follow"
     ENTER = "enter"
+    REPLY = "reply"
 
 
 class Offer(StrEnum):
@@ -108,6 +109,14 @@ POLICIES: Mapping[str, WindowPolicy] = {
     "instagram": _META,
 }
 """The policy of each channel that has windows; any other may always be sent to."""
+
+
+REPLY_LASTS: Mapping[str, timedelta] = {
+    # Source: https://developers.line.biz/en/reference/messaging-api/#send-reply-message (used once, within one minute
+    # after the webhook was received; longer is not guaranteed).
+    "line": timedelta(seconds=50),
+}
+"""How long the code that comes with a message answers it for nothing; channels that may always be sent to as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +203,17 @@ def places(text: str) -> set[int]:
     return {int(number) for number in _PLACE.findall(text)}
 
 
+def lasts(kind: Opening) -> timedelta:
+    """Give how long a code that came with such an action is good."""
+    if kind is Opening.REPLY:
+        return max(REPLY_LASTS.values())
+    return max(policy.windows[kind].lasts for policy in POLICIES.values() if kind in policy.windows)
+
+
 def opening_of(message: InboundMessage) -> Opening | None:
     """Tell what a message from the customer opens; None when nothing, or when the channel has no windows."""
+    if message.sender.channel in REPLY_LASTS:
+        return Opening.REPLY if message.reply_token else None
     policy = POLICIES.get(message.sender.channel)
     if policy is None or message.kind is MessageKind.UNFOLLOW or message.kind in REVISIONS:
         return None
@@ -268,8 +286,12 @@ class SendingGate(Protocol):
 
 
 class ReplyTokens(Protocol):
-    """The short-lived codes that came with a customer's action and pay for one answer."""
+    """The short-lived codes that came with a customer's action and pay for one answer; the newest of each kind."""
 
     async def token(self, conversation_id: ConversationId, kind: Opening, at: datetime) -> str:
         """Give the code of the last such action; empty when there is none, it was used, or its time is over."""
+        ...
+
+    async def take(self, conversation_id: ConversationId, at: datetime) -> str:
+        """Use up the code of the last message before it is sent: nobody else gets it; empty when there is none."""
         ...

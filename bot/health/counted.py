@@ -9,9 +9,9 @@ from typing import Protocol
 
 import structlog
 
-from bot.domain.channel_ports import Addressee, ChannelAdapter, Delivery, PartsTaken, Refused, SendsInParts
+from bot.domain.channel_ports import Addressee, ChannelAdapter, Delivery, OnPulled, PartsTaken, Refused, SendsInParts
 from bot.domain.ids import ConversationId, OutboxId
-from bot.domain.line_ports import Accepted, TurnOutbox
+from bot.domain.line_ports import Accepted, Cursor, TurnOutbox
 from bot.domain.messages import InboundMessage, OutboundMessage
 from bot.domain.ports import Recogniser
 from bot.domain.understanding import Expectation, Recognition
@@ -101,12 +101,31 @@ def counted_accept(accept: Accept, numbers: Numbers) -> Accept:
     """Count and log what is taken in."""
 
     async def take(messages: Sequence[InboundMessage]) -> tuple[Accepted, ...]:
-        taken = await accept(messages)
-        for message, one in zip(messages, taken, strict=True):
-            channel = message.sender.channel
-            (numbers.repeats if one.duplicate else numbers.accepted).labels(channel).inc()
-            ids = {"conversation": one.conversation_id, "inbox": one.inbox_id}
-            _LOG.info("accepted", extra={**ids, "channel": channel, "duplicate": one.duplicate})
-        return taken
+        return _counted(messages, await accept(messages), numbers)
 
     return take
+
+
+class CountedPulled:
+    """Counts and logs what is pulled."""
+
+    def __init__(self, pulled: OnPulled, numbers: Numbers) -> None:
+        self._pulled = pulled
+        self._numbers = numbers
+
+    async def accept(self, messages: Sequence[InboundMessage], cursor: Cursor) -> tuple[Accepted, ...]:
+        """Commit the messages and how far the platform has been read."""
+        return _counted(messages, await self._pulled.accept(messages, cursor), self._numbers)
+
+    async def position(self, cursor: Cursor) -> str:
+        """Tell how far the platform has been read."""
+        return await self._pulled.position(cursor)
+
+
+def _counted(messages: Sequence[InboundMessage], taken: tuple[Accepted, ...], numbers: Numbers) -> tuple[Accepted, ...]:
+    for message, one in zip(messages, taken, strict=True):
+        channel = message.sender.channel
+        (numbers.repeats if one.duplicate else numbers.accepted).labels(channel).inc()
+        ids = {"conversation": one.conversation_id, "inbox": one.inbox_id}
+        _LOG.info("accepted", extra={**ids, "channel": channel, "duplicate": one.duplicate})
+    return taken

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING
+from typing import Any
 
+from bot.channels.plug import Heard, Plug
 from bot.channels.terminal.chat import TerminalChat, TerminalPorts
 from bot.config import Config, Secrets
 from bot.desk.counter import Desk, DeskSecurity, DeskStores, make_desk
@@ -25,15 +26,15 @@ from bot.engine.typing_signs import TypingSigns
 from bot.health.counted import CountedChannel, CountedRecogniser, CountedTurns
 from bot.health.numbers import Numbers
 from bot.wiring.bells import open_bell
-from bot.wiring.channels import open_channels
+from bot.wiring.hearing import make_heard, make_lent
 from bot.wiring.knowing import Understanding, given_understanding, open_understanding, watch_understanding
-from bot.wiring.leading import leading
+from bot.wiring.leading import Leads, leading
 from bot.wiring.media import collecting, lend_files, make_room
+from bot.wiring.platforms import open_channels
 from bot.wiring.preparation import model_folder
 from bot.wiring.rehearsal import EngineRehearsal, make_asked
 from bot.wiring.shared import Shared, open_shared
 from bot.wiring.stores import Stores, make_renderer, open_stores, wait_for_database
-from bot.wiring.tencent import make_puller, make_wecom_kf, pulling
 from bot.wiring.timers import due_units, make_hours, make_timers
 from handlers import build_handlers
 from handlers.services import Services, ShopFacts
@@ -41,13 +42,10 @@ from responses.renderer import TemplateRenderer
 from storage.merging import MergingOutbox
 from storage.windows import SqlSendingGate
 
-if TYPE_CHECKING:
-    from bot.channels.wecom_kf.pull import KfPuller
-
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """The parts that run together; ``channels`` by name."""
+    """The parts that run together; ``channels`` and ``plugs`` (of platforms) by name."""
 
     config: Config
     secrets: Secrets
@@ -58,9 +56,10 @@ class House:
     live: LiveFeed
     desk: Desk
     channels: Mapping[str, ChannelAdapter]
+    plugs: Mapping[str, Plug[Any]]
+    heard: Heard
     shared: Shared
     numbers: Numbers
-    puller: KfPuller | None = None
     understanding: Understanding | None = None
 
     def remarks(self) -> tuple[str, ...]:
@@ -127,6 +126,7 @@ class Opened:
     stores: Stores
     shared: Shared
     channels: Mapping[str, ChannelAdapter]
+    plugs: Mapping[str, Plug[Any]]
     line: Line
     numbers: Numbers
 
@@ -144,11 +144,9 @@ async def open_parts(
             acts = WatchedOwnership(stores.desk.ownership, watch)
             stores = replace(stores, desk=replace(stores.desk, ownership=acts))
         shared = await stack.enter_async_context(open_shared(config, secrets, clock, hears=hears))
-        channels = await stack.enter_async_context(open_channels(config, secrets, clock, shared.tokens, shared.marks))
-        if config.channels.wecom_kf.enabled:
-            wecom_kf = make_wecom_kf(config, secrets, clock, shared.tokens, stores)
-            stack.push_async_callback(wecom_kf.close)
-            channels = {**channels, wecom_kf.name: wecom_kf}
+        lent = make_lent(stores, shared, clock)
+        opened = await stack.enter_async_context(open_channels(config, secrets, lent))
+        channels = opened.adapters
         lend_files(config, secrets, stores.database, clock, channels)
         line = Line(stores.inbox, stores.turns, MergingOutbox(stores.database), channels)
         yield Opened(
@@ -159,6 +157,7 @@ async def open_parts(
             stores=stores,
             shared=shared,
             channels=channels,
+            plugs=opened.plugs,
             line=line if watch is None else watched(line, watch),
             numbers=Numbers(),
         )
@@ -211,16 +210,16 @@ async def open_house(
             await stack.enter_async_context(
                 collecting(config, opened.stores.database, clock, opened.channels, opened.shared.live)
             )
-        house = make_house(opened, dispatcher)
+        leads = await stack.enter_async_context(leading(config, secrets, clock, "pulling"))
+        house = make_house(opened, dispatcher, leads)
         if house.desk.knowledge is not None:
             if understanding is not None:
                 house.desk.knowledge.rehearsal = EngineRehearsal(understanding)
             elif redis is not None:
                 house.desk.knowledge.rehearsal = make_asked(config, redis)
-        leads = await stack.enter_async_context(leading(config, secrets, clock, "wecom_kf"))
-        puller = make_puller(house, leads)
-        await stack.enter_async_context(pulling(puller))
-        yield replace(house, puller=puller, understanding=understanding)
+        for name, plug in house.plugs.items():
+            await stack.enter_async_context(plug.background(house.channels[name], house.heard))
+        yield replace(house, understanding=understanding)
 
 
 def desk_stores(opened: Opened) -> DeskStores:
@@ -232,22 +231,25 @@ def desk_stores(opened: Opened) -> DeskStores:
     return replace(opened.stores.desk, templates={"whatsapp": templates})
 
 
-def make_house(opened: Opened, dispatcher: Dispatcher) -> House:
-    """Put the house together around its dispatcher."""
+def make_house(opened: Opened, dispatcher: Dispatcher, leads: Leads) -> House:
+    """Put the house together around its dispatcher; ``leads`` tells whether this process is the one that pulls."""
     clock, shared = opened.clock, opened.shared
     security = DeskSecurity(opened.secrets.secret_key, limits=shared.rates, marks=shared.marks)
     room = make_room(opened.config, opened.stores.database, clock, opened.channels)
     stores = replace(desk_stores(opened), media=room, typing=TypingSigns(opened.channels))
+    intake = Intake(opened.line.inbox, dispatcher, shared.live, clock, opened.config.channels.quiet_times_s())
     return House(
         config=opened.config,
         secrets=opened.secrets,
         clock=clock,
         stores=opened.stores,
-        intake=Intake(opened.line.inbox, dispatcher, shared.live, clock, opened.config.channels.quiet_times_s()),
+        intake=intake,
         dispatcher=dispatcher,
         live=shared.live,
         desk=make_desk(stores, security, dispatcher, shared.live, clock),
         channels=opened.channels,
+        plugs=opened.plugs,
+        heard=make_heard(opened, intake, dispatcher, leads),
         shared=shared,
         numbers=opened.numbers,
     )

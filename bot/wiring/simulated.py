@@ -19,7 +19,6 @@ from bot.channels.web.tokens import VisitorTokens
 from bot.config import Secrets
 from bot.domain.clock import Clock
 from bot.domain.customers import SIMULATED
-from bot.health.counted import counted_accept
 from bot.simulators.line.people import LinePeople
 from bot.simulators.line.phone import LinePhone
 from bot.simulators.line.server import LineServer
@@ -88,8 +87,7 @@ class PhoneBooth:
     async def beside(self, application: FastAPI, opened: House) -> AsyncIterator[None]:
         """Put the page, and the widget of its simulated site, into the application."""
         settings = WidgetSettings(account=f"{SIMULATED}web", shop_page=False)
-        accept = counted_accept(opened.intake.accept, opened.numbers)
-        ports = WidgetPorts(accept, opened.stores.stream, opened.live, opened.clock)
+        ports = WidgetPorts(opened.heard.on_messages, opened.stores.stream, opened.live, opened.clock)
         tokens = VisitorTokens(opened.secrets.secret_key, settings.account, opened.clock, _TOKEN_LIFE_S)
         application.include_router(build_router(settings, ports, tokens, Rates(opened.shared.rates)), prefix=_SITE)
         shop = self._config.shop

@@ -17,17 +17,13 @@ from bot.channels.web.routes import build_router as build_widget_router
 from bot.channels.web.tokens import VisitorTokens
 from bot.config import Config, Secrets
 from bot.console.app import build_console
-from bot.domain.channel_ports import OnMessages
 from bot.domain.clock import Clock, SystemClock
 from bot.engine.showing import PATH
-from bot.health.counted import counted_accept
 from bot.health.routes import build_router as build_health
 from bot.wiring.afterwards import Afterwards
 from bot.wiring.health import make_health
 from bot.wiring.house import House, open_house
 from bot.wiring.media import make_shopper_media, make_show_room
-from bot.wiring.platforms import make_platform_routers
-from bot.wiring.tencent import make_tencent_routers
 from storage.first_marks import SqlFirstMarks
 
 WebApplication = FastAPI
@@ -74,7 +70,7 @@ def make_web_application(
 def make_routers(opened: House) -> Iterator[APIRouter]:
     """Make the routes of every enabled room."""
     config, secrets = opened.config, opened.secrets
-    accept = counted_accept(opened.intake.accept, opened.numbers)
+    accept = opened.heard.on_messages
     after = Afterwards(opened.stores.database, opened.live, opened.clock)
     if config.channels.web.enabled:
         settings = WidgetSettings(origins=config.channels.web.allowed_origins)
@@ -92,17 +88,5 @@ def make_routers(opened: House) -> Iterator[APIRouter]:
     room = make_show_room(config, secrets, opened.stores.database, opened.clock)
     if room is not None:
         yield build_shown_router(room, PATH)
-    yield from _telegram_routers(opened, accept)
-    yield from make_tencent_routers(opened, accept, opened.puller)
-    yield from make_platform_routers(config, secrets, opened.channels, accept, after)
-
-
-def _telegram_routers(opened: House, accept: OnMessages) -> Iterator[APIRouter]:
-    if not opened.config.channels.telegram.enabled:
-        return
-    from bot.channels.telegram.send import TelegramAdapter  # noqa: PLC0415 - loaded only when configured
-    from bot.channels.telegram.webhook import build_router  # noqa: PLC0415 - as above
-
-    telegram = opened.channels.get("telegram")
-    if isinstance(telegram, TelegramAdapter):
-        yield build_router(telegram, opened.secrets.telegram_secret, accept, opened.clock)
+    for name, plug in opened.plugs.items():
+        yield plug.router(opened.channels[name], opened.heard)

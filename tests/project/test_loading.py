@@ -10,20 +10,24 @@ import pytest
 
 CHANNELS = ("telegram", "wechat_oa", "wecom_kf", "line", "whatsapp", "messenger", "instagram")
 _OPEN = """
-import asyncio, json, sys
-from bot.app import open_channels
+import asyncio, json, sys, tempfile
+from bot.app import make_routers, migrate, open_house
 from bot.commands import serve
 from bot.config import Secrets, parse
 from bot.domain.clock import SystemClock
 
-async def look(name):
-    settings = json.loads(sys.argv[2])
-    config = parse({"xiaoer": {"channels": {name: {"enabled": True, **settings}}} if name else {}}, "test")
+async def look(name, folder):
+    shop = {"database": {"url": f"sqlite:///{folder}/loading.db"}, "data_dir": folder}
+    settings = {name: {"enabled": True, **json.loads(sys.argv[2])}} if name else {}
+    config = parse({"xiaoer": {**shop, "channels": settings}}, "test")
     secrets = Secrets(secret_key="k" * 40, telegram_token="1:a", telegram_secret="s" * 20)
-    async with open_channels(config, secrets, SystemClock()) as channels:
-        print(json.dumps([sorted(channels), sorted(sys.modules)]))
+    migrate(config, secrets)
+    async with open_house(config, secrets, SystemClock(), recogniser=object()) as house:
+        routers = list(make_routers(house))
+        print(json.dumps([sorted(house.channels), sorted(sys.modules)]))
 
-asyncio.run(look(sys.argv[1]))
+with tempfile.TemporaryDirectory() as folder:
+    asyncio.run(look(sys.argv[1], folder))
 """
 
 
@@ -58,5 +62,5 @@ def test_channel_that_is_on_is_loaded() -> None:
     """The look itself would find one."""
     channels, modules = _loaded("telegram", username="shop_bot")
     assert "telegram" in channels
-    assert {"telegram", "bot.channels.telegram.send"} <= modules
+    assert {"telegram", "bot.channels.telegram.send", "bot.channels.telegram.webhook"} <= modules
     assert "wechatpy" not in modules

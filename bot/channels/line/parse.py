@@ -6,7 +6,7 @@ Source: https://developers.line.biz/en/reference/messaging-api/#webhook-event-ob
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.channels.reading import (
@@ -44,10 +44,9 @@ _FILES = {
 
 @dataclass(frozen=True, slots=True)
 class ParsedEvent:
-    """A message with the token that answers it (``""``: none), or the reason why there is no message."""
+    """A message, or the reason why there is none."""
 
     message: InboundMessage | None
-    reply_token: str = ""
     ignored: str = ""
 
 
@@ -82,7 +81,7 @@ def _read(event: Any, account: str) -> ParsedEvent:
     message = inbound(Sender(CHANNEL, account, address), key, sent_at, _content(kind, event), number)
     # A repeated delivery comes late: its token is most likely used or spent.
     fresh = mapping(event, "deliveryContext").get("isRedelivery") is not True
-    return ParsedEvent(message, text_of(event, "replyToken") if fresh else "")
+    return ParsedEvent(replace(message, reply_token=text_of(event, "replyToken") if fresh else ""))
 
 
 def _address(event: Mapping[str, Any]) -> tuple[str, bool]:

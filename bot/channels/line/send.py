@@ -19,7 +19,6 @@ from bot.channels.cleaning import clean_message
 from bot.channels.degrade import degrade, measure
 from bot.channels.fetching import Downloads, MediaHosts, check_number
 from bot.channels.line.parse import CHANNEL
-from bot.channels.line.tokens import ReplyTokens
 from bot.channels.public_pictures import PictureLimits, public_picture
 from bot.channels.reading import listing, text_of
 from bot.domain.channel_ports import (
@@ -39,6 +38,7 @@ from bot.domain.errors import ConfigError
 from bot.domain.ids import OutboxId
 from bot.domain.media import ShowFile
 from bot.domain.messages import OutboundMessage
+from bot.domain.windows import ReplyTokens
 
 DEFAULT_API_URL = "https://api.line.me"
 DATA_URL = "https://api-data.line.me"
@@ -107,9 +107,16 @@ class LineAdapter(PlatformAdapter):
     name, platform = CHANNEL, "LINE"
     capabilities = Capabilities(5000, _UNIT, MAX_QUICK_REPLIES, images=True, sending=_SENDING)
 
-    def __init__(self, settings: LineSettings, clock: Clock, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        settings: LineSettings,
+        tokens: ReplyTokens,
+        clock: Clock,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self.settings = settings
-        self.tokens = ReplyTokens(clock)
+        self._tokens = tokens
+        self._clock = clock
         self.shown: ShowFile | None = None
         api = settings.api_url.rstrip("/")
         self._data_url = DATA_URL if api == DEFAULT_API_URL else api
@@ -129,7 +136,7 @@ class LineAdapter(PlatformAdapter):
         async def send_one(numbered: tuple[int, Sequence[dict[str, Any]]]) -> Delivery:
             number, messages = numbered
             key = uuid5(_RETRY_KEYS, f"{self.settings.account}:{to.conversation_id}:{outbox_id}:{number}")
-            return await self._one(to.channel_user_id, messages, key)
+            return await self._one(to, messages, key)
 
         return await self.parts.send(outbox_id, list(enumerate(calls)), send_one)
 
@@ -155,10 +162,10 @@ class LineAdapter(PlatformAdapter):
         headers = {"Authorization": f"Bearer {self.settings.access_token}"}
         return f"{self._data_url}/v2/bot/message/{number}/content", headers
 
-    async def _one(self, address: str, messages: Sequence[dict[str, Any]], key: UUID) -> Delivery:
-        token = self.tokens.take(address)
+    async def _one(self, to: Addressee, messages: Sequence[dict[str, Any]], key: UUID) -> Delivery:
+        token = await self._tokens.take(to.conversation_id, self._clock.now())
         replied = await self._reply(token, messages) if token else None
-        return replied or await self._push(address.partition("/")[0], messages, key)
+        return replied or await self._push(to.channel_user_id.partition("/")[0], messages, key)
 
     async def _reply(self, token: str, messages: Sequence[dict[str, Any]]) -> Delivery | None:
         """Answer with the token; None when it is no longer good and nothing was sent.

@@ -35,7 +35,8 @@ class WechatOaSettings:
 
     def __post_init__(self) -> None:
         """Refuse what the platform would not take."""
-        if not self.app_id or not self.app_secret:
+        # An account that only answers in the response calls nothing, so it needs no AppSecret.
+        if not self.app_id or not (self.app_secret or self.replies == PASSIVE):
             raise ConfigError("a WeChat Official Account needs its AppID and AppSecret; copy them from its console")
         if not _TOKEN.fullmatch(self.token):
             raise ConfigError("the WeChat callback token must be 3 to 32 letters and digits")

@@ -14,11 +14,15 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from bot.channels._http import check_echo, echo, read_body, take_in, webhook_router
+from bot.channels.findings import Finding
+from bot.channels.plug import Heard, Lent, Plug, Setup
+from bot.channels.wechat_oa.check import check_wechat_oa
 from bot.channels.wechat_oa.envelope import Envelope
 from bot.channels.wechat_oa.parse import parse_callback
-from bot.channels.wechat_oa.passive import PassiveReplies, exchange_key
+from bot.channels.wechat_oa.passive import PassivePorts, PassiveReplies, exchange_key
 from bot.channels.wechat_oa.reply import text_reply
-from bot.channels.wechat_oa.settings import CHANNEL, WechatOaSettings
+from bot.channels.wechat_oa.send import WechatOaAdapter
+from bot.channels.wechat_oa.settings import CHANNEL, SERVICE, WechatOaSettings
 from bot.domain.channel_ports import OnMessages
 from bot.domain.clock import Clock
 from bot.domain.line_ports import Accepted
@@ -27,6 +31,38 @@ from bot.domain.messages import InboundMessage, MessageKind
 MAX_BODY_BYTES = 256 * 1024
 _MAX_ECHO_CHARS = 256
 _SUCCESS = "success"
+
+
+class WechatOaPlug(Plug[WechatOaAdapter]):
+    """An Official Account, set up."""
+
+    def __init__(self, setup: Setup) -> None:
+        section, secrets = setup.section, setup.secrets
+        self.settings = WechatOaSettings(
+            app_id=section.app_id,
+            app_secret=secrets["wechat_oa_app_secret"],
+            token=secrets["wechat_oa_token"],
+            encoding_aes_key=secrets["wechat_oa_aes_key"],
+            account=section.account,
+            api_url=section.api_base,
+            replies=section.replies,
+        )
+
+    def adapter(self, lent: Lent) -> WechatOaAdapter:
+        """Make what sends."""
+        return WechatOaAdapter(self.settings, lent.clock, shelf=lent.shelf)
+
+    def router(self, adapter: WechatOaAdapter, heard: Heard) -> APIRouter:
+        """Make the callback."""
+        passive = None
+        if self.settings.replies != SERVICE:
+            ports = PassivePorts(heard.exchanges, heard.live, heard.clock, heard.ring)
+            passive = PassiveReplies(ports, adapter.is_alone)
+        return build_router(self.settings, heard.on_messages, heard.clock, passive=passive)
+
+    async def check(self, webhook: str) -> tuple[Finding, ...]:
+        """Look at the set-up."""
+        return await check_wechat_oa(self.settings, webhook)
 
 
 class _Callback:

@@ -19,7 +19,6 @@ from bot.channels._api import Lost, Unreached
 from bot.channels.reading import listing, text_of
 from bot.channels.vault import TokenRefused
 from bot.channels.wecom_kf.client import KfClient
-from bot.channels.wecom_kf.following import SessionFollower
 from bot.channels.wecom_kf.parse import Batch, SendFailure, SessionChange, parse_batch
 from bot.channels.wecom_kf.settings import CHANNEL, WecomKfSettings
 from bot.domain.channel_ports import OnMessages, OnPulled
@@ -75,7 +74,6 @@ class KfPuller:
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: set[str] = set()
         self._poller: asyncio.Task[None] | None = None
-        self.follower: SessionFollower | None = None
 
     def ring(self, open_kfid: str, token: str) -> None:
         """Pull an account soon; a ring while another waits for its turn adds nothing, that one sees everything."""

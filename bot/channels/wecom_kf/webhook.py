@@ -6,7 +6,9 @@ Source: https://developer.work.weixin.qq.com/document/path/94670 (``kf_msg_or_ev
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import structlog
 from fastapi import APIRouter
@@ -14,10 +16,21 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from bot.channels._http import check_echo, echo, read_body, webhook_router
+from bot.channels.findings import Finding
+from bot.channels.plug import Heard, Lent, Plug, Setup
 from bot.channels.sealed import Seal, check_age, read_fields, read_xml
+from bot.channels.wecom_kf.check import check_wecom_kf
+from bot.channels.wecom_kf.client import KfClient
+from bot.channels.wecom_kf.following import SessionFollower
+from bot.channels.wecom_kf.parse import SendFailure, SessionChange
+from bot.channels.wecom_kf.pull import KfPuller, PullPorts
+from bot.channels.wecom_kf.send import KfPorts, WecomKfAdapter
 from bot.channels.wecom_kf.settings import CHANNEL, WecomKfSettings
-from bot.domain.clock import Clock
+from bot.domain.channel_ports import Refused
+from bot.domain.clock import Clock, SystemClock
 from bot.domain.errors import BadPayload
+from bot.domain.messages import Sender
+from bot.domain.staff import ThreadMove
 
 MAX_BODY_BYTES = 64 * 1024
 _MAX_ECHO_CHARS = 512
@@ -27,6 +40,70 @@ _LOG = structlog.get_logger(__name__)
 
 Ring = Callable[[str, str], None]
 """Asks for an account (``open_kfid``) to be pulled with a callback's token; returns at once."""
+
+
+class WecomKfPlug(Plug[WecomKfAdapter]):
+    """Customer service, set up."""
+
+    def __init__(self, setup: Setup) -> None:
+        section, secrets = setup.section, setup.secrets
+        self.settings = WecomKfSettings(
+            corp_id=section.corp_id,
+            secret=secrets["wecom_kf_secret"],
+            token=secrets["wecom_kf_token"],
+            encoding_aes_key=secrets["wecom_kf_aes_key"],
+            accounts=section.accounts,
+            humans=section.humans,
+            api_url=section.api_base,
+        )
+        self._poll_s = section.poll_s
+        self.puller: KfPuller | None = None
+
+    def adapter(self, lent: Lent) -> WecomKfAdapter:
+        """Make what sends."""
+        client = KfClient(self.settings, lent.clock, shelf=lent.shelf)
+        return WecomKfAdapter(self.settings, client, KfPorts(lent.owner_of, lent.tokens), lent.clock)
+
+    @asynccontextmanager
+    async def background(self, adapter: WecomKfAdapter, heard: Heard) -> AsyncIterator[None]:
+        """Pull messages, and let sessions follow our owners."""
+        puller = KfPuller(self.settings, adapter.client, make_pull_ports(adapter, heard), heard.clock, self._poll_s)
+        follower = SessionFollower(adapter, heard.sessions, heard.clock)
+        self.puller = puller
+        await puller.start()
+        following = asyncio.create_task(follower.run(), name="follow-sessions")
+        try:
+            yield
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+            await puller.stop()
+
+    def router(self, adapter: WecomKfAdapter, heard: Heard) -> APIRouter:
+        """Make the callback, which rings for the pulling."""
+        del adapter
+        if self.puller is None:
+            raise RuntimeError("the callback was asked for before the pulling was opened")
+        return build_router(self.settings, self.puller.ring, heard.clock)
+
+    async def check(self, webhook: str) -> tuple[Finding, ...]:
+        """Look at the set-up."""
+        return await check_wecom_kf(self.settings, webhook, SystemClock())
+
+
+def make_pull_ports(adapter: WecomKfAdapter, heard: Heard) -> PullPorts:
+    """Say where what was pulled goes."""
+
+    async def failed(failure: SendFailure) -> None:
+        await heard.on_undelivered(CHANNEL, failure.platform_id, Refused(failure.reason, failure.kind))
+
+    async def changed(change: SessionChange) -> None:
+        adapter.forget(change.open_kfid, change.customer)
+        sender = Sender(CHANNEL, change.open_kfid, change.customer)
+        # Changes are pulled in their order, so that the last of them counts, however late it comes.
+        await heard.on_move(ThreadMove(sender, change.owner, heard.clock.now(), change.by))
+
+    return PullPorts(heard.pulled, heard.on_messages, failed, changed, heard.leads, heard.on_staff)
 
 
 class _Callback:

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from sqlalchemy import select
 
 from bot.app import House, make_routers, open_house
+from bot.channels.wecom_kf.webhook import WecomKfPlug
 from bot.config import parse
 from bot.domain import events as ev
 from bot.domain.clock import ManualClock
@@ -82,8 +83,9 @@ class Stage:
 
     async def pulled(self) -> None:
         """Wait until what is to be pulled has been pulled."""
-        if self.house.puller is not None:
-            await self.house.puller.settle()
+        for plug in self.house.plugs.values():
+            if isinstance(plug, WecomKfPlug) and plug.puller is not None:
+                await plug.puller.settle()
 
     async def conversation(self, channel: str) -> ConversationId:
         """Find the newest conversation of a channel."""

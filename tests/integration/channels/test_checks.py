@@ -9,11 +9,11 @@ from starlette.types import ASGIApp
 from bot.channels._meta.check import check_meta
 from bot.channels._meta.settings import MetaSettings
 from bot.channels.findings import Finding
-from bot.channels.line.check import check_line
 from bot.channels.line.send import LineSettings
-from bot.channels.telegram.check import check_telegram
+from bot.channels.line.webhook import check_line
 from bot.channels.telegram.parse import TelegramSettings
 from bot.channels.telegram.send import TelegramAdapter
+from bot.channels.telegram.webhook import check_telegram
 from bot.channels.wechat_oa.check import check_wechat_oa
 from bot.channels.wechat_oa.settings import WechatOaSettings
 from bot.domain.clock import ManualClock

@@ -33,7 +33,7 @@ from bot.simulators.messenger.people import MessengerPeople
 from bot.simulators.meta import graph
 from bot.simulators.network import SimulatedNetwork
 from tests.integration.channels.platforms import APP, LINE_SECRET, LINE_TOKEN, NODES, Platform, simulated
-from tests.unit.channels.doubles import NOON, MemoryInbox
+from tests.unit.channels.doubles import NOON, MemoryInbox, MemoryReplyTokens
 from tests.unit.channels.payloads import fixtures, read
 
 SECRETS = (LINE_SECRET, LINE_TOKEN, APP.token, APP.secret, APP.verify_token)
@@ -56,8 +56,8 @@ class Town:
         router: APIRouter
         if name == "line":
             line = LineSettings(LINE_SECRET, LINE_TOKEN)
-            self.adapter = LineAdapter(line, self.clock, network)
-            router = build_line_router(line, self.adapter.tokens, self.accept)
+            self.adapter = LineAdapter(line, MemoryReplyTokens(self.inbox), self.clock, network)
+            router = build_line_router(line, self.accept)
         else:
             meta = MetaSettings(name, NODES[name], APP.token, APP.secret, APP.verify_token)
             ports = MetaPorts(self.accept, self.told)

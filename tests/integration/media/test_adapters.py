@@ -45,6 +45,7 @@ from bot.simulators.telegram.server import TelegramServer
 from bot.simulators.wechat_oa.server import WechatServer
 from bot.simulators.wecom_kf.server import KfServer
 from bot.simulators.whatsapp.server import WhatsappServer
+from tests.unit.channels.doubles import MemoryInbox, MemoryReplyTokens
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 PICTURE = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40
@@ -100,7 +101,8 @@ def telegram(hold: MediaHold, clock: ManualClock) -> tuple[Any, Recorded, str]:
 def line(hold: MediaHold, clock: ManualClock) -> tuple[Any, Recorded, str]:
     """Make LINE's adapter."""
     network = Recorded(WithMedia(LineServer("token", clock), line_media(hold, "token")))
-    return LineAdapter(LineSettings("secret", "token"), clock, network), network, NUMBER
+    tokens = MemoryReplyTokens(MemoryInbox())
+    return LineAdapter(LineSettings("secret", "token"), tokens, clock, network), network, NUMBER
 
 
 def whatsapp(hold: MediaHold, clock: ManualClock) -> tuple[Any, Recorded, str]:
@@ -332,7 +334,8 @@ def _instagram_server() -> MessengerServer:
 def _reaching(platform: LineServer | MessengerServer) -> Any:
     if isinstance(platform, MessengerServer):
         return instagram(platform)
-    return LineAdapter(LineSettings("secret", "token"), ManualClock(NOW), SimulatedNetwork(platform))
+    tokens = MemoryReplyTokens(MemoryInbox())
+    return LineAdapter(LineSettings("secret", "token"), tokens, ManualClock(NOW), SimulatedNetwork(platform))
 
 
 async def test_account_that_may_not_send_by_itself_refuses_a_picture():

@@ -16,6 +16,7 @@ from bot.domain.ids import ConversationId, InboxId
 from bot.domain.line_ports import Accepted
 from bot.domain.messages import Button, InboundMessage, Sender
 from bot.domain.ports import LiveEvent
+from bot.domain.windows import Opening, lasts
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
@@ -42,6 +43,28 @@ class MemoryInbox:
             self._keys[key] = len(self.messages)
         conversation = ConversationId(f"c-{sender.channel}-{sender.channel_user_id}")
         return Accepted(conversation, InboxId(self._keys[key]), duplicate)
+
+
+class MemoryReplyTokens:
+    """The reply tokens of what came into an inbox, each good once and in its time, as the ledger keeps them."""
+
+    def __init__(self, inbox: MemoryInbox) -> None:
+        self._inbox = inbox
+        self._spent: set[str] = set()
+
+    async def token(self, conversation_id: ConversationId, kind: Opening, at: datetime) -> str:
+        """Give nothing: no code of another kind comes."""
+        del conversation_id, kind, at
+        return ""
+
+    async def take(self, conversation_id: ConversationId, at: datetime) -> str:
+        """Use up the newest token, whoever brought it."""
+        del conversation_id
+        brought = [message for message in self._inbox.messages if message.reply_token]
+        if not brought or at - brought[-1].sent_at > lasts(Opening.REPLY) or brought[-1].reply_token in self._spent:
+            return ""
+        self._spent.add(brought[-1].reply_token)
+        return brought[-1].reply_token
 
 
 class MemoryLiveFeed:

@@ -34,7 +34,7 @@ def test_documented_payload_is_read(path: Path):
         assert event.ignored == wanted.get("ignored", "")
         expected: dict[str, Any] = dict(wanted.get("message", {}))
         if "reply_token" in expected:
-            assert event.reply_token == expected.pop("reply_token")
+            assert event.message.reply_token == expected.pop("reply_token")
         assert (event.message is None) == (not expected)
         if event.message:
             assert (event.message.sender.channel, event.message.sender.account) == ("line", "main")
