@@ -31,7 +31,16 @@ from telegram import (
     Voice,
 )
 
-from bot.channels.reading import UNREADABLE, Content, attached, inbound, locale_of, mapping, one_line, place, text_of
+from bot.channels.reading import (
+    Content,
+    attached,
+    inbound,
+    locale_of,
+    mapping,
+    one_line,
+    place,
+    pressed,
+)
 from bot.domain.errors import BadPayload, ConfigError
 from bot.domain.messages import InboundMessage, MessageKind, Sender
 
@@ -39,16 +48,11 @@ CHANNEL = "telegram"
 DEFAULT_API_URL = "https://api.telegram.org"
 _GONE = frozenset({"kicked", "left"})
 _SPOKEN_IN = frozenset({Chat.PRIVATE, Chat.GROUP, Chat.SUPERGROUP})
-_FILES: Mapping[type, tuple[MessageKind, str]] = {
-    PhotoSize: (MessageKind.IMAGE, "image/jpeg"),
-    Voice: (MessageKind.VOICE, ""),
-    Audio: (MessageKind.VOICE, ""),
-    Video: (MessageKind.VIDEO, ""),
-    VideoNote: (MessageKind.VIDEO, ""),
-    Animation: (MessageKind.VIDEO, ""),
-    Document: (MessageKind.FILE, ""),
-    Sticker: (MessageKind.STICKER, ""),
-}
+_FILES: Mapping[type, MessageKind] = {
+    PhotoSize: MessageKind.IMAGE, Voice: MessageKind.VOICE, Audio: MessageKind.VOICE, Video: MessageKind.VIDEO,
+    VideoNote: MessageKind.VIDEO, Animation: MessageKind.VIDEO, Document: MessageKind.FILE,
+    Sticker: MessageKind.STICKER,
+}  # fmt: skip
 _JUNK = (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError, RecursionError)
 
 
@@ -87,14 +91,15 @@ class ParsedUpdate:
     callback_query_id: str = ""
 
 
-def parse_update(body: bytes, bot: TelegramSettings, now: datetime) -> ParsedUpdate:
-    """Make a message of a verified webhook body; ``now`` stands in where Telegram gives no time.
+def parse_update(body: bytes | Mapping[str, Any], bot: TelegramSettings, now: datetime) -> ParsedUpdate:
+    """Make a message of a verified webhook's body, or of an update that was polled.
 
-    An update without a person we could answer (a poll's result, a channel's post) gives a reason instead.
-    BadPayload when the body is not an Update, or one with a field of the wrong type.
+    ``now`` stands in where Telegram gives no time. An update without a person we could answer (a poll's result, a
+    channel's post) gives a reason instead. BadPayload when it is no Update, or one with a field of the wrong type.
     """
     try:
-        update = Update.de_json(json.loads(body), None)
+        data = json.loads(body) if isinstance(body, bytes) else body
+        update = Update.de_json({**data, **_newer(data)}, None)
         if type(update.update_id) is not int:
             raise TypeError("its update_id is no number")
         return _read(update, bot, now)
@@ -103,41 +108,44 @@ def parse_update(body: bytes, bot: TelegramSettings, now: datetime) -> ParsedUpd
         raise BadPayload(message) from error
 
 
+def _newer(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Read a type of update newer than this code as a message of the person it names, with nothing in it: no guess."""
+    people = (mapping(mapping(data, name), "from") for name in data if name not in Update.ALL_TYPES)
+    person = next(filter(None, people), None)
+    if person is None:
+        return {}
+    chat = {"id": person.get("id"), "type": Chat.PRIVATE}
+    return {"message": {"message_id": 0, "date": None, "from": person, "chat": chat, "newer": True}}
+
+
 def _read(update: Update, bot: TelegramSettings, now: datetime) -> ParsedUpdate:
     """Read who said what, and where; its place in a burst is the update's number."""
     name = next((each for each in _READERS if getattr(update, each)), "")
     part, person, chat = getattr(update, name, None), update.effective_user, update.effective_chat
-    if part is None:
-        name, person = _stranger(update)
-        chat = Chat(person.id, Chat.PRIVATE) if person else None
     query_id = part.id if isinstance(part, CallbackQuery) else ""
-    if chat is None or person is None or person.is_bot:
-        return ParsedUpdate(None, "no person who could be answered", query_id)
+    if part is None or chat is None or person is None or person.is_bot:
+        return ParsedUpdate(None, "nobody who could be answered", query_id)
     content = _content(name, part, chat, bot)
     if isinstance(content, str):
         return ParsedUpdate(None, content, query_id)
-    address = str(chat.id) if chat.type == Chat.PRIVATE else f"{chat.id}/{person.id}"
     locale = locale_of(str(person.language_code or ""))
-    sender = Sender(CHANNEL, bot.account, address, one_line(person.full_name), locale)
-    at, platform_id = getattr(part, "date", None) or now, str(getattr(part, "message_id", ""))
+    sender = Sender(CHANNEL, bot.account, _address(update, chat, person), one_line(person.full_name), locale)
+    at, platform_id = getattr(part, "date", None) or now, str(getattr(part, "message_id", "") or "")
     message = inbound(sender, f"update:{update.update_id}", at, content, platform_id)
-    ignored = "" if part else name
-    return ParsedUpdate(replace(message, sequence=update.update_id), ignored, query_id)
+    return ParsedUpdate(replace(message, sequence=update.update_id), "", query_id)
 
 
-def _stranger(update: Update) -> tuple[str, User | None]:
-    """Find who caused an update of a type newer than this code; nobody when it does not say."""
-    for name, part in update.api_kwargs.items():
-        author = mapping(part, "from")
-        if isinstance(author.get("id"), int):
-            return name, User(author["id"], text_of(author, "first_name"), author.get("is_bot") is True)
-    return "", None
+def _address(update: Update, chat: Chat, person: User) -> str:
+    """Name where to answer: ``chat``, in a group ``chat/person``, in a topic of a group ``chat/person/topic``."""
+    if chat.type == Chat.PRIVATE:
+        return str(chat.id)
+    said = update.effective_message
+    topic = [said.message_thread_id] if isinstance(said, Message) and said.is_topic_message else []
+    return "/".join(map(str, [chat.id, person.id, *topic]))
 
 
 def _content(name: str, part: Any, chat: Chat, bot: TelegramSettings) -> Content | str:
-    """Read what an update says to us, or why it says nothing; one newer than this code is recorded, never guessed."""
-    if part is None:
-        return UNREADABLE
+    """Read what an update says to us, or why it says nothing."""
     if chat.type not in _SPOKEN_IN:
         return "not a private chat or group"
     if chat.type != Chat.PRIVATE and not _addressed(part, bot):
@@ -163,16 +171,22 @@ def _names(entity: MessageEntity, text: str, bot: TelegramSettings) -> bool:
     return bool(meant) or (entity.type == MessageEntity.MENTION and text == bot.mention)
 
 
-def _said(message: Message, bot: TelegramSettings) -> Content:
+def _said(message: Message, bot: TelegramSettings) -> Content | str:
     """Read what somebody wrote: its kind and what is attached; ``file_id`` is the reference."""
     words, file = _words(message, bot), message.effective_attachment
+    file = getattr(file, "photo", None) or file  # of a live photo the still one
     file = file[-1] if isinstance(file, tuple) and file else file  # of a photo's sizes the largest
-    kind, mime = _FILES.get(type(file), (None, ""))
-    if kind:
-        mime, called = getattr(file, "mime_type", None) or mime, getattr(file, "file_name", None) or ""
-        return attached(kind, getattr(file, "file_id", ""), mime, called, words)
+    if type(file) in _FILES:
+        mime = "image/jpeg" if isinstance(file, PhotoSize) else getattr(file, "mime_type", None) or ""
+        name = getattr(file, "file_name", None) or ""
+        return attached(_FILES[type(file)], getattr(file, "file_id", ""), mime, name, words)
     if message.location:
-        return place(f"{message.location.latitude:.6f}", f"{message.location.longitude:.6f}")
+        named = [message.venue.title, message.venue.address] if message.venue else []
+        return place(f"{message.location.latitude:.6f}", f"{message.location.longitude:.6f}", *named)
+    if message.contact:
+        return Content(MessageKind.TEXT, f"{message.contact.first_name} {message.contact.phone_number}")
+    if not (words or file or message.api_kwargs):
+        return "a note of the platform's own"
     return Content(MessageKind.FOLLOW if words.split(maxsplit=1)[:1] == ["/start"] else MessageKind.TEXT, words)
 
 
@@ -181,7 +195,7 @@ def _words(message: Message, bot: TelegramSettings) -> str:
     raw = emoji or message.text or message.caption or ""
     if message.chat.type == Chat.PRIVATE or not bot.mention:
         return raw
-    return re.sub(re.escape(bot.mention), "", raw, count=1, flags=re.IGNORECASE)
+    return re.sub(rf"{re.escape(bot.mention)}\b", "", raw, count=1, flags=re.IGNORECASE)
 
 
 def _edited(message: Message, bot: TelegramSettings) -> Content | str:
@@ -197,14 +211,13 @@ def _pressed(query: CallbackQuery, _bot: TelegramSettings) -> Content | str:
         return "a press without data"
     markup = query.message.reply_markup if isinstance(query.message, Message) else None
     keys = [key for row in markup.inline_keyboard for key in row] if markup else []
-    label = next((key.text for key in keys if key.callback_data == query.data), query.data)
-    return Content(MessageKind.BUTTON, label, payload=query.data)
+    label = next((key.text for key in keys if key.callback_data == query.data), "")
+    return pressed(label, query.data)
 
 
 def _reacted(change: MessageReactionUpdated, _bot: TelegramSettings) -> Content:
     """Read a reaction: its emoji, nothing when it was taken back."""
-    emoji = "".join(getattr(each, "emoji", "") for each in change.new_reaction)
-    shown = emoji or ("*" if change.new_reaction else "")
+    shown = "".join(getattr(each, "emoji", "*") for each in change.new_reaction)
     return Content(MessageKind.REACTION, shown, concerns=str(change.message_id))
 
 

@@ -6,20 +6,22 @@ Source: https://core.telegram.org/bots/api#sendmessage (text 1-4096 UTF-16 units
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from dataclasses import replace
+from datetime import timedelta
 
 import httpx
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, Message
-from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, TelegramError
+from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, RetryAfter, TelegramError
 from telegram.request import HTTPXRequest
 
 from bot.channels._api import DEFAULT_WAIT_S, TIMEOUT_S, broken_off, read_wait, silence_request_logs
 from bot.channels.adapter import PlatformAdapter
 from bot.channels.degrade import degrade
 from bot.channels.fetching import Downloads, MediaHosts
-from bot.channels.reading import json_object, mapping, text_of
+from bot.channels.reading import payload_of
 from bot.channels.telegram.parse import CHANNEL, WANTED_UPDATES, TelegramSettings
 from bot.domain.channel_ports import (
     Addressee,
@@ -34,7 +36,7 @@ from bot.domain.channel_ports import (
 )
 from bot.domain.ids import OutboxId
 from bot.domain.media import MediaFault, MediaRefused, OutgoingFile
-from bot.domain.messages import Button, OutboundMessage
+from bot.domain.messages import Attachment, Button, OutboundMessage
 
 # Source: https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this (30 messages per second over
 # the bot, one per second in a chat, short bursts allowed). sendMessage has no idempotency key.
@@ -43,26 +45,6 @@ _PHOTOS = frozenset({"image/jpeg", "image/png", "image/webp"})
 _MAX_PHOTO_BYTES = 10 * 1024 * 1024  # Source: https://core.telegram.org/bots/api#sendphoto
 _SHORT_LABEL_CHARS = 12
 _BUTTONS_A_ROW = 2
-
-
-class _Flooded(TelegramError):
-    """Too many requests; the library's own RetryAfter cannot be raised without a warning about its future type."""
-
-    def __init__(self, after_s: float) -> None:
-        super().__init__("Too many requests")
-        self.after_s = after_s
-
-
-class _Request(HTTPXRequest):
-    """The library's HTTP client, with 429 read by us."""
-
-    async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
-        """Ask Telegram; _Flooded on 429."""
-        code, payload = await super().do_request(*args, **kwargs)
-        if code == httpx.codes.TOO_MANY_REQUESTS:
-            parameters = mapping(json_object(payload), "parameters")
-            raise _Flooded(read_wait(text_of(parameters, "retry_after")) or DEFAULT_WAIT_S)
-        return code, payload
 
 
 class TelegramAdapter(PlatformAdapter):
@@ -74,33 +56,41 @@ class TelegramAdapter(PlatformAdapter):
     def __init__(self, settings: TelegramSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.settings = settings
         silence_request_logs()
-        request = _Request(httpx_kwargs={"timeout": TIMEOUT_S, "transport": transport})
+        # The library's own switch to read times as timedelta; without it a 429 warns of the coming change.
+        os.environ["PTB_TIMEDELTA"] = "true"
+        request = HTTPXRequest(httpx_kwargs={"timeout": TIMEOUT_S, "transport": transport})
         api = settings.api_url.rstrip("/")
         self._bot = Bot(settings.token, base_url=f"{api}/bot", base_file_url=f"{api}/file/bot", request=request)
         super().__init__(Downloads(MediaHosts(api), self._find, transport), request.shutdown)
 
     async def deliver(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
-        """Send words with their buttons, and what is attached to them."""
-        chat_id = to.channel_user_id.partition("/")[0]
-        parts = degrade(message, self.capabilities)
-        return await self.parts.send(outbox_id, parts, lambda part: self._send_part(chat_id, part))
+        """Send what is attached, then the words with their buttons: each piece is taken once."""
+        message = replace(message, buttons=_referred(message.buttons))
+        pieces: list[Attachment | OutboundMessage] = [*message.attachments]
+        pieces += degrade(replace(message, attachments=()), self.capabilities)
+        chat_id, topic = _place(to)
+        return await self.parts.send(outbox_id, pieces, lambda piece: self._send_piece(chat_id, topic, piece))
 
-    async def _send_part(self, chat_id: str, part: OutboundMessage) -> Delivery:
-        sent: Message | None = None
+    async def _send_piece(self, chat_id: str, topic: int | None, piece: Attachment | OutboundMessage) -> Delivery:
         try:
-            for attachment in part.attachments:
-                sent = await self._send_file(chat_id, await self.read_file(attachment))
-            if part.text:
-                sent = await self._bot.send_message(chat_id, part.text, reply_markup=_keyboard(part.buttons))
+            if isinstance(piece, Attachment):
+                sent = await self._send_file(chat_id, topic, await self.read_file(piece))
+            else:
+                keys = _keyboard(piece.buttons)
+                sent = await self._bot.send_message(chat_id, piece.text, reply_markup=keys, message_thread_id=topic)
+        except ChatMigrated as error:
+            return await self._send_piece(str(error.new_chat_id), topic, piece)
         except TelegramError as error:
             return _delivery(error)
-        return Sent(str(sent.message_id) if sent else "")
+        return Sent(str(sent.message_id))
 
-    async def _send_file(self, chat_id: str, file: OutgoingFile) -> Message:
+    async def _send_file(self, chat_id: str, topic: int | None, file: OutgoingFile) -> Message:
         """Send a file, as a photo where it is one that Telegram shows."""
-        if file.mime in _PHOTOS and len(file.data) <= _MAX_PHOTO_BYTES:
-            return await self._bot.send_photo(chat_id, file.data, filename=file.name)
-        return await self._bot.send_document(chat_id, file.data, filename=file.name)
+        data, name = file.data, file.name
+        if file.mime in _PHOTOS and len(data) <= _MAX_PHOTO_BYTES:
+            with suppress(BadRequest):  # of sides that are too long or too unequal
+                return await self._bot.send_photo(chat_id, data, filename=name, message_thread_id=topic)
+        return await self._bot.send_document(chat_id, data, filename=name, message_thread_id=topic)
 
     async def _find(self, file_id: str, most_bytes: int) -> tuple[str, Mapping[str, str]]:
         """Tell where a file lies.
@@ -113,8 +103,9 @@ class TelegramAdapter(PlatformAdapter):
         except TelegramError as error:
             if "too big" in error.message.lower():
                 raise MediaRefused("Telegram gives bots no file of more than 20 MB") from None
-            lasting = isinstance(error, BadRequest)
-            raise MediaFault(f"Telegram does not say where it is: {type(error).__name__}", lasting=lasting) from None
+            reason = f"Telegram does not say where it is: {type(error).__name__}"
+            after_s = _wait_s(error) if isinstance(error, RetryAfter) else 0.0
+            raise MediaFault(reason, lasting=isinstance(error, BadRequest), after_s=after_s) from None
         if not file.file_path:
             raise MediaFault("Telegram gives no path to the file")
         return file.file_path, {}
@@ -125,7 +116,8 @@ class TelegramAdapter(PlatformAdapter):
         Source: https://core.telegram.org/bots/api#sendchataction
         """
         del answering
-        await self._bot.send_chat_action(to.channel_user_id.partition("/")[0], "typing")
+        chat_id, topic = _place(to)
+        await self._bot.send_chat_action(chat_id, "typing", message_thread_id=topic)
 
     async def answer_press(self, callback_query_id: str) -> None:
         """Tell Telegram that a pressed button was noticed; one pressed too long ago spins on without harm."""
@@ -135,6 +127,18 @@ class TelegramAdapter(PlatformAdapter):
     async def set_webhook(self, url: str, secret: str) -> None:
         """Register the webhook; TelegramError with Telegram's reason when it does not take it."""
         await self._bot.set_webhook(url, secret_token=secret, allowed_updates=WANTED_UPDATES)
+
+
+def _place(to: Addressee) -> tuple[str, int | None]:
+    """Tell the chat and the topic of an address."""
+    chat_id, *rest = to.channel_user_id.split("/")
+    return chat_id, int(rest[1]) if len(rest) > 1 else None
+
+
+def _referred(buttons: tuple[Button, ...]) -> tuple[Button, ...]:
+    """Put a number in the place of a payload that is too long; pressed, the label tells what was chosen."""
+    numbered = enumerate(buttons, start=1)
+    return tuple(each if payload_of(each.payload) else replace(each, payload=f"#{number}") for number, each in numbered)
 
 
 def _keyboard(buttons: tuple[Button, ...]) -> InlineKeyboardMarkup | None:
@@ -148,13 +152,18 @@ def _keyboard(buttons: tuple[Button, ...]) -> InlineKeyboardMarkup | None:
 
 
 def _delivery(error: TelegramError) -> Delivery:
-    """Map Telegram's errors; BadRequest is a NetworkError to the library, so the order matters."""
-    if isinstance(error, _Flooded):
-        return Deferred(error.after_s, "Telegram asks to wait")
+    """Map Telegram's errors (BadRequest is a NetworkError to the library); Lost or Unreached without an answer."""
+    if isinstance(error, RetryAfter):
+        return Deferred(_wait_s(error), "Telegram asks to wait")
     if isinstance(error, Forbidden):
         return Refused(f"Telegram refuses: {error.message}", Refusal.BLOCKED)
-    if isinstance(error, BadRequest | ChatMigrated | InvalidToken):
-        return Failed(f"Telegram does not take the message: {error.message}", retryable=False)
     if isinstance(error.__cause__, httpx.HTTPError):
         raise broken_off(error.__cause__) from error
-    return Failed(f"Telegram cannot be reached: {error.message}", retryable=isinstance(error, NetworkError))
+    passing = isinstance(error, NetworkError) and not isinstance(error, BadRequest)
+    return Failed(f"Telegram does not take the message: {error.message}", retryable=passing)
+
+
+def _wait_s(error: RetryAfter) -> float:
+    wait = error.retry_after
+    seconds = wait.total_seconds() if isinstance(wait, timedelta) else wait
+    return read_wait(f"{seconds:.0f}") or DEFAULT_WAIT_S

@@ -29,17 +29,18 @@ _CHAT_GAP = timedelta(seconds=1)
 class Declined(Exception):
     """An answer of the Bot API with ``ok: false``."""
 
-    def __init__(self, code: int, description: str, retry_after: int = 0) -> None:
+    def __init__(self, code: int, description: str, retry_after: int = 0, migrate_to: int = 0) -> None:
         super().__init__(description)
         self.code = code
         self.description = description
-        self.retry_after = retry_after
+        told = {"retry_after": retry_after, "migrate_to_chat_id": migrate_to}
+        self.parameters = {name: value for name, value in told.items() if value}
 
     def answer(self) -> JSONResponse:
         """Shape the error as Telegram does."""
         data: dict[str, Any] = {"ok": False, "error_code": self.code, "description": self.description}
-        if self.retry_after:
-            data["parameters"] = {"retry_after": self.retry_after}
+        if self.parameters:
+            data["parameters"] = self.parameters
         return JSONResponse(data, status_code=self.code)
 
 
@@ -74,6 +75,7 @@ class SentMessage:
     text: str
     buttons: tuple[tuple[str, str], ...]
     markup: dict[str, Any] | None
+    topic: int = 0
 
 
 class TelegramServer:
@@ -90,6 +92,8 @@ class TelegramServer:
         self.typing = TypingShown(clock, lasts_s=5)
         self.answered_presses: list[str] = []
         self.open_presses: set[str] = set()
+        self.topics: dict[int, set[int]] = {}
+        self.migrated: dict[int, int] = {}
         self.webhook: dict[str, Any] = {}
         self._last_at: dict[int, Any] = {}
         self._app = Starlette(routes=[Route("/bot{token}/{method}", self._call, methods=["GET", "POST"])])
@@ -153,8 +157,10 @@ class TelegramServer:
         if len(text.encode("utf-16-le")) // 2 > MAX_TEXT_UNITS:
             raise Declined(400, "Bad Request: message is too long")
         self._keep_rate(chat_id)
-        markup = parameters.get("reply_markup")
-        message = SentMessage(len(self.sent) + 1, chat_id, text, _buttons(markup), markup)
+        if parameters.get("parse_mode"):
+            raise Declined(400, "Bad Request: a shopper's words are no markup")
+        markup, topic = parameters.get("reply_markup"), self._topic(chat_id, parameters)
+        message = SentMessage(len(self.sent) + 1, chat_id, text, _buttons(markup), markup, topic)
         self.sent.append(message)
         self.typing.stop(str(chat_id))
         return self.message_json(message)
@@ -168,11 +174,20 @@ class TelegramServer:
 
     def _open_chat(self, parameters: dict[str, Any]) -> int:
         chat_id = _chat_id(parameters)
+        if chat_id in self.migrated:
+            raise Declined(400, "Bad Request: group chat was upgraded", migrate_to=self.migrated[chat_id])
         if chat_id not in self.chats:
             raise Declined(400, "Bad Request: chat not found")
         if chat_id in self.blocked:
             raise Declined(403, "Forbidden: bot was blocked by the user")
         return chat_id
+
+    def _topic(self, chat_id: int, parameters: dict[str, Any]) -> int:
+        """Find the topic of a group; only groups with topics have any."""
+        topic = int(parameters.get("message_thread_id") or 0)
+        if topic and topic not in self.topics.get(chat_id, set()):
+            raise Declined(400, "Bad Request: message thread not found")
+        return topic
 
     def message_json(self, message: SentMessage) -> dict[str, Any]:
         """Shape a message of the bot as the API gives it back."""
@@ -185,10 +200,14 @@ class TelegramServer:
         }
         if message.markup:
             shaped["reply_markup"] = message.markup
+        if message.topic:
+            shaped |= {"message_thread_id": message.topic, "is_topic_message": True}
         return shaped
 
     def chat_json(self, chat_id: int) -> dict[str, Any]:
         """Shape a chat: groups have negative ids."""
+        if chat_id in self.topics:
+            return {"id": chat_id, "type": "supergroup", "is_forum": True, "title": self.chats[chat_id]}
         if chat_id < 0:
             return {"id": chat_id, "type": "group", "title": self.chats[chat_id]}
         return {"id": chat_id, "type": "private", "first_name": self.chats[chat_id]}
