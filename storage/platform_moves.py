@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select
 
 from bot.domain.conversation import ALLOWED_CHANGES, Owner
 from bot.domain.events import AgentUttered, OwnerChanged
 from bot.domain.ids import ConversationId
+from bot.domain.line_ports import Cursor
 from bot.domain.messages import OutboundMessage, Sender
 from bot.domain.staff import StaffWords, ThreadMove
-from storage import events
+from bot.domain.windows import Opening
+from storage import cursors, events
 from storage.database import Database
+from storage.inbox import open_conversation
 from storage.messages import encode_outbound
 from storage.outbox_parts import called
 from storage.ownership import LAST_TEXT_CHARS, SAVE, ChangeOfOwner, change_owner, locked, settle_change
 from storage.senders import IS_SENDER, OWN_CONVERSATIONS, sender_key
-from storage.tables import CONVERSATIONS, EVENTS, IDENTITIES, OUTBOX
+from storage.tables import CONVERSATIONS, EVENTS, IDENTITIES, OUTBOX, WINDOWS
 from storage.types import clean_text
 
+_ID_CHARS = 200
 _LATEST = OWN_CONVERSATIONS.order_by(CONVERSATIONS.c.opened_at.desc(), CONVERSATIONS.c.id).limit(1)
 _KNOWN = (
     select(OUTBOX.c.id)
@@ -32,6 +37,10 @@ _FIND = OWN_CONVERSATIONS.where(CONVERSATIONS.c.owner != Owner.RESOLVED.value)
 _MOVED_AT = select(func.max(EVENTS.c.at)).where(
     EVENTS.c.conversation_id == bindparam("conversation"), EVENTS.c.kind == OwnerChanged.kind
 )
+_IDENTITY = select(IDENTITIES.c.id, IDENTITIES.c.customer_id).where(*IS_SENDER)
+_CLOSE = delete(WINDOWS).where(
+    WINDOWS.c.identity_id == bindparam("identity"), WINDOWS.c.kind.in_([kind.value for kind in Opening])
+)
 
 
 class SqlPlatformMoves:
@@ -41,13 +50,15 @@ class SqlPlatformMoves:
         self._database = database
 
     async def move(self, sender: Sender, owner: Owner, by: str, at: datetime) -> ConversationId | None:
-        """Give the customer's open conversation the owner the platform has; return it when it changed."""
-        return await self._database.run(lambda connection: _move(connection, sender, ChangeOfOwner(owner, by), at))
+        """Do as ``follow`` with what is told now."""
+        return await self.follow(ThreadMove(sender, owner, at, by), at)
 
     async def follow(self, move: ThreadMove, at: datetime) -> ConversationId | None:
-        """Do as ``move``, unless the conversation has changed hands since the platform told it: it may tell it late."""
-        change = ChangeOfOwner(move.owner, f"{move.sender.channel}:{move.by}")
-        return await self._database.run(lambda connection: _move(connection, move.sender, change, at, move.at))
+        """Give the customer's open conversation the owner the platform has; return it when it changed.
+
+        What the platform told late, or tells again after the conversation has gone on, changes nothing.
+        """
+        return await self._database.run(lambda connection: _move(connection, move, at))
 
     async def said(self, words: StaffWords, at: datetime) -> ConversationId | None:
         """Record what staff wrote elsewhere as an agent's words; None when it is known, or nobody ever wrote there."""
@@ -82,25 +93,51 @@ def _said(connection: Connection, words: StaffWords, at: datetime) -> Conversati
     return ConversationId(found)
 
 
-def _move(
-    connection: Connection, sender: Sender, change: ChangeOfOwner, at: datetime, told_at: datetime | None = None
-) -> ConversationId | None:
-    key = sender_key(sender)
+def _move(connection: Connection, move: ThreadMove, at: datetime) -> ConversationId | None:
+    key = sender_key(move.sender)
+    identity = connection.execute(_IDENTITY, key).first()
+    if identity is None or (move.event_id and not _is_first(connection, identity[0], move, at)):
+        return None
     found = connection.execute(_FIND, key).scalar()
+    if found is None and move.begins:
+        found = open_conversation(connection, identity[0], identity[1], at)
     if found is None:
         return None
     row = locked(connection, found)
-    before = Owner(row["owner"])
-    if before is change.after or change.after not in ALLOWED_CHANGES[before]:
+    if not _is_news(row, move) or (not move.event_id and _has_moved(connection, row, move)):
         return None
-    if told_at is not None:
-        moved_at = connection.execute(_MOVED_AT, {"conversation": found}).scalar()
-        if moved_at is not None and moved_at > told_at:
-            return None
-    if change.after is Owner.WITH_BOT and row["agent_id"] is not None:
-        return None  # one of our own agents has it: the platform gives it to us, not to the bot
-    event, values = change_owner(row, change, at)
+    event, values = change_owner(row, ChangeOfOwner(move.owner, f"{move.sender.channel}:{move.by}"), at)
     events.append(connection, found, [event], at)
     connection.execute(SAVE, values | {"conversation": found, "updated_at": at})
     settle_change(connection, row, event, at)
+    if move.event_id and move.owner is Owner.RESOLVED:
+        connection.execute(_CLOSE, {"identity": row["identity_id"]})
     return ConversationId(found)
+
+
+def _is_first(connection: Connection, identity_id: str, move: ThreadMove, at: datetime) -> bool:
+    """Note how far the platform has told its moves, by its own times; False for what it tells again."""
+    cursor = Cursor(move.sender.channel, move.sender.account, f"moves:{identity_id}")
+    before = cursors.position(connection, cursor)
+    now = f"{move.at.timestamp():015.3f} {clean_text(move.event_id, _ID_CHARS)}"
+    told_at, _, _ = before.partition(" ")
+    if before == now or told_at > now.partition(" ")[0]:
+        return False
+    cursors.move(connection, replace(cursor, position=now, before=before), at)
+    return True
+
+
+def _is_news(row: RowMapping, move: ThreadMove) -> bool:
+    before = Owner(row["owner"])
+    if before is move.owner:
+        # Where the platform's own staff has a session, ours can no longer say a word in it.
+        return bool(move.event_id) and move.owner is Owner.WITH_AGENT and row["agent_id"] is not None
+    if move.owner is Owner.WITH_BOT and row["agent_id"] is not None:
+        return False  # one of our own agents has it: the platform gives it to us, not to the bot
+    return move.owner in ALLOWED_CHANGES[before]
+
+
+def _has_moved(connection: Connection, row: RowMapping, move: ThreadMove) -> bool:
+    """Tell whether the conversation has changed hands since the platform told it."""
+    moved_at = connection.execute(_MOVED_AT, {"conversation": row["id"]}).scalar()
+    return moved_at is not None and moved_at > move.at

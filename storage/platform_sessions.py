@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import String, bindparam, cast, func, literal, or_, select
+from sqlalchemy import Connection, String, bindparam, cast, delete, func, literal, or_, select
 
 from bot.domain.conversation import Owner
 from bot.domain.ids import ConversationId
 from bot.domain.staff import Follower
+from bot.domain.windows import Opening
 from storage.database import Database
-from storage.tables import CONVERSATIONS, CURSORS, IDENTITIES, OUTBOX, Upsert
+from storage.tables import CONVERSATIONS, CURSORS, IDENTITIES, OUTBOX, WINDOWS, Upsert
 from storage.types import Moment
 
 _SESSION = "session:"
@@ -50,6 +51,16 @@ _DUE = (
     .order_by(CONVERSATIONS.c.updated_at)
     .limit(_MOST)
 )
+_OWN = CONVERSATIONS.alias("own")
+_CLOSE = delete(WINDOWS).where(
+    WINDOWS.c.identity_id == select(_OWN.c.identity_id).where(_OWN.c.id == bindparam("conversation")).scalar_subquery(),
+    WINDOWS.c.kind.in_([kind.value for kind in Opening]),
+    # What the customer has said since opened another conversation, and a window of its own.
+    ~select(_OTHER.c.id)
+    .where(_OTHER.c.identity_id == WINDOWS.c.identity_id, _OTHER.c.owner != Owner.RESOLVED.value)
+    .correlate(WINDOWS)
+    .exists(),
+)
 _FOLLOWED = Upsert(
     lambda into: (adding := into(CURSORS)).on_conflict_do_update(
         index_elements=["channel", "account", "name"],
@@ -73,8 +84,8 @@ class SqlPlatformSessions:
             for row in rows
         )
 
-    async def mark(self, channel: str, follower: Follower, at: datetime) -> None:
-        """Keep that the session has followed as far as it can."""
+    async def mark(self, channel: str, follower: Follower, at: datetime, *, over: bool = False) -> None:
+        """Keep that the session has followed as far as it can; ``over``: what it let us send is over too."""
         values = {
             "channel": channel,
             "account": follower.account,
@@ -82,4 +93,10 @@ class SqlPlatformSessions:
             "position": str(follower.epoch),
             "updated_at": at,
         }
-        await self._database.run(lambda connection: connection.execute(_FOLLOWED.on(connection), values) and None)
+
+        def unit(connection: Connection) -> None:
+            connection.execute(_FOLLOWED.on(connection), values)
+            if over:
+                connection.execute(_CLOSE, {"conversation": follower.conversation_id})
+
+        await self._database.run(unit)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -41,11 +41,12 @@ class TencentAccount:
 
 @dataclass(frozen=True, slots=True)
 class ReturnCodes:
-    """What the codes of a platform mean for a message: refused for ever, or wait so many seconds."""
+    """What the codes of a platform mean for a message: refused for ever, wait so many seconds, or try again."""
 
     platform: str
     refused: Mapping[int, tuple[Refusal, str]]
     waits_s: Mapping[int, float]
+    retried: Mapping[int, str] = field(default_factory=dict)
 
     def weigh(self, code: int, platform_id: str = "") -> Delivery:
         """Decide what became of a message; 0 is sent."""
@@ -56,7 +57,8 @@ class ReturnCodes:
             return Refused(f"{why} (errcode {code})", kind)
         if code in self.waits_s:
             return Deferred(self.waits_s[code], f"{self.platform} asks to wait (errcode {code})")
-        return Failed(f"{self.platform} does not take the message (errcode {code})", retryable=code in TOKEN_CODES)
+        why = self.retried.get(code, f"{self.platform} does not take the message")
+        return Failed(f"{why} (errcode {code})", retryable=code in TOKEN_CODES or code in self.retried)
 
 
 class TencentApi:

@@ -25,12 +25,18 @@ class StaffWords:
 
 @dataclass(frozen=True, slots=True)
 class ThreadMove:
-    """A conversation that changed hands at the platform; ``by`` names who, or what, has it, ``at`` when it was told."""
+    """A conversation that changed hands at the platform; ``by`` names who, or what, has it, ``at`` when it was told.
+
+    ``event_id`` is the platform's, where it tells its moves in one order. ``begins``: somebody there has begun anew
+    with a customer whose conversation was over.
+    """
 
     sender: Sender
     owner: Owner
     at: datetime
     by: str = ""
+    event_id: str = ""
+    begins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +57,8 @@ class PlatformSessions(Protocol):
         """List conversations that changed hands after ``since`` and have nothing left to send."""
         ...
 
-    async def mark(self, channel: str, follower: Follower, at: datetime) -> None:
-        """Keep that the session has followed as far as it can."""
+    async def mark(self, channel: str, follower: Follower, at: datetime, *, over: bool = False) -> None:
+        """Keep that the session has followed as far as it can; ``over``: nothing more can be sent in it."""
         ...
 
 

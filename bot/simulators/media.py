@@ -20,7 +20,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 _MEDIA_HOST = "https://lookaside.fbsbx.com"
 _FILES = "/whatsapp/"
+_OPEN_FILES = "/files/"
 _MAX_TELEGRAM_BYTES = 20 * 1024 * 1024
+_TENCENT_BYTES = {"image": 10 * 1024 * 1024, "file": 20 * 1024 * 1024}
+_LEAST_TENCENT_BYTES = 6
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,16 @@ class MediaHold:
         """Keep a file under an id, as when a person has sent it."""
         self.files[number] = file
         return number
+
+    def take(self, file: HeldFile, prefix: str = "") -> str:
+        """Keep a file the shop has uploaded; give its id."""
+        self.uploaded.append(file)
+        return self.hold(f"{prefix}{6999 + len(self.uploaded)}", file)
+
+    def take_sent(self) -> list[tuple[str, HeldFile]]:
+        """Give the files that were shown since the last call, as (address, file)."""
+        shown, self.sent = self.sent, []
+        return shown
 
     def there(self, number: str) -> HeldFile | None:
         """Find a file that has not expired."""
@@ -106,7 +119,7 @@ def telegram_media(hold: MediaHold, token: str) -> Answer:
         if path.startswith(f"/file/bot{token}/"):
             return hold.serve(path.rpartition("/")[2])
         if path in {f"/bot{token}/sendPhoto", f"/bot{token}/sendDocument"}:
-            hold.uploaded.append(await _uploaded(request, "photo" if path.endswith("Photo") else "document"))
+            hold.take(await _uploaded(request, "photo" if path.endswith("Photo") else "document"))
             chat = {"id": int(await _field(request, "chat_id")), "type": "private"}
             hold.sent.append((str(chat["id"]), hold.uploaded[-1]))
             message = {"message_id": 9000 + len(hold.uploaded), "date": 1, "chat": chat}
@@ -122,7 +135,7 @@ def graph_media(hold: MediaHold, token: str, node: str) -> Answer:
     async def answer(request: Request) -> Response | None:
         path = request.url.path
         number = path.rpartition("/")[2]
-        if f"{request.url.scheme}://{request.url.hostname}" == _MEDIA_HOST or path.startswith(_FILES):
+        if f"{request.url.scheme}://{request.url.hostname}" == _MEDIA_HOST or path.startswith((_FILES, _OPEN_FILES)):
             hold.asked.append(str(request.url))
             if request.headers.get("authorization") not in {None, f"Bearer {token}"}:
                 return Response(status_code=401)
@@ -131,11 +144,11 @@ def graph_media(hold: MediaHold, token: str, node: str) -> Answer:
             return _graph_address(hold, number, request.headers.get("authorization") == f"Bearer {token}")
         if request.headers.get("content-type", "").startswith("multipart/form-data"):
             name = "file" if path.endswith("/media") else "filedata"
-            hold.uploaded.append(await _uploaded(request, name))
+            number = hold.take(await _uploaded(request, name))
             recipient = await _field(request, "recipient")
             if recipient:
                 hold.sent.append((str(json.loads(recipient)["id"]), hold.uploaded[-1]))
-            return JSONResponse({"id": "7000", "message_id": "m_7000"})
+            return JSONResponse({"id": number, "message_id": f"m_{number}"})
         return None
 
     return answer
@@ -167,14 +180,24 @@ def tencent_media(hold: MediaHold) -> Answer:
             hold.refuse_tokens -= 1
             return JSONResponse({"errcode": 42001, "errmsg": "access_token expired"})
         if request.url.path.endswith("/upload"):
-            hold.uploaded.append(await _uploaded(request, "media"))
-            return JSONResponse({"errcode": 0, "type": request.query_params["type"], "media_id": "MEDIA_7000"})
+            return _taken(hold, request.query_params.get("type", ""), await _uploaded(request, "media"))
         number = request.query_params.get("media_id", "")
         if hold.there(number) is None:
             return JSONResponse({"errcode": 40007, "errmsg": "invalid media_id"})
         return hold.serve(number)
 
     return answer
+
+
+def _taken(hold: MediaHold, kind: str, file: HeldFile) -> Response:
+    """Take an upload to WeChat or WeCom within their common limits."""
+    if kind not in _TENCENT_BYTES:
+        return JSONResponse({"errcode": 40005, "errmsg": "invalid type"})
+    if kind == "image" and file.mime not in {"image/jpeg", "image/png"}:
+        return JSONResponse({"errcode": 40004, "errmsg": "invalid media file type"})
+    if not _LEAST_TENCENT_BYTES <= len(file.data) <= _TENCENT_BYTES[kind]:
+        return JSONResponse({"errcode": 40006, "errmsg": "invalid media size"})
+    return JSONResponse({"errcode": 0, "type": kind, "media_id": hold.take(file, "MEDIA_")})
 
 
 def _telegram_file(hold: MediaHold, number: str) -> Response:

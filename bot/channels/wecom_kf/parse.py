@@ -25,7 +25,7 @@ from bot.channels.reading import (
     place,
     text_of,
 )
-from bot.channels.wecom_kf.sessions import owner_after
+from bot.channels.wecom_kf.sessions import TAKEN_AGAIN, owner_after
 from bot.channels.wecom_kf.settings import CHANNEL
 from bot.domain.channel_ports import Refusal
 from bot.domain.conversation import Owner
@@ -63,12 +63,18 @@ class SendFailure:
 
 @dataclass(frozen=True, slots=True)
 class SessionChange:
-    """A session that changed hands at the platform; ``by`` is the staff member there."""
+    """A session that changed hands at the platform; ``by`` is the staff member there, ``event_id`` the event's.
+
+    ``begins``: they took it by writing to a customer whose session was over.
+    """
 
     open_kfid: str
     customer: str
     owner: Owner
+    at: datetime
+    event_id: str
     by: str = ""
+    begins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +162,9 @@ def _event(raw: Mapping[str, Any], now: datetime) -> _Entry | str:
         number = text_of(event, "change_type")
         owner = owner_after(int(number)) if number.isdecimal() else None
         if owner is not None:
-            return SessionChange(account, customer, owner, text_of(event, "new_servicer_userid")[:64])
+            by = text_of(event, "new_servicer_userid")[:64]
+            told = (_time(raw, now), text_of(raw, "msgid") or f"{kind}:{number}")
+            return SessionChange(account, customer, owner, *told, by, begins=number == str(TAKEN_AGAIN))
     return f"event {kind[:40] or 'unknown'}"
 
 

@@ -1,18 +1,19 @@
 """Sending: texts and menus, the welcome word, and the session that must be ours first.
 
 Source: https://developer.work.weixin.qq.com/document/path/94677 (send_msg: only in states 0 and 1, 5 messages in 48
-hours; text 2048 bytes, menu head 1024), /path/95122 (send_msg_on_event) and /path/94669 (service_state).
+hours; text 2048 bytes, menu head 1024, 10 items of 128), /path/95122 (send_msg_on_event: the code of an entered session
+is good once, for 20 s, for a text or a menu) and /path/94669 (service_state).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from bot.channels._api import Lost, Unreached
+from bot.channels._api import Unreached
 from bot.channels.adapter import PlatformAdapter
 from bot.channels.cleaning import clean_message
 from bot.channels.degrade import degrade, measure, number_options
@@ -21,7 +22,7 @@ from bot.channels.tencent_api import ReturnCodes
 from bot.channels.wecom_kf.client import KfClient
 from bot.channels.wecom_kf.sessions import API_MAY_SEND, SessionState, change_to, state_for
 from bot.channels.wecom_kf.settings import CHANNEL, WecomKfSettings
-from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Refusal, Refused, Sent
+from bot.domain.channel_ports import Addressee, Capabilities, Deferred, Delivery, Refusal, Refused, Sent
 from bot.domain.clock import Clock
 from bot.domain.conversation import Owner
 from bot.domain.ids import ConversationId, OutboxId
@@ -30,10 +31,10 @@ from bot.domain.windows import Opening, ReplyTokens
 
 MAX_TEXT_BYTES = 2048
 MAX_HEAD_BYTES = 1024
-MAX_IMAGE_BYTES = 2 * 1024 * 1024
-MAX_MENU_ITEMS = 10  # ? the number is told in the error list only
+MAX_IMAGE_BYTES = 10 * 1024 * 1024
+MAX_MENU_ITEMS = 10
 MAX_ITEM_BYTES = 128
-_WRONG_STATE = 95018
+_WELCOMES = frozenset({"text", "msgmenu"})
 _REMEMBERED = 5000
 # Source: https://developer.work.weixin.qq.com/document/path/90313; ? 95001 and 95002 are told there without a word on
 # which of the two limits is meant.
@@ -48,10 +49,12 @@ _CODES = ReturnCodes(
         95004: (Refusal.OTHER, "the customer-service account is not known to WeCom"),
         40096: (Refusal.BLOCKED, "the customer is not known to WeCom"),
         48002: (Refusal.OTHER, "the API may not manage this account; permit it in WeCom's console"),
+        60011: (Refusal.OTHER, "the account's staff are not visible to the application; see WeCom's console"),
         60030: (Refusal.OTHER, "the API may not manage this account; permit it in WeCom's console"),
         95018: (Refusal.HUMAN_ONLY, "the session's state does not permit it"),
     },
     waits_s={45009: 60.0, 45033: 10.0, -1: 5.0},
+    retried={60020: "this machine's address is not among the trusted ones (企业可信IP); add it in WeCom's console"},
 )
 
 OwnerOf = Callable[[ConversationId], Awaitable[Owner]]
@@ -63,6 +66,14 @@ class KfPorts:
 
     owner_of: OwnerOf
     codes: ReplyTokens
+
+
+class CallRefused(Unreached):
+    """WeCom refuses a call that has to go before a message; ``code`` says why."""
+
+    def __init__(self, call: str, code: int) -> None:
+        super().__init__(f"{call} answers errcode {code}")
+        self.code = code
 
 
 class WecomKfAdapter(PlatformAdapter):
@@ -82,10 +93,7 @@ class WecomKfAdapter(PlatformAdapter):
         self._ours: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     async def deliver(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
-        """Send the message, by a welcome code while there is one, else in a session that is ours.
-
-        After it, the session goes where our owner is: into WeCom's queue, or to its end.
-        """
+        """Send the message, by a welcome code while there is one, else in a session that is ours."""
         parts = degrade(_within_menu(clean_message(message)), self.capabilities)
 
         async def send_one(numbered: tuple[int, OutboundMessage]) -> Delivery:
@@ -93,10 +101,11 @@ class WecomKfAdapter(PlatformAdapter):
             body = await self._with_file(part) if part.attachments else content(part)
             return await self._send_one(to, body | {"msgid": message_id(to.conversation_id, outbox_id, number)})
 
-        sent = await self.parts.send(outbox_id, list(enumerate(parts)), send_one)
-        if isinstance(sent, Sent):
-            await self._follow(to)
-        return sent
+        single = [one for part in parts for one in _apart(part)]
+        try:
+            return await self.parts.send(outbox_id, list(enumerate(single)), send_one)
+        except CallRefused as refused:
+            return _CODES.weigh(refused.code)
 
     async def follow(self, to: Addressee, owner: Owner) -> SessionState:
         """Let a session follow its conversation's owner as far as the platform permits; give its state.
@@ -113,29 +122,39 @@ class WecomKfAdapter(PlatformAdapter):
     async def _with_file(self, part: OutboundMessage) -> dict[str, Any]:
         """Upload what is attached and shape its message.
 
-        Source: https://developer.work.weixin.qq.com/document/path/90253 (pictures JPG or PNG of 2 MB, files of 20 MB).
+        Source: https://developer.work.weixin.qq.com/document/path/90253 (pictures JPG or PNG of 10 MB, files of 20 MB).
         """
         file = await self.read_file(part.attachments[0])
         shown = file.mime in {"image/jpeg", "image/png"} and len(file.data) <= MAX_IMAGE_BYTES
         kind = "image" if shown else "file"
-        return {"msgtype": kind, kind: {"media_id": await self.client.upload_id(kind, file)}}
+        answer = await self.client.upload(kind, file)
+        if not text_of(answer, "media_id"):
+            raise CallRefused("media/upload", answer["errcode"])
+        return {"msgtype": kind, kind: {"media_id": text_of(answer, "media_id")}}
 
     async def _send_one(self, to: Addressee, body: Mapping[str, Any]) -> Delivery:
-        code = await self._ports.codes.token(to.conversation_id, Opening.ENTER, self._clock.now())
-        if code:
-            return _weigh(await self.client.post("send_msg_on_event", {"code": code, **body}))
-        state = await self._claim(to)
-        if state not in API_MAY_SEND:
-            return _wrong_state(state)
-        message = {"touser": to.channel_user_id, "open_kfid": to.account, **body}
-        answer = await self.client.post("send_msg", message)
-        if answer["errcode"] == _WRONG_STATE:
+        if body["msgtype"] in _WELCOMES:
+            code = await self._ports.codes.token(to.conversation_id, Opening.ENTER, self._clock.now())
+            by_code = _weigh(await self.client.post("send_msg_on_event", {"code": code, **body})) if code else None
+            # Whatever WeCom has against the code: who has written since can be answered without one.
+            if isinstance(by_code, Sent | Deferred):
+                return by_code
+        sent = await self._send_in_session(to, body)
+        believed_ours = (to.account, to.channel_user_id) in self._ours
+        if believed_ours and isinstance(sent, Refused) and sent.kind is Refusal.HUMAN_ONLY:
             self.forget(to.account, to.channel_user_id)
-            state = await self._claim(to)
-            if state not in API_MAY_SEND:
-                return _wrong_state(state)
-            answer = await self.client.post("send_msg", message)
-        return _weigh(answer)
+            return await self._send_in_session(to, body)
+        return sent
+
+    async def _send_in_session(self, to: Addressee, body: Mapping[str, Any]) -> Delivery:
+        state = await self._claim(to)
+        if state is SessionState.ENDED:
+            return Refused("the session has ended; the customer has to write first", Refusal.WINDOW)
+        if state not in API_MAY_SEND:
+            taken = f"WeCom's own staff has this session (state {state.value}); answer there"
+            return Refused(taken, Refusal.HUMAN_ONLY)
+        message = {"touser": to.channel_user_id, "open_kfid": to.account, **body}
+        return _weigh(await self.client.post("send_msg", message))
 
     async def _claim(self, to: Addressee) -> SessionState:
         """Make the session the bot's where that is possible; give its state."""
@@ -149,21 +168,11 @@ class WecomKfAdapter(PlatformAdapter):
                 self._ours.popitem(last=False)
         return state
 
-    async def _follow(self, to: Addressee) -> None:
-        """Let the session follow our owner after a message."""
-        wanted = state_for(await self._ports.owner_of(to.conversation_id), self._settings.humans)
-        if wanted is not SessionState.BOT:
-            self.forget(to.account, to.channel_user_id)
-            try:
-                await self._move(to, wanted)
-            except (Unreached, Lost):
-                return  # the message itself went out; the session follows with the next
-
     async def _move(self, to: Addressee, wanted: SessionState) -> SessionState:
         session = {"open_kfid": to.account, "external_userid": to.channel_user_id}
         answer = await self.client.post("service_state/get", session)
         if answer["errcode"] != 0:
-            raise Unreached(f"service_state/get answers errcode {answer['errcode']}")
+            raise CallRefused("service_state/get", answer["errcode"])
         number = text_of(answer, "service_state")
         state = SessionState(int(number)) if number in {str(each.value) for each in SessionState} else SessionState.NEW
         asked = change_to(state, wanted)
@@ -195,10 +204,12 @@ def _within_menu(message: OutboundMessage) -> OutboundMessage:
     return OutboundMessage(number_options(message.text, message.buttons), (), message.attachments)
 
 
-def _wrong_state(state: SessionState) -> Refused:
-    if state is SessionState.ENDED:
-        return Refused("the session has ended; the customer has to write first", Refusal.WINDOW)
-    return Refused(f"WeCom's own staff has this session (state {state.value}); answer there", Refusal.HUMAN_ONLY)
+def _apart(message: OutboundMessage) -> Iterator[OutboundMessage]:
+    """Give each attachment a message of its own, before the words: none can carry both."""
+    for attachment in message.attachments:
+        yield OutboundMessage("", (), (attachment,))
+    if message.text:
+        yield replace(message, attachments=())
 
 
 def _weigh(answer: Mapping[str, Any]) -> Delivery:

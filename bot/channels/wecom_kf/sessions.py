@@ -34,11 +34,14 @@ ALLOWED: dict[SessionState, frozenset[SessionState]] = {
 API_MAY_SEND = frozenset({SessionState.NEW, SessionState.BOT})
 """Where the API may send a message; 95018 elsewhere."""
 
-_ACCEPTED, _TRANSFERRED, _ENDED, _TAKEN_AGAIN = 1, 2, 3, 4
+_ACCEPTED, _TRANSFERRED, _ENDED = 1, 2, 3
+TAKEN_AGAIN = 4
+"""The change of a session that was over: WeCom's staff wrote in it."""
+
 _OWNERS = {
     _ACCEPTED: Owner.WITH_AGENT,
     _TRANSFERRED: Owner.WITH_AGENT,
-    _TAKEN_AGAIN: Owner.WITH_AGENT,
+    TAKEN_AGAIN: Owner.WITH_AGENT,
     _ENDED: Owner.RESOLVED,
 }
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 MAX_TEXT_BYTES = 2048
 MAX_HEAD_BYTES = 1024
 MAX_ITEMS = 10
 MAX_ITEM_BYTES = 128
+MAX_ID_BYTES = 64
+_ON_EVENT = frozenset({"text", "msgmenu"})
 _FILES = frozenset({"image", "file"})
 
 
@@ -20,9 +23,19 @@ class ApiError(Exception):
         self.text = text
 
 
-def check_message(body: dict[str, Any]) -> None:
+def check_on_event(body: dict[str, Any]) -> None:
+    """Refuse what the platform would refuse as an answer to an event; ApiError."""
+    if body.get("msgtype") not in _ON_EVENT:
+        raise ApiError(40008, "invalid message type: an event is answered by a text or a menu")
+    check_message(body, {"code"})
+
+
+def check_message(body: dict[str, Any], address: AbstractSet[str] = frozenset({"touser", "open_kfid"})) -> None:
     """Refuse what the platform would refuse; ApiError."""
     kind = body.get("msgtype")
+    unknown = body.keys() - address - {"msgid", "msgtype", kind}
+    if unknown:
+        raise ApiError(40058, f"unknown fields: {', '.join(sorted(unknown))}")
     if kind == "text":
         _text(_part(body, "text").get("content"), MAX_TEXT_BYTES)
     elif kind == "msgmenu":
@@ -54,7 +67,7 @@ def _check_menu(menu: dict[str, Any]) -> None:
             raise ApiError(95009, "invalid type of menu item")
         click = _part(item, "click")
         _text(click.get("content"), MAX_ITEM_BYTES)
-        _text(click.get("id"), MAX_ITEM_BYTES)
+        _text(click.get("id"), MAX_ID_BYTES)
 
 
 def _part(body: dict[str, Any], name: str) -> dict[str, Any]:

@@ -54,10 +54,11 @@ class KfPeople:
         return self.server.add(account, entry)
 
     async def enter(self, customer: str, account: str = "wkDemo01") -> httpx.Response | None:
-        """Open the chat for the first time in 48 hours."""
-        self.server.session(account, customer)
+        """Open the chat; who was not there for 48 hours can be welcomed."""
         code = self.server.welcome_code(account, customer)
-        await self.event(customer, "enter_session", {"scene": "123", "welcome_code": code}, account)
+        await self.event(
+            customer, "enter_session", {"scene": "123"} | ({"welcome_code": code} if code else {}), account
+        )
         return None
 
     async def refuse(self, customer: str, msgid: str, fail_type: int, account: str = "wkDemo01") -> None:
@@ -74,12 +75,25 @@ class KfPeople:
     async def end(self, customer: str, account: str = "wkDemo01") -> None:
         """Let WeCom's staff end a session."""
         self.server.session(account, customer).state = ENDED
-        await self.event(customer, "session_status_change", {"change_type": 3, "old_servicer_userid": "lisi"}, account)
+        ended = {"change_type": 3, "old_servicer_userid": "lisi", "msg_code": secrets.token_hex(8)}
+        await self.event(customer, "session_status_change", ended, account)
+
+    async def staff_says(self, customer: str, text: str, servicer: str = "lisi", account: str = "wkDemo01") -> None:
+        """Let WeCom's staff write in their own client; to whose session is over this begins another."""
+        session = self.server.session(account, customer)
+        begins = session.state == ENDED
+        session.state, session.servicer = HUMAN, servicer
+        if begins:
+            self.server.add(account, _event(customer, "session_status_change", account, {
+                "change_type": 4, "new_servicer_userid": servicer,
+            }))  # fmt: skip
+        entry = {"open_kfid": account, "external_userid": customer, "origin": 5, "servicer_userid": servicer}
+        self.server.add(account, entry | {"msgtype": "text", "text": {"content": text}})
+        await self.call_back(account)
 
     async def event(self, customer: str, kind: str, more: dict[str, Any], account: str = "wkDemo01") -> None:
         """Let an event happen."""
-        event = {"event_type": kind, "open_kfid": account, "external_userid": customer} | more
-        self.server.add(account, {"origin": 4, "msgtype": "event", "event": event})
+        self.server.add(account, _event(customer, kind, account, more))
         await self.call_back(account)
 
     async def call_back(self, account: str = "wkDemo01") -> httpx.Response | None:
@@ -99,7 +113,8 @@ class KfPeople:
         """Seal, sign and post any XML; ``changes`` spoil the query."""
         query, sealed = self.sealed(xml)
         body = to_xml({"ToUserName": self.server.corp_id, "AgentID": "", "Encrypt": sealed})
-        return await self._http.post(self._webhook, params=query | changes, content=body.encode())
+        content, plain = body.encode(), {"plain": xml}
+        return await self._http.post(self._webhook, params=query | changes, content=content, extensions=plain)
 
     def sealed(self, text: str) -> tuple[dict[str, str], str]:
         """Seal a text; give the signed query and what is sealed."""
@@ -116,6 +131,11 @@ class KfPeople:
     def is_with_bot(self, customer: str, account: str = "wkDemo01") -> bool:
         """Tell whether the session is the bot's."""
         return self.server.session(account, customer).state == BOT
+
+
+def _event(customer: str, kind: str, account: str, more: dict[str, Any]) -> dict[str, Any]:
+    event = {"event_type": kind, "open_kfid": account, "external_userid": customer} | more
+    return {"origin": 4, "msgtype": "event", "event": event}
 
 
 def to_xml(fields: dict[str, str]) -> str:

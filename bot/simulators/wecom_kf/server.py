@@ -22,14 +22,17 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from bot.domain.clock import Clock
-from bot.simulators.wecom_kf.messages import ApiError, check_message, shown
+from bot.simulators.wecom_kf.messages import ApiError, check_message, check_on_event, shown
 
 WINDOW = timedelta(hours=48)
 WINDOW_MESSAGES = 5
 WELCOME_LIFE = timedelta(seconds=20)
 MSG_TOKEN_LIFE = timedelta(minutes=10)
 TOKEN_LIFE_S = 7200
+KEPT = timedelta(days=3)
 MAX_BATCH = 1000
+MAX_CURSOR_BYTES, MAX_TOKEN_BYTES, MAX_ACCOUNTS = 64, 128, 100
+TOKENLESS_A_MINUTE = 60
 NEW, BOT, QUEUED, HUMAN, ENDED = range(5)
 _CHANGES = {NEW: {BOT, QUEUED, HUMAN, ENDED}, BOT: {QUEUED, HUMAN, ENDED}, QUEUED: {HUMAN, ENDED},
             HUMAN: {HUMAN, ENDED}, ENDED: set()}  # fmt: skip
@@ -40,15 +43,16 @@ _MSGID = re.compile(r"[0-9a-zA-Z_-]{1,32}")
 class Knobs:
     """Faults to inject.
 
-    ``delay_s`` before each answer; ``fail_next`` error codes to answer instead of carrying out; ``status_next`` HTTP
-    statuses likewise; ``drop_next`` requests carried out that then lose their connection; ``gap_every`` pulls that
-    come empty with ``has_more``; ``repeat`` entries given again at the next pull; ``limit`` at most so many a pull;
-    ``refuse_after`` lets the next sends be taken and then fail with this ``fail_type``; ``window_closed`` whatever the
-    clock says.
+    ``delay_s`` before each answer; ``fail_next`` error codes to answer instead of carrying out, ``refuse_calls`` one
+    for every call of a name; ``status_next`` HTTP statuses likewise; ``drop_next`` requests carried out that then lose
+    their connection; ``gap_every`` pulls that come empty with ``has_more``; ``repeat`` entries given again at the next
+    pull; ``limit`` at most so many a pull; ``refuse_after`` lets the next sends be taken and then fail with this
+    ``fail_type``; ``window_closed`` whatever the clock says.
     """
 
     delay_s: float = 0.0
     fail_next: list[int] = field(default_factory=list)
+    refuse_calls: dict[str, int] = field(default_factory=dict)
     status_next: list[int] = field(default_factory=list)
     drop_next: int = 0
     gap_every: int = 0
@@ -71,7 +75,8 @@ class Session:
 class KfServer:
     """An ASGI app for one company.
 
-    ``sent`` is what customers see, as (account, customer, text); ``offered`` the menu entries of each, in step.
+    ``sent`` is what customers see, as (account, customer, text); ``offered`` the menu entries and ``shapes`` the type
+    of each, in step. ``calls`` are the names of all that was asked.
     """
 
     def __init__(self, corp_id: str, secret: str, clock: Clock, accounts: tuple[str, ...] = ("wkDemo01",)) -> None:
@@ -82,17 +87,23 @@ class KfServer:
         self.sent: list[tuple[str, str, str]] = []
         self.menus: dict[tuple[str, str], list[tuple[str, str]]] = {}
         self.offered: list[list[tuple[str, str]]] = []
+        self.shapes: list[str] = []
         self.pulls: list[dict[str, Any]] = []
+        self.calls: list[str] = []
         self.tokens_made = self.token_requests = 0
         self._msg_tokens: dict[str, datetime] = {}
         self._welcome: dict[str, tuple[str, str, datetime]] = {}
         self._msgids: set[str] = set()
+        self._welcomed: dict[tuple[str, str], datetime] = {}
+        self._tokenless: list[datetime] = []
         self._token, self._token_until, self._next = "", clock.now(), 0
         calls = {"sync_msg": self._sync, "send_msg": self._send, "send_msg_on_event": self._send_on_event,
                  "service_state/get": self._state, "service_state/trans": self._trans,
                  "account/list": self._accounts}  # fmt: skip
         routes = [Route("/cgi-bin/gettoken", self._gettoken)]
-        routes += [Route(f"/cgi-bin/kf/{name}", self._guarded(call), methods=["POST"]) for name, call in calls.items()]
+        routes += [
+            Route(f"/cgi-bin/kf/{name}", self._guarded(name, call), methods=["POST"]) for name, call in calls.items()
+        ]
         self._app = Starlette(routes=routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,7 +121,11 @@ class KfServer:
         return token
 
     def welcome_code(self, account: str, customer: str) -> str:
-        """Make a welcome code."""
+        """Make a welcome code; empty for who was given one, or wrote, within 48 hours."""
+        since = (self._welcomed.get((account, customer)), self.session(account, customer).spoke_at)
+        if any(at is not None and self.clock.now() - at <= WINDOW for at in since):
+            return ""
+        self._welcomed[account, customer] = self.clock.now()
         code = secrets.token_hex(12)
         self._welcome[code] = (account, customer, self.clock.now() + WELCOME_LIFE)
         return code
@@ -124,8 +139,11 @@ class KfServer:
         return whole
 
     def session(self, account: str, customer: str) -> Session:
-        """Give a customer's session."""
-        return self.sessions.setdefault((account, customer), Session())
+        """Give a customer's session; one without a word for 48 hours has ended."""
+        found = self.sessions.setdefault((account, customer), Session())
+        if found.spoke_at is not None and self.clock.now() - found.spoke_at > WINDOW:
+            found.state = ENDED
+        return found
 
     async def _gettoken(self, request: Request) -> Response:
         await self._pause()
@@ -141,13 +159,15 @@ class KfServer:
         left_s = int((self._token_until - self.clock.now()).total_seconds())
         return JSONResponse({"errcode": 0, "errmsg": "ok", "access_token": self._token, "expires_in": left_s})
 
-    def _guarded(self, call: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
+    def _guarded(
+        self, name: str, call: Callable[[dict[str, Any]], dict[str, Any]]
+    ) -> Callable[[Request], Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
             await self._pause()
             if self.knobs.status_next:
                 return Response(status_code=self.knobs.status_next.pop(0))
             try:
-                self._admit(request.query_params.get("access_token", ""))
+                self._admit(name, request.query_params.get("access_token", ""))
                 answer = call(_body(await request.body()))
             except ApiError as error:
                 return _error(error.code, error.text)
@@ -162,25 +182,26 @@ class KfServer:
         if self.knobs.delay_s:
             await asyncio.sleep(self.knobs.delay_s)
 
-    def _admit(self, token: str) -> None:
-        if self.knobs.fail_next:
-            raise ApiError(self.knobs.fail_next.pop(0), "injected")
+    def _admit(self, name: str, token: str) -> None:
+        self.calls.append(name)
+        if name in self.knobs.refuse_calls or self.knobs.fail_next:
+            raise ApiError(self.knobs.refuse_calls.get(name) or self.knobs.fail_next.pop(0), "injected")
         if token != self._token or not token:
             raise ApiError(40014, "invalid access_token")
         if self.clock.now() >= self._token_until:
             raise ApiError(42001, "access_token expired")
 
     def _accounts(self, body: dict[str, Any]) -> dict[str, Any]:
-        del body
-        return {
-            "account_list": [{"open_kfid": each, "name": "客服", "manage_privilege": True} for each in self.accounts]
-        }
+        first, most = body.get("offset", 0), body.get("limit", MAX_ACCOUNTS)
+        if not isinstance(first, int) or not isinstance(most, int) or not 0 < most <= MAX_ACCOUNTS:
+            raise ApiError(40058, "invalid offset or limit")
+        listed = self.accounts[first : first + most]
+        return {"account_list": [{"open_kfid": each, "name": "客服", "manage_privilege": True} for each in listed]}
 
     def _sync(self, body: dict[str, Any]) -> dict[str, Any]:
         account = self._account(body)
         token, limit = body.get("token", ""), body.get("limit", MAX_BATCH)
-        if token and self._msg_tokens.get(token, self.clock.now()) <= self.clock.now():
-            raise ApiError(95007, "invalid msg token")
+        self._check_pull(str(token), str(body.get("cursor", "")))
         if not isinstance(limit, int) or not 0 < limit <= MAX_BATCH:
             raise ApiError(40058, "invalid limit")
         cursor = str(body.get("cursor", "") or "c0")
@@ -189,17 +210,30 @@ class KfServer:
         self.pulls.append(body)
         start, _, gaps = cursor[1:].partition("g")
         entries = self.entries[account]
+        if not body.get("cursor"):
+            oldest = (self.clock.now() - KEPT).timestamp()
+            start = str(sum(entry["send_time"] < oldest for entry in entries))
         if self.knobs.gap_every and int(gaps or 0) < self.knobs.gap_every and int(start) < len(entries):
             return {"next_cursor": f"c{start}g{int(gaps or 0) + 1}", "has_more": 1, "msg_list": []}
         end = min(int(start) + min(limit, self.knobs.limit), len(entries))
         first = max(int(start) - self.knobs.repeat, 0)
         return {"next_cursor": f"c{end}", "has_more": int(end < len(entries)), "msg_list": entries[first:end]}
 
+    def _check_pull(self, token: str, cursor: str) -> None:
+        now = self.clock.now()
+        if token and (len(token.encode()) > MAX_TOKEN_BYTES or self._msg_tokens.get(token, now) <= now):
+            raise ApiError(95007, "invalid msg token")
+        if len(cursor.encode()) > MAX_CURSOR_BYTES:
+            raise ApiError(40058, "invalid cursor")
+        if not token:
+            self._tokenless = [at for at in self._tokenless if now - at < timedelta(minutes=1)]
+            if len(self._tokenless) >= TOKENLESS_A_MINUTE:
+                raise ApiError(45009, "reach max api minute quota limit: pull with the token of a callback")
+            self._tokenless.append(now)
+
     def _send(self, body: dict[str, Any]) -> dict[str, Any]:
         account, customer = self._account(body), str(body.get("touser", ""))
-        session = self.sessions.get((account, customer))
-        if session is None:
-            raise ApiError(40096, "invalid external userid")
+        session = self._session_of({"open_kfid": account, "external_userid": customer})
         check_message(body)
         msgid = self._take_msgid(body)
         if session.state not in {NEW, BOT}:
@@ -224,7 +258,7 @@ class KfServer:
         found = self._welcome.pop(str(body.get("code", "")), None)
         if found is None or found[2] < self.clock.now():
             raise ApiError(95016, "welcome code is used or over")
-        check_message(body)
+        check_on_event(body)
         msgid = self._take_msgid(body)
         self._show(found[0], found[1], body)
         self._msgids.add(msgid)
@@ -244,10 +278,10 @@ class KfServer:
         return {"msg_code": secrets.token_hex(8)}
 
     def _session_of(self, body: dict[str, Any]) -> Session:
-        found = self.sessions.get((self._account(body), str(body.get("external_userid", ""))))
-        if found is None:
+        whose = (self._account(body), str(body.get("external_userid", "")))
+        if whose not in self.sessions:
             raise ApiError(40096, "invalid external userid")
-        return found
+        return self.session(*whose)
 
     def _account(self, body: dict[str, Any]) -> str:
         account = body.get("open_kfid")
@@ -265,6 +299,7 @@ class KfServer:
         text, items = shown(body)
         self.sent.append((account, customer, text))
         self.offered.append(items)
+        self.shapes.append(str(body["msgtype"]))
         if items:
             self.menus[account, customer] = items
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import update
 
 from bot.channels.wecom_kf.client import KfClient
 from bot.channels.wecom_kf.following import SessionFollower
@@ -22,8 +24,9 @@ from bot.domain.conversation import Owner
 from bot.domain.ids import ConversationId, OutboxId
 from bot.domain.line_ports import PendingTurn
 from bot.domain.messages import InboundMessage, OutboundMessage, Sender
-from bot.domain.staff import StaffWords
+from bot.domain.staff import StaffWords, ThreadMove
 from bot.engine.intake import Intake, PulledIntake
+from bot.simulators.media import MediaHold, WithMedia, tencent_media
 from bot.simulators.network import SimulatedNetwork
 from bot.simulators.wecom_kf.people import KfPeople
 from bot.simulators.wecom_kf.server import KfServer
@@ -33,8 +36,10 @@ from storage.inbox import SqlInboxStore
 from storage.outbox import SqlOutboxStore
 from storage.platform_moves import SqlPlatformMoves
 from storage.platform_sessions import SqlPlatformSessions
+from storage.tables import OUTBOX
 from storage.turns import SqlTurnStore
 from storage.windows import SqlWindowLedger
+from tests.contract.line import commit_of
 from tests.unit.channels.doubles import NOON, MemoryLiveFeed
 
 CORP, SECRET, TOKEN = "wwdemo0000000001", "kf-secret-for-tests", "kfcallbacktoken"
@@ -67,13 +72,15 @@ class KfTown:
         self.failures: list[SendFailure] = []
         self.changes: list[SessionChange] = []
         self.sends = 0
+        self.hold = MediaHold()
         self.start()
 
     def start(self) -> None:
         """Make our half."""
         bells, inbox = Bells(), SqlInboxStore(self.database)
         intake = Intake(inbox, bells, MemoryLiveFeed(), self.clock)
-        client = KfClient(self.settings, self.clock, SimulatedNetwork(self.server))
+        network = SimulatedNetwork(WithMedia(self.server, tencent_media(self.hold)))
+        client = KfClient(self.settings, self.clock, network)
         ledger = SqlWindowLedger(self.database)
         self.adapter = WecomKfAdapter(self.settings, client, KfPorts(self._owner_of, ledger), self.clock)
         ports = PullPorts(
@@ -119,6 +126,20 @@ class KfTown:
         assert turn is not None
         return turn.conversation.id
 
+    async def answered(self, words: str = "hi", customer: str = LI, **changes: Any) -> ConversationId:
+        """Let a customer write and the bot answer; its words stay in the outbox until ``sent``."""
+        await self.people.say(customer, words)
+        await self.settle()
+        turn = await self.pending(customer)
+        assert turn is not None
+        await self.turns.commit_turn(commit_of(turn, "您好", at=self.clock.now(), **changes))
+        return turn.conversation.id
+
+    async def sent(self) -> None:
+        """Let all that waits in the outbox be sent."""
+        done = update(OUTBOX).where(OUTBOX.c.done_at.is_(None)).values(state="sent", done_at=self.clock.now())
+        await self.database.run(lambda on: on.execute(done) and None)
+
     async def send(self, message: OutboundMessage, conversation: ConversationId, customer: str = LI) -> Delivery:
         """Send as the delivery does, each time another row of the outbox."""
         self.sends += 1
@@ -139,7 +160,8 @@ class KfTown:
         self.changes.append(change)
         self.adapter.forget(change.open_kfid, change.customer)
         sender = Sender("wecom_kf", change.open_kfid, change.customer)
-        await SqlPlatformMoves(self.database).move(sender, change.owner, change.by, self.clock.now())
+        move = ThreadMove(sender, change.owner, change.at, change.by, change.event_id, change.begins)
+        await SqlPlatformMoves(self.database).follow(move, self.clock.now())
 
 
 @pytest.fixture

@@ -269,18 +269,19 @@ async def test_staff_takes_over_and_ends_on_both_sides(town: KfTown) -> None:
     assert isinstance(await town.send(HELLO, await town.conversation()), Sent)
 
 
-async def test_handed_over_session_is_queued_in_wecom_after_the_promise(database: Database) -> None:
-    """With staff in WeCom the promise still goes out, then the session leaves the API's hands."""
+async def test_handed_over_session_is_queued_in_wecom_after_the_last_word(database: Database) -> None:
+    """With staff in WeCom every word of the bot's turn still goes out, then the session leaves the API's hands."""
     town = KfTown(database, WECOM)
-    await town.people.say(LI, "转人工")
-    await town.settle()
-    turn = await town.pending()
-    assert turn is not None
-    await town.turns.commit_turn(commit_of(turn, "请稍候", owner=Owner.WAITING_FOR_AGENT))
-    assert isinstance(await town.send(OutboundMessage("请稍候"), turn.conversation.id), Sent)
+    conversation = await town.answered("转人工", owner=Owner.WAITING_FOR_AGENT)
+    for words in ("请稍候", "工单号 T1"):
+        assert isinstance(await town.send(OutboundMessage(words), conversation), Sent)
+        assert await town.follower.follow() == 0
+    await town.sent()
+    assert await town.follower.follow() == 1
     assert town.server.session(ACCOUNT, LI).state == SessionState.QUEUED
-    refused = await town.send(HELLO, turn.conversation.id)
+    refused = await town.send(HELLO, conversation)
     assert isinstance(refused, Refused)
+    assert refused.kind is Refusal.HUMAN_ONLY
     await town.close()
 
 

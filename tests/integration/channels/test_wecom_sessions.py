@@ -20,7 +20,6 @@ from bot.domain.people import Agent, Role
 from storage.database import Database
 from storage.ownership import SqlOwnershipStore
 from storage.tables import CONVERSATIONS, EVENTS, OUTBOX, WINDOWS
-from tests.contract.line import commit_of
 from tests.integration.channels.kf_town import ACCOUNT, LI, KfTown, database_url, town
 from tests.unit.channels.doubles import NOON
 
@@ -46,15 +45,10 @@ async def said(town: KfTown) -> list[tuple[str, str]]:
 
 async def begun(town: KfTown) -> ConversationId:
     """Let the customer write and the bot answer."""
-    await town.people.say(LI, "hi")
-    await town.settle()
-    turn = await town.pending()
-    assert turn is not None
-    await town.turns.commit_turn(commit_of(turn, "您好", at=town.clock.now()))
-    await town.send(OutboundMessage("您好"), turn.conversation.id)
-    done = update(OUTBOX).values(state="sent", done_at=town.clock.now())
-    await town.database.run(lambda on: on.execute(done) and None)
-    return turn.conversation.id
+    conversation = await town.answered()
+    await town.send(OutboundMessage("您好"), conversation)
+    await town.sent()
+    return conversation
 
 
 async def belongs_to(town: KfTown, conversation: ConversationId, owner: Owner) -> None:
@@ -218,8 +212,7 @@ async def test_session_waits_for_the_last_words_and_for_a_platform_that_is_away(
     await town.database.run(lambda on: on.execute(pending) and None)
     await belongs_to(town, conversation, Owner.RESOLVED)
     assert await town.follower.follow() == 0
-    done = update(OUTBOX).values(state="sent", done_at=town.clock.now())
-    await town.database.run(lambda on: on.execute(done) and None)
+    await town.sent()
 
     async def away(path: str, body: object) -> dict[str, Any]:
         raise Unreached("away")
