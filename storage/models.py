@@ -222,7 +222,8 @@ class OutboxRow(Base):
 
     ``state`` is ``pending``, ``sending`` (handed to a platform that would show a repeat twice), ``sent``, ``refused``
     (``refusal`` says which kind), ``unclear`` (it may or may not have arrived) or ``dropped`` (the owner changed before
-    it went out, or a person let it go). The first two are open: their ``done_at`` is None.
+    it went out, or a person let it go) or ``held`` (an agent's words that wait for the shopper to write). The first two
+    are open: their ``done_at`` is None.
     """
 
     __tablename__ = "outbox"

@@ -35,6 +35,9 @@ _MAX_TOKEN_CHARS = 256
 TEMPLATE = "template"
 """The kind under which templates are counted; no opening of a customer's."""
 
+HELD = "held"
+"""The kind that notes that an identity has words of agents waiting; no opening either."""
+
 _BOT = "bot"
 _OPEN = Upsert(
     lambda into: (adding := into(WINDOWS)).on_conflict_do_update(
@@ -47,7 +50,8 @@ _OPEN = Upsert(
         where=WINDOWS.c.opened_at <= adding.excluded.opened_at,
     )
 )
-_CLOSE = delete(WINDOWS).where(WINDOWS.c.identity_id == bindparam("identity"))
+# What an agent has said and keeps waiting is not the customer's to close.
+_CLOSE = delete(WINDOWS).where(WINDOWS.c.identity_id == bindparam("identity"), WINDOWS.c.kind != HELD)
 _OF_CONVERSATION = (
     select(
         CONVERSATIONS.c.identity_id,
