@@ -19,6 +19,7 @@ from telegram.request import HTTPXRequest
 
 from bot.channels._api import DEFAULT_WAIT_S, TIMEOUT_S, broken_off, read_wait, silence_request_logs
 from bot.channels.adapter import PlatformAdapter
+from bot.channels.cleaning import clean_message
 from bot.channels.degrade import degrade
 from bot.channels.fetching import Downloads, MediaHosts
 from bot.channels.reading import payload_of
@@ -67,7 +68,7 @@ class TelegramAdapter(PlatformAdapter):
         """Send what is attached, then the words with their buttons: each piece is taken once."""
         message = replace(message, buttons=_referred(message.buttons))
         pieces: list[Attachment | OutboundMessage] = [*message.attachments]
-        pieces += degrade(replace(message, attachments=()), self.capabilities)
+        pieces += degrade(replace(clean_message(message), attachments=()), self.capabilities)
         chat_id, topic = _place(to)
         return await self.parts.send(outbox_id, pieces, lambda piece: self._send_piece(chat_id, topic, piece))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -18,7 +19,7 @@ from bot.domain.understanding import Expectation, Recognition
 from bot.health.logs import set_up_logs
 from bot.simulators.meta import graph
 from bot.simulators.telegram.server import Declined
-from tests.integration.channels.platforms import OTHERS, SECRETS
+from tests.integration.channels.platforms import OTHERS, SECRETS, SHOPPERS
 from tests.integration.channels.shoppers import OnPlatform
 from tests.integration.channels.stage import Stage, opened
 from tests.integration.health.test_health import logs_to_standard_error
@@ -203,3 +204,13 @@ async def test_no_secret_and_no_word_of_a_shopper_is_logged(shop: Shop, capsys: 
     assert "delivery" in logged
     secrets = {str(value) for value in SECRETS.model_dump().values() if value}
     assert not [secret for secret in (*secrets, "my private words") if secret in logged]
+
+
+@pytest.mark.parametrize("shop", ["wecom_kf"], indirect=True)
+async def test_pulled_entry_of_a_newer_type_is_recorded_as_unknown(shop: Shop) -> None:
+    """The callback is acknowledged, and the entry behind it is on record, also for the agent who reads it."""
+    assert isinstance(shop.shopper, OnPlatform)
+    await shop.shopper.people.message(SHOPPERS[shop.name], "hologram", {"media_id": "m1"})
+    await shop.stage.pulled()
+    (kept,) = await shop.rows("message", "inbox")
+    assert json.loads(kept)["kind"] == "unknown"
