@@ -92,6 +92,8 @@ def _for_agents(routes: Routes) -> None:
     routes.get("/conversations/{conversation_id}/templates", role, ways.templates)
     routes.post("/conversations/{conversation_id}/templates", role, ways.send_template)
     routes.post("/conversations/{conversation_id}/elsewhere", role, ways.write_elsewhere)
+    routes.post("/conversations/{conversation_id}/said/{said}/wait", role, ways.wait)
+    routes.post("/conversations/{conversation_id}/said/{said}/withdraw", role, ways.withdraw)
     routes.post("/conversations/{conversation_id}/snooze", role, snoozes.snooze)
     routes.post("/conversations/{conversation_id}/wake", role, snoozes.wake)
     routes.get("/conversations/{conversation_id}/person", role, person.show)

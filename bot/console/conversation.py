@@ -76,7 +76,10 @@ async def reply(visit: Visit) -> Response:
     """Send words to the shopper."""
 
     async def send(conversation_id: ConversationId, agent: Agent) -> None:
-        await visit.desk.actions.reply(conversation_id, agent, visit.form.get("text", ""), visit.form.get("key", ""))
+        key = visit.form.get("key", "")
+        await visit.desk.actions.reply(conversation_id, agent, visit.form.get("text", ""), key)
+        if visit.form.get("later") == "yes":
+            await visit.desk.ways.reply_later(conversation_id, agent, key)
 
     return await _do(visit, send)
 
@@ -144,6 +147,7 @@ async def _state(visit: Visit, conversation: Conversation) -> dict[str, Any]:
         "room": room,
         "sendable": visit.desk.media.sendable(conversation.channel) if visit.desk.media else "",
         "ways": await visit.desk.ways.of_conversation(conversation) if closed else None,
+        "later": room is not None and not room.is_open and room.humans_until is None,
     }
 
 

@@ -19,6 +19,11 @@ class Moments:
         self.zone = zone
         self._now = now.astimezone(zone)
 
+    @property
+    def now(self) -> datetime:
+        """Give the moment the page is made."""
+        return self._now
+
     def clock(self, at: datetime) -> str:
         """Write hours and minutes."""
         return f"{at.astimezone(self.zone):%H:%M}"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from starlette.responses import Response
 
 from bot.console.problems import Problem
 from bot.console.visits import Visit
-from bot.domain.errors import Conflict
-from bot.domain.ids import IdentityId, new_id
+from bot.domain.errors import Conflict, NotFound
+from bot.domain.ids import ConversationId, IdentityId, new_id
+from bot.domain.people import Agent
 
 _VALUE = "value"
+_MOST_DIGITS = 18
 
 
 async def templates(visit: Visit) -> Response:
@@ -50,4 +54,28 @@ async def write_elsewhere(visit: Visit) -> Response:
         there = await visit.desk.ways.write_elsewhere(visit.conversation_id, identity, visit.me)
     except Conflict as conflict:
         raise Problem(409, "conflict.with_agent") from conflict
-    return visit.go(f"/conversations/{there}?view=mine")
+    # The page's own script brings the words along that were written or refused here.
+    return visit.go(f"/conversations/{there}?view=mine&carried=yes")
+
+
+async def wait(visit: Visit) -> Response:
+    """Let refused words wait until the shopper writes."""
+    return await _with_words(visit, visit.desk.ways.wait)
+
+
+async def withdraw(visit: Visit) -> Response:
+    """Let waiting words never go out."""
+    return await _with_words(visit, visit.desk.ways.withdraw)
+
+
+async def _with_words(visit: Visit, action: Callable[[ConversationId, int, Agent], Awaitable[None]]) -> Response:
+    said = str(visit.request.path_params["said"])
+    if not said.isascii() or not said.isdecimal() or len(said) > _MOST_DIGITS:
+        raise NotFound(f"there are no words {said!r}")
+    try:
+        await action(visit.conversation_id, int(said), visit.me)
+    except Conflict as conflict:
+        raise Problem(409, "conflict.held_words") from conflict
+    if visit.wants_fragment:
+        return Response(status_code=204, headers={"HX-Trigger": "changed"})
+    return visit.go(f"/conversations/{visit.conversation_id}?view=mine")

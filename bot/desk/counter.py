@@ -31,6 +31,7 @@ from bot.domain.dead_letters import DeadLetters
 from bot.domain.desk_ports import (
     CustomerFiles,
     DeliveryStates,
+    HeldWords,
     Notebook,
     People,
     QueueLists,
@@ -65,6 +66,7 @@ class DeskStores:
     media: MediaRoom | None = None
     snoozes: SnoozeStore | None = None
     threads: Threads | None = None
+    held: HeldWords | None = None
     links: LinkBook | None = None
     knowledge: MerchantKnowledge | None = None
     typing: TypingBoard | None = None

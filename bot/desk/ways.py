@@ -11,6 +11,7 @@ from bot.desk.bells import Bells
 from bot.desk.refusals import Refusal
 from bot.domain.clock import Clock
 from bot.domain.conversation import Conversation
+from bot.domain.desk_ports import HeldWords
 from bot.domain.errors import NotFound
 from bot.domain.ids import ConversationId, IdentityId
 from bot.domain.line_ports import OwnershipStore
@@ -44,6 +45,10 @@ class WaysStores(Protocol):
     @property
     def threads(self) -> Threads | None:
         """Conversations that we begin."""
+
+    @property
+    def held(self) -> HeldWords | None:
+        """Words that wait for the shopper."""
 
     @property
     def templates(self) -> Mapping[str, tuple[MessageTemplate, ...]]:
@@ -115,6 +120,30 @@ class DeskWays:
         await self._stores.ownership.take(there, agent, now)
         await self._bells.deliver(there)
         return there
+
+    async def reply_later(self, conversation_id: ConversationId, agent: Agent, client_key: str) -> None:
+        """Let a reply that was just written wait until the shopper writes; it goes at once if he has meanwhile."""
+        await self._held.hold_reply(conversation_id, client_key, agent, self._clock.now())
+        await self._bells.deliver(conversation_id)
+
+    async def wait(self, conversation_id: ConversationId, said: int, agent: Agent) -> None:
+        """Let refused words wait until the shopper writes; they go at once if the window is open again.
+
+        Conflict unless the agent holds the conversation and a closed window is what kept them back.
+        """
+        await self._held.hold(conversation_id, said, agent, self._clock.now())
+        await self._bells.deliver(conversation_id)
+
+    async def withdraw(self, conversation_id: ConversationId, said: int, agent: Agent) -> None:
+        """Let waiting words never go out; Conflict when they do not wait, or another agent has the conversation."""
+        await self._held.withdraw(conversation_id, said, agent, self._clock.now())
+        await self._bells.show(conversation_id)
+
+    @property
+    def _held(self) -> HeldWords:
+        if self._stores.held is None:
+            raise NotFound("no words are held here")
+        return self._stores.held
 
 
 def _checked(value: str, label: str) -> str:

@@ -29,6 +29,7 @@ from storage.conversations import SqlConversationReader, SqlQueueBoard
 from storage.customer_card import SqlCustomerFiles, SqlDeliveryStates
 from storage.database import Database
 from storage.dead_letters import SqlDeadLetters
+from storage.held import SqlHeldWords
 from storage.inbox import SqlInboxStore
 from storage.knowledge import SqlMerchantKnowledge
 from storage.link_book import SqlLinkBook
@@ -106,6 +107,7 @@ def make_stores(database: Database, notice: Notice, clock: Clock) -> Stores:
             windows=SqlWindowLedger(database),
             snoozes=SqlSnoozes(database, clock),
             threads=SqlThreads(database),
+            held=SqlHeldWords(database),
             links=SqlLinkBook(database),
             knowledge=SqlMerchantKnowledge(database),
         ),

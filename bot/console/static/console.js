@@ -113,6 +113,16 @@
     byId("why-not").textContent = state.dataset.why;
     if (!may) byId("mode-note").checked = true;
     else if (became && !byId("text").value) reply.checked = true;
+    suitWindow();
+  }
+
+  // While the platform's window is closed, what is sent waits until the shopper writes; the button says so.
+  function suitWindow() {
+    const later = byId("room").dataset.later;
+    const button = composer.querySelector(".send-reply");
+    if (composer.elements.later.value === later) return;
+    composer.elements.later.value = later;
+    button.textContent = later === "yes" ? button.dataset.later : button.dataset.now;
   }
 
   function draftKey() {
@@ -158,9 +168,36 @@
     fetch(composer.dataset.typing, { method: "POST", body }).catch(() => {});
   }
 
+  // Words that could not go out here are taken along to another channel of the same customer, into its composer.
+  const CARRIED = `xiaoer:carried:${agent}`;
+
+  document.addEventListener("submit", (event) => {
+    const from = event.target.dataset.carry;
+    if (!from || !composer) return;
+    const line = from === "text" ? null : document.querySelector(`#${from} .words`);
+    const words = line ? line.textContent : byId("text").value;
+    store(CARRIED, words);
+    if (!line) store(draftKey(), "");
+  });
+
+  function unpack(area) {
+    const address = new URL(location.href);
+    if (!address.searchParams.has("carried")) return;
+    address.searchParams.delete("carried");
+    history.replaceState(null, "", address);
+    const words = stored(CARRIED);
+    store(CARRIED, "");
+    if (!words || area.value.includes(words)) return;
+    area.value = [area.value, words].filter(Boolean).join("\n");
+    store(draftKey(), area.value);
+    if (!byId("mode-reply").disabled) byId("mode-reply").checked = true;
+    area.focus();
+  }
+
   if (composer) {
     const area = byId("text");
     if (!area.value) area.value = stored(draftKey());
+    unpack(area);
     fit(area);
     area.addEventListener("input", () => {
       store(draftKey(), area.value);
@@ -193,7 +230,7 @@
     if (!event.target.matches("[data-leave]")) return;
     try {
       Object.keys(localStorage)
-        .filter((key) => key.startsWith("xiaoer:draft:"))
+        .filter((key) => key.startsWith("xiaoer:draft:") || key.startsWith("xiaoer:carried:"))
         .forEach((key) => localStorage.removeItem(key));
     } catch {
       // Nothing was kept.

@@ -34,6 +34,7 @@ from storage.conversations import SqlConversationReader
 from storage.customer_card import SqlCustomerFiles, SqlDeliveryStates
 from storage.database import Database
 from storage.dead_letters import SqlDeadLetters
+from storage.held import SqlHeldWords
 from storage.inbox import SqlInboxStore
 from storage.knowledge import SqlMerchantKnowledge
 from storage.link_book import SqlLinkBook
@@ -131,6 +132,7 @@ class Shop:
             knowledge=SqlMerchantKnowledge(database),
             snoozes=SqlSnoozes(database, self.clock),
             threads=SqlThreads(database),
+            held=SqlHeldWords(database),
             links=SqlLinkBook(database),
         )
         security = DeskSecurity(secret="a secret of the tests", hasher=HASHER)

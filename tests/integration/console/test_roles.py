@@ -62,6 +62,7 @@ async def test_every_route_asks_for_its_role(shop: Shop, role: Role | None):
                 media_id="x",
                 name="x",
                 letter_id="1",
+                said="1",
                 rest="nowhere",
             )
             if "{rest:path}" not in route.path
