@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from bot.desk.transcripts import Speaker, TranscriptLine
 from bot.domain.ids import ConversationId
 from bot.domain.media import MediaFile, MediaId, media_id
-from bot.domain.media_types import PLAYED_TYPES, SHOWN_TYPES
+from bot.domain.media_types import AMR, PLAYED_TYPES, SHOWN_TYPES
 
 
 def attached(
@@ -28,7 +28,9 @@ def photographed(references: Sequence[str], files: Mapping[MediaId, MediaFile]) 
 
 
 def look(file: MediaFile) -> str:
-    """Tell how a page shows a kept attachment: ``image``, ``audio``, ``video`` or ``file``."""
+    """Tell how a page shows a kept attachment: ``image``, ``audio``, ``video``, ``voice`` (AMR) or ``file``."""
     if file.mime in SHOWN_TYPES:
         return "image"
+    if file.mime == AMR:
+        return "voice"
     return file.mime.partition("/")[0] if file.mime in PLAYED_TYPES else "file"

@@ -6,7 +6,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 _ALWAYS = {
@@ -18,6 +18,9 @@ _ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+_DECODER = "/static/amr.js"
+DECODER_POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'"
+"""Of the worker that decodes voice: WebAssembly runs there and in no page, and it reaches nothing."""
 _OWN = frozenset({"Content-Security-Policy", "Cache-Control"})
 _PRIVATE = "no-store"
 _STATIC = "public, max-age=86400"
@@ -42,7 +45,8 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 # An attachment brings a stricter policy of its own, and may be kept for a while.
                 own = _OWN if path.startswith("/media/") else frozenset[str]()
-                for name, value in {**_ALWAYS, "Cache-Control": cache}.items():
+                policy = {"Content-Security-Policy": DECODER_POLICY} if path == _DECODER else {}
+                for name, value in {**_ALWAYS, **policy, "Cache-Control": cache}.items():
                     if name not in own or name not in headers:
                         headers[name] = value
             await send(message)

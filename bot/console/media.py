@@ -78,7 +78,7 @@ def _id(visit: Visit) -> MediaId:
 
 def _headers(file: MediaFile) -> dict[str, str]:
     """Say what it is: only what a browser cannot run is ever shown in place."""
-    inline = look(file) != "file"
+    inline = look(file) not in {"file", "voice"}
     kind = "inline" if inline else "attachment"
     name = file.attachment.name or f"{file.attachment.kind.value}{ENDINGS.get(file.mime, '')}"
     plain = _UNSAFE.sub("_", name)

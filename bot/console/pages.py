@@ -14,7 +14,9 @@ from bot.console.words import LOCALES, Words, load_words
 from bot.desk.transcripts import mark_words
 
 STATIC = "static"
-_ASSETS = ("console.css", "console.js", "files.js", "icon.svg", "vendor/htmx.min.js", "vendor/sse.js")
+_ASSETS = (
+    "console.css", "console.js", "files.js", "voice.js", "amr.js", "icon.svg", "vendor/htmx.min.js", "vendor/sse.js",
+)  # fmt: skip
 _HTMX_CONFIG = {
     "includeIndicatorStyles": False,
     "allowEval": False,
@@ -49,6 +51,7 @@ class Pages:
             "mark_words": mark_words,
             "attached": attached,
             "look": look,
+            "version": lambda name: self._versions.get(name, ""),
         }
 
     def render(self, template: str, values: dict[str, Any]) -> str:

@@ -10,6 +10,8 @@ from bot.domain.messages import MessageKind
 HEAD_BYTES = 4096
 """As many bytes from the start are enough to tell."""
 UNKNOWN = "application/octet-stream"
+AMR = "audio/amr"
+"""The voice notes of WeChat; no browser plays them, the console's page decodes them."""
 _WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _SLIDES = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
@@ -21,14 +23,14 @@ PLAYED_TYPES = frozenset(
 """What a browser shows or plays in a page; everything else is only ever handed over as a file."""
 KNOWN_TYPES = (
     *sorted(SHOWN_TYPES), "image/heic", "image/avif", "image/bmp", "image/tiff",
-    *sorted(PLAYED_TYPES), "audio/amr", "audio/silk", "video/quicktime", "video/3gpp", "video/x-matroska",
+    *sorted(PLAYED_TYPES), AMR, "audio/silk", "video/quicktime", "video/3gpp", "video/x-matroska",
     "application/pdf", "text/plain", _WORD, _SHEET, _SLIDES, "application/x-ole-storage", "application/zip",
 )  # fmt: skip
 """What is taken unless the configuration says otherwise: neither pages, nor drawings with scripts, nor programs."""
 ENDINGS = {
     "image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/webp": ".webp", "image/heic": ".heic",
     "image/avif": ".avif", "image/bmp": ".bmp", "image/tiff": ".tif", "audio/mpeg": ".mp3", "audio/ogg": ".ogg",
-    "audio/mp4": ".m4a", "audio/wav": ".wav", "audio/aac": ".aac", "audio/flac": ".flac", "audio/amr": ".amr",
+    "audio/mp4": ".m4a", "audio/wav": ".wav", "audio/aac": ".aac", "audio/flac": ".flac", AMR: ".amr",
     "audio/silk": ".silk", "video/mp4": ".mp4", "video/webm": ".webm", "video/quicktime": ".mov",
     "video/3gpp": ".3gp", "video/x-matroska": ".mkv", "application/pdf": ".pdf", "text/plain": ".txt",
     "application/zip": ".zip", _WORD: ".docx", _SHEET: ".xlsx", _SLIDES: ".pptx",
@@ -44,7 +46,7 @@ _SIGNATURES = (
     (b"OggS", "audio/ogg"),
     (b"fLaC", "audio/flac"),
     (b"ID3", "audio/mpeg"),
-    (b"#!AMR", "audio/amr"),
+    (b"#!AMR", AMR),
     (b"#!SILK", "audio/silk"),
     (b"\x02#!SILK", "audio/silk"),
     (b"%PDF-", "application/pdf"),

@@ -6,7 +6,10 @@ import pytest
 
 from bot.domain.people import Role
 from storage.database import Database
+from tests.integration.console.browsing import address, browser
 from tests.integration.console.shop import PASSWORDS, Browser, Shop
+
+__all__ = ["address", "browser"]
 
 
 @pytest.fixture

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import shutil
-from collections.abc import AsyncIterator
-
 import pytest
-import uvicorn
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, expect
 
-from bot.domain.clock import SystemClock
 from bot.domain.ids import ConversationId
 from bot.domain.ports import LiveEvent
-from tests.conftest import missing_part
-from tests.integration.console.shop import PASSWORDS, Shop, ticket
+from tests.integration.console.browsing import signed_in
+from tests.integration.console.shop import Shop, ticket
 
 pytestmark = pytest.mark.browser
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 WIDTHS = (390, 768, 1280)
 
 
@@ -28,39 +20,6 @@ WIDTHS = (390, 768, 1280)
 def database_url(sqlite_url: str) -> str:
     """Give SQLite alone: the browser does not see the database."""
     return sqlite_url
-
-
-@pytest.fixture
-async def address(shop: Shop) -> AsyncIterator[str]:
-    """Serve the shop's console on a free port."""
-    shop.clock.now = SystemClock().now  # type: ignore[method-assign]
-    config = uvicorn.Config(shop.application, port=0, log_level="warning", ws="none", lifespan="off")
-    server = uvicorn.Server(config)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(pytest.MonkeyPatch.context()).setattr(server, "capture_signals", contextlib.nullcontext)
-        serving = asyncio.create_task(server.serve())
-        async with asyncio.timeout(20):
-            while not server.started:  # noqa: ASYNC110 - the server has no event for it
-                await asyncio.sleep(0.02)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}/console"
-        server.should_exit = True
-        server.force_exit = True
-        await serving
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """Start Chromium; without one the run fails, or skips loudly where that was allowed."""
-    path = next(
-        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
-    )
-    if not path:
-        missing_part("chromium", "no Chromium on PATH (Debian: apt-get install chromium)")
-    async with async_playwright() as driver:
-        started = await driver.chromium.launch(executable_path=path, args=FLAGS)
-        yield started
-        await started.close()
 
 
 @pytest.fixture
@@ -75,18 +34,6 @@ async def waiting(shop: Shop) -> ConversationId:
         tickets=(draft,),
         handoff=("angry", "裂了", "urgent"),
     )
-
-
-async def signed_in(browser: Browser, address: str, login: str, **context: object) -> Page:
-    """Open a page signed in; whatever the browser complains about fails the test at the end."""
-    page = await (await browser.new_context(**context)).new_page()  # type: ignore[arg-type]
-    role = {"li": "agent", "wang": "agent", "root": "admin"}[login]
-    await page.goto(f"{address}/login")
-    await page.fill("#login", login)
-    await page.fill("#password", PASSWORDS[role])
-    await page.keyboard.press("Enter")
-    await page.wait_for_url("**/inbox")
-    return page
 
 
 async def test_live_update_keeps_what_is_typed(shop: Shop, browser: Browser, address: str, waiting: ConversationId):
