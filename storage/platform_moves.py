@@ -11,7 +11,7 @@ from bot.domain.conversation import ALLOWED_CHANGES, Owner
 from bot.domain.events import AgentUttered, OwnerChanged
 from bot.domain.ids import ConversationId
 from bot.domain.line_ports import Cursor
-from bot.domain.messages import OutboundMessage, Sender
+from bot.domain.messages import OutboundMessage
 from bot.domain.staff import StaffWords, ThreadMove
 from bot.domain.windows import Opening
 from storage import cursors, events
@@ -48,10 +48,6 @@ class SqlPlatformMoves:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    async def move(self, sender: Sender, owner: Owner, by: str, at: datetime) -> ConversationId | None:
-        """Do as ``follow`` with what is told now."""
-        return await self.follow(ThreadMove(sender, owner, at, by), at)
 
     async def follow(self, move: ThreadMove, at: datetime) -> ConversationId | None:
         """Give the customer's open conversation the owner the platform has; return it when it changed.
@@ -130,10 +126,10 @@ def _is_first(connection: Connection, identity_id: str, move: ThreadMove, at: da
 def _is_news(row: RowMapping, move: ThreadMove) -> bool:
     before = Owner(row["owner"])
     if before is move.owner:
-        # Where the platform's own staff has a session, ours can no longer say a word in it.
-        return bool(move.event_id) and move.owner is Owner.WITH_AGENT and row["agent_id"] is not None
-    if move.owner is Owner.WITH_BOT and row["agent_id"] is not None:
-        return False  # one of our own agents has it: the platform gives it to us, not to the bot
+        # Where somebody else has the thread at the platform, ours can no longer say a word in it.
+        return move.owner is Owner.WITH_AGENT and row["agent_id"] is not None
+    if move.owner is Owner.WITH_BOT and (row["agent_id"] is not None or before is Owner.WAITING_FOR_AGENT):
+        return False  # one of our own agents has it, or is waited for: the platform gives it to us, not to the bot
     return move.owner in ALLOWED_CHANGES[before]
 
 

@@ -11,12 +11,9 @@ from typing import Any
 
 import httpx
 
-from bot.channels._api import Unreached
-from bot.channels.reading import text_of
 from bot.channels.tencent_api import TencentAccount, TencentApi
 from bot.channels.wecom_kf.settings import CHANNEL, WecomKfSettings
 from bot.domain.clock import Clock
-from bot.domain.media import OutgoingFile
 from bot.domain.shared_ports import TokenShelf
 
 _WRONG_CREDENTIALS = frozenset({40001, 40013, 40091})
@@ -44,10 +41,3 @@ class KfClient(TencentApi):
     async def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Call ``/cgi-bin/kf/<path>``; the answer always has an ``errcode``. Raises as ``call``."""
         return await self.call(f"/cgi-bin/kf/{path}", body)
-
-    async def upload_id(self, kind: str, file: OutgoingFile) -> str:
-        """Upload temporary media; give its id, or raise Unreached."""
-        answer = await self.upload(kind, file)
-        if not text_of(answer, "media_id"):
-            raise Unreached(f"media/upload answers errcode {answer['errcode']}")
-        return text_of(answer, "media_id")

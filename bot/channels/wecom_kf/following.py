@@ -2,50 +2,59 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 import structlog
 
-from bot.channels._api import Lost, Unreached
-from bot.channels.vault import TokenRefused
-from bot.channels.wecom_kf.send import WecomKfAdapter
+from bot.channels.plug import Heard
+from bot.channels.rounds import go_round
+from bot.channels.wecom_kf.send import CallRefused, WecomKfAdapter
+from bot.channels.wecom_kf.sessions import SessionState
 from bot.channels.wecom_kf.settings import CHANNEL
 from bot.domain.channel_ports import Addressee
-from bot.domain.clock import Clock
-from bot.domain.errors import XiaoerError
-from bot.domain.staff import PlatformSessions
 
 LOOK_EVERY_S = 2.0
 _AGAIN_AFTER_S = 30.0
-_BACK = timedelta(hours=48)  # ? a session without a word for so long has ended by itself
+_BACK = timedelta(hours=48)  # a session without a word for so long has ended by itself
+_NOT_THERE = frozenset({40096, 95000, 95004})
 _LOG = structlog.get_logger(__name__)
 
 
 class SessionFollower:
     """Looks for conversations that changed hands; what cannot be told the platform now is told later."""
 
-    def __init__(self, adapter: WecomKfAdapter, sessions: PlatformSessions, clock: Clock) -> None:
+    def __init__(self, adapter: WecomKfAdapter, heard: Heard) -> None:
         self._adapter = adapter
-        self._sessions = sessions
-        self._clock = clock
+        self._heard = heard
 
     async def follow(self) -> int:
-        """Let every session follow that has to; give their number. Raises what the platform's client raises."""
-        found = await self._sessions.due(CHANNEL, self._clock.now() - _BACK)
+        """Let every session follow that has to; give the number of those that did.
+
+        Raises what the platform's client raises; one session that is refused holds nobody else up, CallRefused comes
+        when all were tried.
+        """
+        sessions, clock = self._heard.sessions, self._heard.clock
+        found = await sessions.due(CHANNEL, clock.now() - _BACK)
+        problems: list[CallRefused] = []
         for one in found:
             to = Addressee(one.account, one.channel_user_id, one.conversation_id)
-            await self._adapter.follow(to, one.owner)
-            await self._sessions.mark(CHANNEL, one, self._clock.now())
+            try:
+                state = await self._adapter.follow(to, one.owner)
+            except CallRefused as refused:
+                if refused.code not in _NOT_THERE:
+                    problems.append(refused)
+                    continue
+                state = SessionState.ENDED
+            await sessions.mark(CHANNEL, one, clock.now(), over=state is SessionState.ENDED)
+        if problems:
+            _LOG.warning("wecom_sessions_not_followed", codes=sorted({problem.code for problem in problems}))
+            raise problems[0]
         return len(found)
 
     async def run(self) -> None:
-        """Look now and then, until cancelled."""
-        while True:
-            wait_s = LOOK_EVERY_S
-            try:
-                await self.follow()
-            except (Unreached, Lost, TokenRefused, XiaoerError) as problem:
-                _LOG.warning("wecom_sessions_not_followed", error=type(problem).__name__)
-                wait_s = _AGAIN_AFTER_S
-            await asyncio.sleep(wait_s)
+        """Look now and then, in the one process of several that leads, until cancelled."""
+        await go_round("wecom_sessions", self._look, LOOK_EVERY_S, _AGAIN_AFTER_S)
+
+    async def _look(self) -> None:
+        if await self._heard.leads():
+            await self.follow()

@@ -7,6 +7,7 @@ Source: https://developer.work.weixin.qq.com/document/path/94670 (sync_msg: mess
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,34 +22,34 @@ from bot.channels.reading import (
     listing,
     mapping,
     moment,
-    payload_of,
+    one_line,
     place,
+    pressed,
     text_of,
 )
-from bot.channels.wecom_kf.sessions import TAKEN_AGAIN, owner_after
+from bot.channels.wecom_kf.sessions import OWNERS, TAKEN_AGAIN
 from bot.channels.wecom_kf.settings import CHANNEL
-from bot.domain.channel_ports import Refusal
-from bot.domain.conversation import Owner
+from bot.domain.channel_ports import Refusal, Refused
 from bot.domain.messages import InboundMessage, MessageKind, Sender
-from bot.domain.staff import StaffWords
+from bot.domain.staff import StaffWords, ThreadMove
 
 MAX_CURSOR_CHARS = 512
-_FROM_CUSTOMER, _FROM_STAFF = 3, 5
-_MAX_ID_CHARS = 200
+_FROM_CUSTOMER, _FROM_STAFF = "3", "5"
+_MAX_NAME_CHARS = 64
 _ID = re.compile(r"[A-Za-z0-9_\-@.]{1,128}")
 
 # Source: /path/94670, event ``msg_send_fail``.
 _FAILURES = {
-    0: (Refusal.FAILED, "the platform did not deliver it and does not say why"),
-    1: (Refusal.OTHER, "the customer-service account was deleted"),
-    2: (Refusal.OTHER, "the application is closed"),
-    4: (Refusal.WINDOW, "more than 48 hours since the customer's last message"),
-    5: (Refusal.WINDOW, "the session has been closed"),
-    6: (Refusal.QUOTA, "more than five messages since the customer's last one"),
-    7: (Refusal.OTHER, "no Channels account is bound"),
-    8: (Refusal.OTHER, "the company is not verified"),
-    9: (Refusal.OTHER, "no Channels account is bound and the company is not verified"),
-    10: (Refusal.BLOCKED, "the customer refuses messages"),
+    "0": (Refusal.FAILED, "the platform did not deliver it and does not say why"),
+    "1": (Refusal.OTHER, "the customer-service account was deleted"),
+    "2": (Refusal.OTHER, "the application is closed"),
+    "4": (Refusal.WINDOW, "more than 48 hours since the customer's last message"),
+    "5": (Refusal.WINDOW, "the session has been closed"),
+    "6": (Refusal.QUOTA, "more than five messages since the customer's last one"),
+    "7": (Refusal.OTHER, "no Channels account is bound"),
+    "8": (Refusal.OTHER, "the company is not verified"),
+    "9": (Refusal.OTHER, "no Channels account is bound and the company is not verified"),
+    "10": (Refusal.BLOCKED, "the customer refuses messages"),
 }
 
 
@@ -57,115 +58,89 @@ class SendFailure:
     """A message the platform took and did not deliver."""
 
     platform_id: str
-    kind: Refusal
-    reason: str
+    why: Refused
 
 
-@dataclass(frozen=True, slots=True)
-class SessionChange:
-    """A session that changed hands at the platform; ``by`` is the staff member there, ``event_id`` the event's.
-
-    ``begins``: they took it by writing to a customer whose session was over.
-    """
-
-    open_kfid: str
-    customer: str
-    owner: Owner
-    at: datetime
-    event_id: str
-    by: str = ""
-    begins: bool = False
+Entry = InboundMessage | SendFailure | ThreadMove | StaffWords
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one pull brought; ``ignored`` counts entries that say nothing to us, by their kind."""
+    """What one pull brought, in the platform's order; ``ignored`` counts what says nothing to us, by its kind."""
 
-    messages: tuple[InboundMessage, ...]
-    failures: tuple[SendFailure, ...]
-    changes: tuple[SessionChange, ...]
+    entries: tuple[Entry, ...]
     next_cursor: str
     has_more: bool
     ignored: Mapping[str, int]
-    staff: tuple[StaffWords, ...] = ()
-
-
-_Entry = InboundMessage | SendFailure | SessionChange | StaffWords
 
 
 def parse_batch(data: Mapping[str, Any], now: datetime) -> Batch:
     """Read an answer of ``sync_msg``; whatever an entry holds, it is a message, an event, or counted as ignored."""
-    entries: list[_Entry] = []
-    ignored: dict[str, int] = {}
-    for raw in listing(data, "msg_list"):
-        found = _event(raw, now) if text_of(raw, "msgtype") == "event" else _message(raw, now)
-        if isinstance(found, str):
-            ignored[found] = ignored.get(found, 0) + 1
-        else:
-            entries.append(found)
+    found = [
+        _event(raw, now) if text_of(raw, "msgtype") == "event" else _message(raw, now)
+        for raw in listing(data, "msg_list")
+    ]
     return Batch(
-        messages=tuple(each for each in entries if isinstance(each, InboundMessage)),
-        failures=tuple(each for each in entries if isinstance(each, SendFailure)),
-        changes=tuple(each for each in entries if isinstance(each, SessionChange)),
-        staff=tuple(each for each in entries if isinstance(each, StaffWords)),
+        entries=tuple(each for each in found if not isinstance(each, str)),
         next_cursor=text_of(data, "next_cursor")[:MAX_CURSOR_CHARS],
         has_more=text_of(data, "has_more") == "1",
-        ignored=ignored,
+        ignored=Counter(each for each in found if isinstance(each, str)),
     )
 
 
 def _message(raw: Mapping[str, Any], now: datetime) -> InboundMessage | StaffWords | str:
-    origin = text_of(raw, "origin")
-    account, customer, key = (text_of(raw, name) for name in ("open_kfid", "external_userid", "msgid"))
-    known_origin = origin in {str(_FROM_CUSTOMER), str(_FROM_STAFF)}
-    if not known_origin or not all(_ID.fullmatch(each) for each in (account, customer)) or not key:
+    origin, sender, key = text_of(raw, "origin"), _sender(raw), _id(raw, "msgid")
+    if origin not in {_FROM_CUSTOMER, _FROM_STAFF} or sender is None or not key:
         return "no message of a customer"
     kind = text_of(raw, "msgtype")
     read = _READERS.get(kind)
     content = read(mapping(raw, kind)) if read else UNREADABLE
-    sender, at = Sender(CHANNEL, account, customer), _time(raw, now)
-    if origin == str(_FROM_STAFF):
+    at = _time(raw, now)
+    if origin == _FROM_STAFF:
         said = clean_text(content.words).text or f"[{content.kind.value}]"
-        return StaffWords(sender, key[:_MAX_ID_CHARS], said, text_of(raw, "servicer_userid")[:64], at)
+        return StaffWords(sender, key, said, text_of(raw, "servicer_userid")[:_MAX_NAME_CHARS], at)
     # A pull brings its messages in order: their places are those in it.
     return replace(inbound(sender, key, at, content, key), sequence=0)
 
 
-def _event(raw: Mapping[str, Any], now: datetime) -> _Entry | str:
+def _event(raw: Mapping[str, Any], now: datetime) -> Entry | str:
     event = mapping(raw, "event")
     kind = text_of(event, "event_type")
-    account, customer = text_of(event, "open_kfid"), text_of(event, "external_userid")
-    if kind == "msg_send_fail" and text_of(event, "fail_msgid"):
-        number = text_of(event, "fail_type")
-        refusal, reason = _FAILURES.get(int(number) if number.isdecimal() else 0, _FAILURES[0])
-        return SendFailure(text_of(event, "fail_msgid"), refusal, f"{reason} (fail_type {number or 'missing'})")
-    if not (_ID.fullmatch(account) and _ID.fullmatch(customer)):
-        return f"event {kind[:40] or 'unknown'}"
-    if kind == "enter_session" and text_of(event, "welcome_code") and text_of(raw, "msgid"):
-        return InboundMessage(
-            sender=Sender(CHANNEL, account, customer),
-            dedupe_key=text_of(raw, "msgid"),
-            kind=MessageKind.FOLLOW,
-            sent_at=_time(raw, now),
-            reply_token=text_of(event, "welcome_code"),
-        )
-    if kind == "user_recall_msg" and text_of(event, "recall_msgid"):
-        number = text_of(event, "recall_msgid")
-        return InboundMessage(
-            sender=Sender(CHANNEL, account, customer),
-            dedupe_key=text_of(raw, "msgid") or f"recall:{number}",
-            kind=MessageKind.RECALL,
-            sent_at=_time(raw, now),
-            concerns=number,
-        )
-    if kind == "session_status_change":
-        number = text_of(event, "change_type")
-        owner = owner_after(int(number)) if number.isdecimal() else None
-        if owner is not None:
-            by = text_of(event, "new_servicer_userid")[:64]
-            told = (_time(raw, now), text_of(raw, "msgid") or f"{kind}:{number}")
-            return SessionChange(account, customer, owner, *told, by, begins=number == str(TAKEN_AGAIN))
-    return f"event {kind[:40] or 'unknown'}"
+    sender, key, at = _sender(event), _id(raw, "msgid"), _time(raw, now)
+    found: Entry | None = None
+    if kind == "msg_send_fail":
+        found = _failure(event)
+    elif sender is None or not key:
+        found = None
+    elif kind == "enter_session" and text_of(event, "welcome_code"):
+        found = InboundMessage(sender, key, MessageKind.FOLLOW, at, reply_token=text_of(event, "welcome_code"))
+    elif kind == "user_recall_msg" and text_of(event, "recall_msgid"):
+        found = InboundMessage(sender, key, MessageKind.RECALL, at, concerns=_id(event, "recall_msgid"))
+    elif kind == "session_status_change":
+        found = _move(event, sender, key, at)
+    return found or f"event {kind[:40] or 'unknown'}"
+
+
+def _failure(event: Mapping[str, Any]) -> SendFailure | None:
+    number, platform_id = text_of(event, "fail_type"), _id(event, "fail_msgid")
+    refusal, reason = _FAILURES.get(number, _FAILURES["0"])
+    why = Refused(f"{reason} (fail_type {number[:10] or 'missing'})", refusal)
+    return SendFailure(platform_id, why) if platform_id else None
+
+
+def _move(event: Mapping[str, Any], sender: Sender, key: str, at: datetime) -> ThreadMove | None:
+    change = text_of(event, "change_type")
+    owner, by = OWNERS.get(change), text_of(event, "new_servicer_userid")[:_MAX_NAME_CHARS]
+    return ThreadMove(sender, owner, at, by, key, begins=change == TAKEN_AGAIN) if owner else None
+
+
+def _sender(holder: Mapping[str, Any]) -> Sender | None:
+    account, customer = text_of(holder, "open_kfid"), text_of(holder, "external_userid")
+    return Sender(CHANNEL, account, customer) if _ID.fullmatch(account) and _ID.fullmatch(customer) else None
+
+
+def _id(holder: Mapping[str, Any], name: str) -> str:
+    return one_line(text_of(holder, name))
 
 
 def _time(raw: Mapping[str, Any], now: datetime) -> datetime:
@@ -173,8 +148,7 @@ def _time(raw: Mapping[str, Any], now: datetime) -> datetime:
 
 
 def _text(body: Mapping[str, Any]) -> Content:
-    payload = payload_of(text_of(body, "menu_id"))
-    return Content(MessageKind.BUTTON if payload else MessageKind.TEXT, text_of(body, "content"), payload=payload)
+    return pressed(text_of(body, "content"), text_of(body, "menu_id"))
 
 
 def _media(kind: MessageKind, mime: str) -> Callable[[Mapping[str, Any]], Content]:

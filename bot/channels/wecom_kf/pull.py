@@ -7,52 +7,32 @@ with an empty list; the callback's token is good for 10 minutes, without it the 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
 
 from bot.channels._api import Lost, Unreached
+from bot.channels.plug import Heard
 from bot.channels.reading import listing, text_of
+from bot.channels.rounds import go_round
 from bot.channels.vault import TokenRefused
-from bot.channels.wecom_kf.client import KfClient
-from bot.channels.wecom_kf.parse import Batch, SendFailure, SessionChange, parse_batch
+from bot.channels.wecom_kf.parse import Batch, SendFailure, parse_batch
+from bot.channels.wecom_kf.send import WecomKfAdapter
 from bot.channels.wecom_kf.settings import CHANNEL, WecomKfSettings
-from bot.domain.channel_ports import OnMessages, OnPulled
-from bot.domain.clock import Clock
 from bot.domain.errors import XiaoerError
 from bot.domain.line_ports import Cursor
-from bot.domain.staff import OnStaffWords
+from bot.domain.messages import InboundMessage
+from bot.domain.staff import StaffWords, ThreadMove
 
 BATCH = 1000
-_TOKEN_LIFE = timedelta(minutes=10)
+_PAGE = 100
 _MOST_BATCHES = 500
 _LEAD_LOOK_S = 10.0
-_BAD_TOKEN = 95007  # ? the callback's token is over, or not WeCom's
+_BEHIND_S = 30.0
 _RETRIES_S = (0.5, 2.0, 10.0)
 _LOG = structlog.get_logger(__name__)
-
-
-async def _alone() -> bool:
-    return True
-
-
-@dataclass(frozen=True, slots=True)
-class PullPorts:
-    """Where what was pulled goes; ``failed``, ``changed`` and ``said`` may be told the same twice.
-
-    ``leads`` tells whether this process is the one of several that polls.
-    """
-
-    pulled: OnPulled
-    on_messages: OnMessages
-    failed: Callable[[SendFailure], Awaitable[None]]
-    changed: Callable[[SessionChange], Awaitable[None]]
-    leads: Callable[[], Awaitable[bool]] = _alone
-    said: OnStaffWords | None = None
 
 
 class KfPuller:
@@ -62,31 +42,32 @@ class KfPuller:
     two pull the same, the cursor of the first counts and the messages of the second are repeats.
     """
 
-    def __init__(
-        self, settings: WecomKfSettings, client: KfClient, ports: PullPorts, clock: Clock, poll_s: float = 300.0
-    ) -> None:
+    def __init__(self, settings: WecomKfSettings, adapter: WecomKfAdapter, heard: Heard, poll_s: float = 300.0) -> None:
         self._settings = settings
-        self._client = client
-        self._ports = ports
-        self._clock = clock
+        self._adapter = adapter
+        self._heard = heard
         self._poll_s = poll_s
+        self._poll_at = 0.0
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._waiting: set[str] = set()
+        self._waiting: dict[str, str] = {}
         self._poller: asyncio.Task[None] | None = None
 
     def ring(self, open_kfid: str, token: str) -> None:
-        """Pull an account soon; a ring while another waits for its turn adds nothing, that one sees everything."""
-        if open_kfid in self._waiting:
+        """Pull an account soon; a ring while another waits for its turn only brings its token, that one sees all."""
+        waits = open_kfid in self._waiting
+        if token or not waits:
+            self._waiting[open_kfid] = token
+        if waits:
             return
-        self._waiting.add(open_kfid)
         task = asyncio.create_task(self._pull_soon(open_kfid, token), name=f"pull-{open_kfid}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def start(self) -> None:
         """Pull what came while nobody listened, then now and then, as long as this process leads."""
-        self._poller = asyncio.create_task(self._poll(), name="pull-poll")
+        every_s = min(self._poll_s, _LEAD_LOOK_S)
+        self._poller = asyncio.create_task(go_round("wecom_poll", self._poll, every_s, _BEHIND_S), name="pull-poll")
 
     async def stop(self) -> None:
         """Stop; what is being pulled is pulled again at the next start, from the cursor on record."""
@@ -105,44 +86,53 @@ class KfPuller:
 
         Raises Unreached, Lost, TokenRefused or what the inbox raises; what was committed stays.
         """
-        taken, good_until = 0, self._clock.now() + _TOKEN_LIFE
-        name = Cursor(CHANNEL, open_kfid, "sync_msg")
+        taken, name = 0, Cursor(CHANNEL, open_kfid, "sync_msg")
         async with self._locks[open_kfid]:
-            self._waiting.discard(open_kfid)
+            token = self._waiting.pop(open_kfid, "") or token
             for _ in range(_MOST_BATCHES):
-                position = await self._ports.pulled.position(name)
-                batch = await self._fetch(open_kfid, position, token if self._clock.now() < good_until else "")
-                taken += len(batch.messages)
-                cursor = Cursor(CHANNEL, open_kfid, "sync_msg", batch.next_cursor, position)
-                await self._take(batch, cursor)
+                position = await self._heard.pulled.position(name)
+                answer = await self._sync(open_kfid, position, token)
+                if answer["errcode"] != 0 and token:
+                    # ? 95007: the callback's token is over. Whatever it is, the token is not needed.
+                    token = ""
+                    continue
+                if answer["errcode"] != 0:
+                    raise Unreached(f"sync_msg answers errcode {answer['errcode']}")
+                batch = parse_batch(answer, self._heard.clock.now())
+                taken += await self._take(batch, Cursor(CHANNEL, open_kfid, "sync_msg", batch.next_cursor, position))
                 # An empty list with has_more is only a gap; without a new cursor it would be pulled for ever.
                 if not batch.has_more or batch.next_cursor in {"", position}:
                     break
         return taken
 
-    async def _take(self, batch: Batch, cursor: Cursor) -> None:
-        """Commit a batch; what it says of other messages is done before the cursor moves past it."""
-        if batch.failures or batch.changes or batch.staff:
-            await self._ports.on_messages(batch.messages)
-            for failure in batch.failures:
-                await self._ports.failed(failure)
-            for change in batch.changes:
-                await self._ports.changed(change)
-            for words in batch.staff:
-                if self._ports.said is not None:
-                    await self._ports.said(words)
-        await self._ports.pulled.accept(batch.messages, cursor)
+    async def _sync(self, open_kfid: str, position: str, token: str) -> Mapping[str, Any]:
+        body = {"cursor": position, "token": token, "limit": BATCH, "voice_format": 0, "open_kfid": open_kfid}
+        return await self._adapter.client.post("sync_msg", {key: value for key, value in body.items() if value != ""})
+
+    async def _take(self, batch: Batch, cursor: Cursor) -> int:
+        """Commit a batch in the platform's order: what was said before an end belongs to what ended then."""
+        said: list[InboundMessage] = []
+        for entry in batch.entries:
+            if isinstance(entry, InboundMessage):
+                said.append(entry)
+                continue
+            # The cursor moves with the last: what is told again changes nothing, what was not told is.
+            await self._heard.on_messages(tuple(said))
+            said.clear()
+            await self._tell(entry)
+        await self._heard.pulled.accept(tuple(said), cursor)
         if batch.ignored:
             _LOG.info("wecom_entries_without_message", counts=dict(batch.ignored))
+        return sum(isinstance(entry, InboundMessage) for entry in batch.entries)
 
-    async def _fetch(self, open_kfid: str, position: str, token: str) -> Batch:
-        body = {"cursor": position, "token": token, "limit": BATCH, "voice_format": 0, "open_kfid": open_kfid}
-        answer = await self._client.post("sync_msg", {key: value for key, value in body.items() if value != ""})
-        if answer["errcode"] == _BAD_TOKEN and token:
-            return await self._fetch(open_kfid, position, "")
-        if answer["errcode"] != 0:
-            raise Unreached(f"sync_msg answers errcode {answer['errcode']}")
-        return parse_batch(answer, self._clock.now())
+    async def _tell(self, entry: SendFailure | ThreadMove | StaffWords) -> None:
+        if isinstance(entry, SendFailure):
+            await self._heard.on_undelivered(CHANNEL, entry.platform_id, entry.why)
+        elif isinstance(entry, ThreadMove):
+            self._adapter.forget(entry.sender.account, entry.sender.channel_user_id)
+            await self._heard.on_move(entry)
+        else:
+            await self._heard.on_staff(entry)
 
     async def _pull_soon(self, open_kfid: str, token: str) -> None:
         for wait_s in (*_RETRIES_S, None):
@@ -154,27 +144,25 @@ class KfPuller:
                     await asyncio.sleep(wait_s)
             else:
                 return
-        self._waiting.discard(open_kfid)
+        # Nobody may ring again soon: the poll comes earlier.
+        self._poll_at = min(self._poll_at, asyncio.get_running_loop().time() + _BEHIND_S)
 
     async def _poll(self) -> None:
-        clock = asyncio.get_running_loop().time
-        next_at = 0.0
-        while True:
-            if not await self._ports.leads():
-                # Whoever takes the place over looks at once for what came meanwhile.
-                next_at = 0.0
-            elif clock() >= next_at:
-                next_at = clock() + self._poll_s
-                with contextlib.suppress(Unreached, Lost, TokenRefused, XiaoerError):
-                    for open_kfid in await self._accounts():
-                        self.ring(open_kfid, "")
-            await asyncio.sleep(min(self._poll_s, _LEAD_LOOK_S))
+        if not await self._heard.leads():
+            # Whoever takes the place over looks at once for what came meanwhile.
+            self._poll_at = 0.0
+        elif (now := asyncio.get_running_loop().time()) >= self._poll_at:
+            for open_kfid in await self._accounts():
+                self.ring(open_kfid, "")
+            self._poll_at = now + self._poll_s
 
     async def _accounts(self) -> tuple[str, ...]:
         """List the accounts to serve: those of the settings, or all that the API may manage."""
-        if self._settings.accounts:
-            return self._settings.accounts
-        answer = await self._client.post("account/list", {"offset": 0, "limit": 100})
-        return tuple(
-            text_of(each, "open_kfid") for each in listing(answer, "account_list") if text_of(each, "open_kfid")
-        )
+        found: list[str] = list(self._settings.accounts)
+        while not self._settings.accounts:
+            answer = await self._adapter.client.post("account/list", {"offset": len(found), "limit": _PAGE})
+            page = [text_of(each, "open_kfid") for each in listing(answer, "account_list")]
+            found += page
+            if len(page) < _PAGE:
+                break
+        return tuple(filter(None, found))

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from bot.channels._api import Unreached
@@ -57,16 +57,6 @@ _CODES = ReturnCodes(
     retried={60020: "this machine's address is not among the trusted ones (企业可信IP); add it in WeCom's console"},
 )
 
-OwnerOf = Callable[[ConversationId], Awaitable[Owner]]
-
-
-@dataclass(frozen=True, slots=True)
-class KfPorts:
-    """What sending asks for: who owns a conversation, and the welcome codes that came with entered sessions."""
-
-    owner_of: OwnerOf
-    codes: ReplyTokens
-
 
 class CallRefused(Unreached):
     """WeCom refuses a call that has to go before a message; ``code`` says why."""
@@ -84,11 +74,11 @@ class WecomKfAdapter(PlatformAdapter):
         max_text=MAX_TEXT_BYTES, text_unit="bytes", max_buttons=MAX_MENU_ITEMS, images=True, files=True
     )
 
-    def __init__(self, settings: WecomKfSettings, client: KfClient, ports: KfPorts, clock: Clock) -> None:
+    def __init__(self, settings: WecomKfSettings, client: KfClient, codes: ReplyTokens, clock: Clock) -> None:
         super().__init__(client)
         self._settings = settings
         self.client = client
-        self._ports = ports
+        self._codes = codes
         self._clock = clock
         self._ours: OrderedDict[tuple[str, str], None] = OrderedDict()
 
@@ -134,7 +124,7 @@ class WecomKfAdapter(PlatformAdapter):
 
     async def _send_one(self, to: Addressee, body: Mapping[str, Any]) -> Delivery:
         if body["msgtype"] in _WELCOMES:
-            code = await self._ports.codes.token(to.conversation_id, Opening.ENTER, self._clock.now())
+            code = await self._codes.token(to.conversation_id, Opening.ENTER, self._clock.now())
             by_code = _weigh(await self.client.post("send_msg_on_event", {"code": code, **body})) if code else None
             # Whatever WeCom has against the code: who has written since can be answered without one.
             if isinstance(by_code, Sent | Deferred):
@@ -179,6 +169,8 @@ class WecomKfAdapter(PlatformAdapter):
         if asked is None:
             return state
         moved = await self.client.post("service_state/trans", session | {"service_state": asked.value})
+        if moved["errcode"] != 0 and asked is not SessionState.BOT:
+            raise CallRefused("service_state/trans", moved["errcode"])
         return asked if moved["errcode"] == 0 else state
 
 

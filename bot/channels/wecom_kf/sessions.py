@@ -34,16 +34,16 @@ ALLOWED: dict[SessionState, frozenset[SessionState]] = {
 API_MAY_SEND = frozenset({SessionState.NEW, SessionState.BOT})
 """Where the API may send a message; 95018 elsewhere."""
 
-_ACCEPTED, _TRANSFERRED, _ENDED = 1, 2, 3
-TAKEN_AGAIN = 4
-"""The change of a session that was over: WeCom's staff wrote in it."""
+TAKEN_AGAIN = "4"
+"""The ``change_type`` of a session that was over: WeCom's staff wrote in it."""
 
-_OWNERS = {
-    _ACCEPTED: Owner.WITH_AGENT,
-    _TRANSFERRED: Owner.WITH_AGENT,
+OWNERS = {
+    "1": Owner.WITH_AGENT,  # accepted from the queue
+    "2": Owner.WITH_AGENT,  # passed on
+    "3": Owner.RESOLVED,
     TAKEN_AGAIN: Owner.WITH_AGENT,
-    _ENDED: Owner.RESOLVED,
 }
+"""Our owner after a ``session_status_change``, by its ``change_type``."""
 
 
 def state_for(owner: Owner, humans: str) -> SessionState:
@@ -61,8 +61,3 @@ def state_for(owner: Owner, humans: str) -> SessionState:
 def change_to(state: SessionState, wanted: SessionState) -> SessionState | None:
     """Give the state to ask for; None when it is there already, or cannot be had."""
     return wanted if wanted is not state and wanted in ALLOWED[state] else None
-
-
-def owner_after(change_type: int) -> Owner | None:
-    """Give our owner after a ``session_status_change`` event; None for a type not known."""
-    return _OWNERS.get(change_type)

@@ -22,15 +22,11 @@ from bot.channels.sealed import Seal, check_age, read_fields, read_xml
 from bot.channels.wecom_kf.check import check_wecom_kf
 from bot.channels.wecom_kf.client import KfClient
 from bot.channels.wecom_kf.following import SessionFollower
-from bot.channels.wecom_kf.parse import SendFailure, SessionChange
-from bot.channels.wecom_kf.pull import KfPuller, PullPorts
-from bot.channels.wecom_kf.send import KfPorts, WecomKfAdapter
+from bot.channels.wecom_kf.pull import KfPuller
+from bot.channels.wecom_kf.send import WecomKfAdapter
 from bot.channels.wecom_kf.settings import CHANNEL, WecomKfSettings
-from bot.domain.channel_ports import Refused
 from bot.domain.clock import Clock, SystemClock
 from bot.domain.errors import BadPayload
-from bot.domain.messages import Sender
-from bot.domain.staff import ThreadMove
 
 MAX_BODY_BYTES = 64 * 1024
 _MAX_ECHO_CHARS = 512
@@ -62,16 +58,14 @@ class WecomKfPlug(Plug[WecomKfAdapter]):
     def adapter(self, lent: Lent) -> WecomKfAdapter:
         """Make what sends."""
         client = KfClient(self.settings, lent.clock, shelf=lent.shelf)
-        return WecomKfAdapter(self.settings, client, KfPorts(lent.owner_of, lent.tokens), lent.clock)
+        return WecomKfAdapter(self.settings, client, lent.tokens, lent.clock)
 
     @asynccontextmanager
     async def background(self, adapter: WecomKfAdapter, heard: Heard) -> AsyncIterator[None]:
         """Pull messages, and let sessions follow our owners."""
-        puller = KfPuller(self.settings, adapter.client, make_pull_ports(adapter, heard), heard.clock, self._poll_s)
-        follower = SessionFollower(adapter, heard.sessions, heard.clock)
-        self.puller = puller
+        self.puller = puller = KfPuller(self.settings, adapter, heard, self._poll_s)
         await puller.start()
-        following = asyncio.create_task(follower.run(), name="follow-sessions")
+        following = asyncio.create_task(SessionFollower(adapter, heard).run(), name="follow-sessions")
         try:
             yield
         finally:
@@ -89,21 +83,6 @@ class WecomKfPlug(Plug[WecomKfAdapter]):
     async def check(self, webhook: str) -> tuple[Finding, ...]:
         """Look at the set-up."""
         return await check_wecom_kf(self.settings, webhook, SystemClock())
-
-
-def make_pull_ports(adapter: WecomKfAdapter, heard: Heard) -> PullPorts:
-    """Say where what was pulled goes."""
-
-    async def failed(failure: SendFailure) -> None:
-        await heard.on_undelivered(CHANNEL, failure.platform_id, Refused(failure.reason, failure.kind))
-
-    async def changed(change: SessionChange) -> None:
-        adapter.forget(change.open_kfid, change.customer)
-        sender = Sender(CHANNEL, change.open_kfid, change.customer)
-        # Changes are pulled in their order, so that the last of them counts, however late it comes.
-        await heard.on_move(ThreadMove(sender, change.owner, heard.clock.now(), change.by))
-
-    return PullPorts(heard.pulled, heard.on_messages, failed, changed, heard.leads, heard.on_staff)
 
 
 class _Callback:

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import update
 
+from bot.channels.plug import Heard
 from bot.channels.wecom_kf.client import KfClient
 from bot.channels.wecom_kf.following import SessionFollower
-from bot.channels.wecom_kf.parse import SendFailure, SessionChange
-from bot.channels.wecom_kf.pull import KfPuller, PullPorts
-from bot.channels.wecom_kf.send import KfPorts, WecomKfAdapter
+from bot.channels.wecom_kf.pull import KfPuller
+from bot.channels.wecom_kf.send import WecomKfAdapter
 from bot.channels.wecom_kf.settings import WecomKfSettings
 from bot.channels.wecom_kf.webhook import build_router
-from bot.domain.channel_ports import Addressee, Delivery
+from bot.domain.channel_ports import Addressee, Delivery, Refused
 from bot.domain.clock import ManualClock
 from bot.domain.conversation import Owner
 from bot.domain.ids import ConversationId, OutboxId
 from bot.domain.line_ports import PendingTurn
-from bot.domain.messages import InboundMessage, OutboundMessage, Sender
+from bot.domain.messages import InboundMessage, OutboundMessage
 from bot.domain.staff import StaffWords, ThreadMove
 from bot.engine.intake import Intake, PulledIntake
 from bot.simulators.media import MediaHold, WithMedia, tencent_media
@@ -69,8 +69,8 @@ class KfTown:
         self.settings = WecomKfSettings(CORP, SECRET, TOKEN, AES_KEY, humans=humans)
         self.outbox = SqlOutboxStore(database)
         self.turns = SqlTurnStore(database)
-        self.failures: list[SendFailure] = []
-        self.changes: list[SessionChange] = []
+        self.failures: list[Refused] = []
+        self.leads, self.looks = True, 0
         self.sends = 0
         self.hold = MediaHold()
         self.start()
@@ -82,12 +82,10 @@ class KfTown:
         network = SimulatedNetwork(WithMedia(self.server, tencent_media(self.hold)))
         client = KfClient(self.settings, self.clock, network)
         ledger = SqlWindowLedger(self.database)
-        self.adapter = WecomKfAdapter(self.settings, client, KfPorts(self._owner_of, ledger), self.clock)
-        ports = PullPorts(
-            PulledIntake(intake, inbox, self.clock), intake.accept, self._failed, self._changed, said=self._said
-        )
-        self.puller = KfPuller(self.settings, client, ports, self.clock)
-        self.follower = SessionFollower(self.adapter, SqlPlatformSessions(self.database), self.clock)
+        self.adapter = WecomKfAdapter(self.settings, client, ledger, self.clock)
+        heard = self._heard(intake, PulledIntake(intake, inbox, self.clock))
+        self.puller = KfPuller(self.settings, self.adapter, heard)
+        self.follower = SessionFollower(self.adapter, heard)
         app = FastAPI()
         app.include_router(build_router(self.settings, self.puller.ring, self.clock))
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://shop.example")
@@ -148,20 +146,38 @@ class KfTown:
     async def _owner_of(self, conversation_id: ConversationId) -> Owner:
         return (await SqlConversationReader(self.database).get(conversation_id)).owner
 
-    async def _failed(self, failure: SendFailure) -> None:
-        self.failures.append(failure)
-        refusal = (failure.reason, failure.kind.value)
-        await self.outbox.mark_undelivered("wecom_kf", failure.platform_id, self.clock.now(), refusal)
+    def _heard(self, intake: Intake, pulled: PulledIntake) -> Heard:
+        unused = cast("Any", None)
+        moves = SqlPlatformMoves(self.database)
 
-    async def _said(self, words: StaffWords) -> None:
-        await SqlPlatformMoves(self.database).said(words, self.clock.now())
+        async def undelivered(channel: str, platform_id: str, why: Refused) -> None:
+            self.failures.append(why)
+            await self.outbox.mark_undelivered(channel, platform_id, self.clock.now(), (why.reason, why.kind.value))
 
-    async def _changed(self, change: SessionChange) -> None:
-        self.changes.append(change)
-        self.adapter.forget(change.open_kfid, change.customer)
-        sender = Sender("wecom_kf", change.open_kfid, change.customer)
-        move = ThreadMove(sender, change.owner, change.at, change.by, change.event_id, change.begins)
-        await SqlPlatformMoves(self.database).follow(move, self.clock.now())
+        async def on_staff(words: StaffWords) -> None:
+            await moves.said(words, self.clock.now())
+
+        async def on_move(move: ThreadMove) -> None:
+            await moves.follow(move, self.clock.now())
+
+        async def leads() -> bool:
+            self.looks += 1
+            return self.leads
+
+        return Heard(
+            clock=self.clock,
+            live=unused,
+            on_messages=intake.accept,
+            on_receipts=unused,
+            on_staff=on_staff,
+            on_move=on_move,
+            on_undelivered=undelivered,
+            pulled=pulled,
+            exchanges=unused,
+            sessions=SqlPlatformSessions(self.database),
+            ring=unused,
+            leads=leads,
+        )
 
 
 @pytest.fixture

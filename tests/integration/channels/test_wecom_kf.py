@@ -160,22 +160,15 @@ async def test_only_the_leader_polls_and_who_takes_over_looks_at_once(
 ) -> None:
     """Of several processes one asks the platform now and then; callbacks are answered by whom they reach."""
     monkeypatch.setattr(pull, "_LEAD_LOOK_S", 0.02)
-    leads, looked = [False], asyncio.Event()
-
-    async def is_leading() -> bool:
-        looked.set()
-        return leads[0]
-
-    town.puller._ports = replace(town.puller._ports, leads=is_leading)
+    town.leads = False
     town.people.silent = True
     await town.people.say(LI, "有人吗")
     async with asyncio.timeout(20):
         await town.puller.start()
-        await looked.wait()
-        looked.clear()
-        await looked.wait()
-        assert town.server.pulls == []
-        leads[0] = True
+        while town.looks < 3:  # noqa: ASYNC110 - a count has no event of its own
+            await asyncio.sleep(0.02)
+        assert town.server.calls == []
+        town.leads = True
         while not await town.taken():  # noqa: ASYNC110 - a table has no event of its own
             await asyncio.sleep(0.02)
 

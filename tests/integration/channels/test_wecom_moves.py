@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from bot.channels.wecom_kf.sessions import SessionState
 from bot.channels.wecom_kf.settings import WECOM
@@ -150,6 +150,23 @@ async def test_window_is_closed_with_the_session_and_opens_with_the_next_word(to
     assert not await is_open(town, conversation)
     town.clock.advance(SECOND)
     assert await is_open(town, await town.answered())
+
+
+async def test_window_is_closed_when_our_end_was_told(town: KfTown) -> None:
+    """Ended here: as soon as the session is over there; what the customer has begun meanwhile keeps its window."""
+    conversation = await begun(town)
+    over = update(CONVERSATIONS).values(owner="resolved", epoch=1, updated_at=town.clock.now())
+    await town.database.run(lambda on: on.execute(over) and None)
+    assert await is_open(town, conversation)
+    assert await town.follower.follow() == 1
+    assert town.server.session(ACCOUNT, LI).state == SessionState.ENDED
+    assert not await is_open(town, conversation)
+    town.clock.advance(SECOND)
+    following = await town.answered()
+    assert await is_open(town, following)
+    await town.database.run(lambda on: on.exec_driver_sql("DELETE FROM cursors WHERE name LIKE 'session%'") and None)
+    assert await town.follower.follow() == 0
+    assert await is_open(town, following)
 
 
 async def test_wecom_mode_from_the_queue_to_the_bot_again(database: Database) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from bot.channels._api import Unreached
 from bot.channels.wecom_kf.parse import parse_batch
-from bot.channels.wecom_kf.sessions import ALLOWED, SessionState, change_to, owner_after, state_for
+from bot.channels.wecom_kf.sessions import ALLOWED, OWNERS, SessionState, change_to, state_for
 from bot.channels.wecom_kf.settings import CONSOLE, WECOM
 from bot.domain.channel_ports import Addressee
 from bot.domain.conversation import Owner
@@ -91,7 +91,7 @@ def test_staff_words_without_an_address_are_counted_and_ignored(raw: dict[str, A
     """Whatever an entry holds."""
     entry = {"origin": 5, "msgtype": "text", "text": {"content": "x"}, "open_kfid": ACCOUNT, "external_userid": LI}
     batch = parse_batch({"msg_list": [entry | raw]}, NOON)
-    assert batch.staff == ()
+    assert batch.entries == ()
     assert sum(batch.ignored.values()) == 1
 
 
@@ -103,7 +103,7 @@ def test_states_and_owners_fit_and_only_permitted_changes_are_asked() -> None:
     assert change_to(SessionState.NEW, SessionState.BOT) is SessionState.BOT
     assert change_to(SessionState.BOT, SessionState.BOT) is None
     assert ALLOWED[SessionState.ENDED] == frozenset()
-    assert [owner_after(kind) for kind in (1, 3, 99)] == [Owner.WITH_AGENT, Owner.RESOLVED, None]
+    assert [OWNERS.get(kind) for kind in ("1", "3", "99")] == [Owner.WITH_AGENT, Owner.RESOLVED, None]
 
 
 # What a session becomes when our owner is this one: (state now, owner) -> by where humans answer.

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.channels.wechat_oa.parse import parse_callback
-from bot.channels.wecom_kf.parse import Batch, parse_batch
+from bot.channels.wecom_kf.parse import Batch, Entry, SendFailure, parse_batch
 from bot.domain.errors import BadPayload
 from bot.domain.messages import InboundMessage
+from bot.domain.staff import StaffWords, ThreadMove
 from tests.unit.channels.payloads import fixtures, paths, read, replaced, shown
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -50,12 +51,18 @@ def test_pulled_entry_is_read_as_documented(path: Path):
 def found(batch: Batch, expect: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Shape what a batch holds as the fixtures write it."""
     names = set(expect[0].get("message", {})) if expect else set()
-    return (
-        [{"message": seen(each, names)} for each in batch.messages]
-        + [{"failure": {"platform_id": each.platform_id, "kind": each.kind.value}} for each in batch.failures]
-        + [{"change": {"owner": each.owner.value, "by": each.by}} for each in batch.changes]
-        + [{"staff": {"name": each.name, "text": each.text}} for each in batch.staff]
-    )
+    return [_shaped(entry, names) for entry in batch.entries]
+
+
+def _shaped(entry: Entry, names: set[str]) -> dict[str, Any]:
+    match entry:
+        case SendFailure():
+            return {"failure": {"platform_id": entry.platform_id, "kind": entry.why.kind.value}}
+        case ThreadMove():
+            return {"change": {"owner": entry.owner.value, "by": entry.by}}
+        case StaffWords():
+            return {"staff": {"name": entry.name, "text": entry.text}}
+    return {"message": seen(entry, names)}
 
 
 @given(st.data())
@@ -78,4 +85,4 @@ def test_account_callback_with_anything_anywhere_is_read_or_a_bad_payload(data: 
 def test_empty_batch_with_more_to_come_is_read():
     """``has_more`` may be 1 with an empty list."""
     batch = parse_batch({"errcode": 0, "next_cursor": "c1", "has_more": 1, "msg_list": []}, NOW)
-    assert (batch.messages, batch.has_more, batch.next_cursor) == ((), True, "c1")
+    assert (batch.entries, batch.has_more, batch.next_cursor) == ((), True, "c1")
