@@ -44,13 +44,13 @@ async def _track(_services: Services, turn: Turn, order: Order) -> Outcome:
 
 def _tracked(turn: Turn, order: Order) -> Reply:
     data = order_data(order) | {"parcels": [parcel_data(parcel, turn.now) for parcel in order.parcels]}
-    return Reply("track_order.found", data | {"is_late": _is_late(order, turn)}, _next_steps(turn, order))
+    return Reply("track_order.found", data | {"is_late": _is_late(order, turn)}, _next_steps(turn, order), card=True)
 
 
 async def _state(_services: Services, turn: Turn, order: Order) -> Outcome:
     data = order_data(order) | {"is_late": _is_late(order, turn)}
     choices = (_TRACK, *_next_steps(turn, order)) if order.parcels else _next_steps(turn, order)
-    return Outcome(replies=(Reply("order_status.found", data, choices[:3]),))
+    return Outcome(replies=(Reply("order_status.found", data, choices[:3], card=True),))
 
 
 def _is_late(order: Order, turn: Turn) -> bool:

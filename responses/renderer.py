@@ -66,7 +66,7 @@ class TemplateRenderer:
         """Fill the reply's template in the locale, and the labels of its choices with the same data."""
         text = self.text(reply.key, locale, reply.data)
         buttons = tuple(Button(self._label(choice, reply, locale), choice.payload) for choice in reply.choices)
-        return OutboundMessage(text=text, buttons=buttons)
+        return OutboundMessage(text=text, buttons=buttons, card=reply.card)
 
     def text(self, key: str, locale: Locale, data: Mapping[str, Any] | None = None) -> str:
         """Fill one template; NotFound when there is no such key, ConfigError when its data is incomplete."""

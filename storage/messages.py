@@ -58,6 +58,7 @@ def encode_outbound(message: OutboundMessage) -> dict[str, Any]:
         "buttons": [{"label": button.label, "payload": button.payload} for button in message.buttons],
         "attachments": [encode_attachment(attachment) for attachment in message.attachments],
         **({"template": _encode_template(message.template)} if message.template else {}),
+        **({"card": True} if message.card else {}),
     }
 
 
@@ -68,6 +69,7 @@ def decode_outbound(data: Mapping[str, Any]) -> OutboundMessage:
         buttons=tuple(Button(button["label"], button["payload"]) for button in data["buttons"]),
         attachments=tuple(_decode_attachment(attachment) for attachment in data["attachments"]),
         template=_decode_template(data["template"]) if data.get("template") else None,
+        card=data.get("card", False),
     )
 
 

@@ -1,4 +1,4 @@
-"""Cut a message to what a channel can show: buttons become numbered lines, long text becomes several messages.
+"""Cut a message to what a channel can show: cards become text, buttons numbered lines, long text several messages.
 
 Pure. The number -> payload map needs no place of its own: the engine keeps the buttons of the last message with the
 conversation, in the order in which they are numbered here, so that a bare "2" is the second.
@@ -43,7 +43,8 @@ def measure(text: str, unit: str) -> int:
 def degrade(message: OutboundMessage, capabilities: Capabilities) -> tuple[OutboundMessage, ...]:
     """Give the messages to send in order, each within the channel's limits; buttons stand under the last.
 
-    A message without text, buttons and attachments gives none. Attachments go with the first.
+    A message without text, buttons and attachments gives none. Attachments go with the first. A card stays one where
+    the channel has cards and all of it fits into one message.
     """
     text = message.text.strip()
     buttons = message.buttons
@@ -57,8 +58,15 @@ def degrade(message: OutboundMessage, capabilities: Capabilities) -> tuple[Outbo
         return (replace(message, text="", buttons=()),) if message.attachments else ()
     messages = [OutboundMessage(part) for part in parts]
     messages[-1] = replace(messages[-1], buttons=buttons)
-    messages[0] = replace(messages[0], attachments=message.attachments)
+    is_card = message.card and capabilities.cards and len(parts) == 1 and "\n" in parts[0]
+    messages[0] = replace(messages[0], attachments=message.attachments, card=is_card)
     return tuple(messages)
+
+
+def card_parts(message: OutboundMessage) -> tuple[str, str]:
+    """Give a card's title and text; no title for a message that is no card."""
+    title, _, text = message.text.partition("\n")
+    return (title.strip(), text.strip()) if message.card else ("", message.text)
 
 
 def number_options(text: str, buttons: tuple[Button, ...]) -> str:

@@ -34,6 +34,7 @@ class Refusal(StrEnum):
 
     WINDOW = "window"
     QUOTA = "quota"
+    KEPT = "kept"
     BLOCKED = "blocked"
     HUMAN_ONLY = "human_only"
     TEMPLATE = "template"
@@ -83,18 +84,38 @@ class SendPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class HearPolicy:
+    """How a platform wants its webhook answered: within ``ack_s`` seconds, or it calls again; None: it does not say.
+
+    ``inline_s``: so long an answer may also go out in the response itself; 0: it may not.
+    """
+
+    ack_s: float | None = None
+    inline_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a channel can show: limits in ``text_unit`` (``chars``, ``utf16`` or ``bytes``).
 
-    ``images``: it takes pictures from us; ``files``: other files too.
+    ``max_buttons`` choices can be pressed, of which more than ``listed_from`` are shown as a list (0: there are no
+    lists). ``images``: it takes pictures from us; ``files``: other files too; ``cards``: a title with text and buttons
+    in one. ``typing``: the shopper can be shown that somebody writes; ``receipts``: it tells what was delivered or
+    read; ``edits``: it tells when the shopper changes what he wrote.
     """
 
     max_text: int
     text_unit: str = "chars"
     max_buttons: int = 0
+    listed_from: int = 0
     images: bool = False
     files: bool = False
+    cards: bool = False
+    typing: bool = False
+    receipts: bool = False
+    edits: bool = False
     sending: SendPolicy = SendPolicy()
+    hearing: HearPolicy = HearPolicy()
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,9 +112,14 @@ class TemplateUse:
 
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
-    """One message to a shopper, before the channel cuts it to its abilities."""
+    """One message to a shopper, before the channel cuts it to its abilities.
+
+    ``card``: the first line is its title, and it is shown as one thing with its buttons where a platform has cards;
+    anywhere else it reads as it stands.
+    """
 
     text: str
     buttons: tuple[Button, ...] = ()
     attachments: tuple[Attachment, ...] = field(default=())
     template: TemplateUse | None = None
+    card: bool = False

@@ -34,9 +34,10 @@ class Choice:
 class Reply:
     """What to say: the key ``<stem>.<name>`` of a template, its data, and the choices under it.
 
-    ``data`` holds plain JSON values only.
+    ``data`` holds plain JSON values only; ``card``: the text's first line is a title.
     """
 
     key: str
     data: Mapping[str, Any] = field(default_factory=dict)
     choices: tuple[Choice, ...] = ()
+    card: bool = False

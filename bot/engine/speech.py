@@ -72,7 +72,9 @@ class Speech:
             if one.lead:
                 leads.append(message.text)
                 continue
-            drafts.append(_draft(replace(message, text="\n".join([*leads, message.text])), one.reply.key))
+            text = "\n".join([*leads, message.text])
+            # What leads stands first, so that the first line is no title.
+            drafts.append(_draft(replace(message, text=text, card=message.card and not leads), one.reply.key))
             leads = []
         return tuple(drafts)
 

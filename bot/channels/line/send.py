@@ -16,7 +16,7 @@ import httpx
 from bot.channels._api import DEFAULT_WAIT_S, Answer, Lost, call, open_http
 from bot.channels.adapter import PlatformAdapter
 from bot.channels.cleaning import clean_message
-from bot.channels.degrade import degrade, measure
+from bot.channels.degrade import card_parts, degrade, measure, split_text
 from bot.channels.fetching import Downloads, MediaHosts, check_number
 from bot.channels.line.parse import CHANNEL
 from bot.channels.public_pictures import PictureLimits, public_picture
@@ -47,6 +47,7 @@ MAX_QUICK_REPLIES = 13
 MAX_TEMPLATE_ACTIONS = 4
 MAX_TEMPLATE_TEXT = 160
 MAX_ALT_TEXT = 400
+MAX_CARD_TEXT = 2000
 MAX_LABEL = 20
 _UNIT = "utf16"  # Source: .../docs/messaging-api/text-character-count/ (UTF-16 code units)
 # Source: .../reference/messaging-api/#image-message (JPEG or PNG; the preview, the same here, of 1 MB at most).
@@ -94,6 +95,13 @@ def _shape(part: OutboundMessage) -> dict[str, Any]:
         {"type": "postback", "label": button.label, "data": button.payload, "displayText": button.label}
         for button in part.buttons
     ]
+    title, text = card_parts(part)
+    if title and len(actions) <= MAX_TEMPLATE_ACTIONS and measure(text, _UNIT) <= MAX_CARD_TEXT:
+        return {
+            "type": "flex",
+            "altText": split_text(title, MAX_ALT_TEXT, _UNIT)[0],
+            "contents": _bubble(title, text, actions),
+        }
     if len(actions) <= MAX_TEMPLATE_ACTIONS and measure(part.text, _UNIT) <= MAX_TEMPLATE_TEXT:
         template = {"type": "buttons", "text": part.text, "actions": actions}
         return {"type": "template", "altText": part.text, "template": template}
@@ -101,11 +109,26 @@ def _shape(part: OutboundMessage) -> dict[str, Any]:
     return {"type": "text", "text": part.text, "quickReply": {"items": items}}
 
 
+def _bubble(title: str, text: str, actions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Lay a card out.
+
+    Source: https://developers.line.biz/en/reference/messaging-api/#bubble (? a text of 2000 characters at most).
+    """
+    heading = {"type": "text", "text": title, "weight": "bold", "wrap": True}
+    words = {"type": "text", "text": text, "size": "sm", "wrap": True}
+    keys = [{"type": "button", "height": "sm", "action": action} for action in actions]
+    return {
+        "type": "bubble",
+        "body": {"type": "box", "layout": "vertical", "spacing": "md", "contents": [heading, words]},
+        "footer": {"type": "box", "layout": "vertical", "contents": keys},
+    }
+
+
 class LineAdapter(PlatformAdapter):
     """The ``line`` channel of one account; ``transport`` replaces the network in tests."""
 
     name, platform = CHANNEL, "LINE"
-    capabilities = Capabilities(5000, _UNIT, MAX_QUICK_REPLIES, images=True, sending=_SENDING)
+    capabilities = Capabilities(5000, _UNIT, MAX_QUICK_REPLIES, images=True, cards=True, typing=True, sending=_SENDING)
 
     def __init__(
         self,

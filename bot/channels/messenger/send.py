@@ -39,9 +39,12 @@ MAX_TEMPLATE_BUTTONS = 3
 MAX_TEMPLATE_TEXT = 640
 AGENT = "agent"
 _SENDING = SendPolicy(per_second=100)
+_INSTAGRAM = Capabilities(
+    1000, "bytes", MAX_QUICK_REPLIES, images=True, typing=True, receipts=True, edits=True, sending=_SENDING
+)
 _CAPABILITIES = {
-    MESSENGER: Capabilities(2000, "utf16", MAX_QUICK_REPLIES, images=True, files=True, sending=_SENDING),
-    INSTAGRAM: Capabilities(1000, "bytes", MAX_QUICK_REPLIES, images=True, sending=_SENDING),
+    MESSENGER: replace(_INSTAGRAM, max_text=2000, text_unit="utf16", files=True),
+    INSTAGRAM: _INSTAGRAM,
 }
 # Source: .../docs/messenger-platform/instagram/features/upload-attachment (PNG, JPEG and GIF of 8 MB at most).
 _PICTURES = PictureLimits("Instagram", frozenset({"image/jpeg", "image/png", "image/gif"}), 8)

@@ -13,14 +13,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import httpx
-from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, Message
+from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, Message, MessageEntity
 from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, RetryAfter, TelegramError
 from telegram.request import HTTPXRequest
 
 from bot.channels._api import DEFAULT_WAIT_S, TIMEOUT_S, broken_off, read_wait, silence_request_logs
 from bot.channels.adapter import PlatformAdapter
 from bot.channels.cleaning import clean_message
-from bot.channels.degrade import degrade
+from bot.channels.degrade import card_parts, degrade, measure
 from bot.channels.fetching import Downloads, MediaHosts
 from bot.channels.reading import payload_of
 from bot.channels.telegram.parse import CHANNEL, WANTED_UPDATES, TelegramSettings
@@ -52,7 +52,9 @@ class TelegramAdapter(PlatformAdapter):
     """The ``telegram`` channel of one bot; ``transport`` replaces the network in tests."""
 
     name, platform = CHANNEL, "Telegram"
-    capabilities = Capabilities(4096, "utf16", max_buttons=20, images=True, files=True, sending=_SENDING)
+    capabilities = Capabilities(
+        4096, "utf16", max_buttons=20, images=True, files=True, cards=True, typing=True, edits=True, sending=_SENDING
+    )
 
     def __init__(self, settings: TelegramSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.settings = settings
@@ -77,8 +79,11 @@ class TelegramAdapter(PlatformAdapter):
             if isinstance(piece, Attachment):
                 sent = await self._send_file(chat_id, topic, await self.read_file(piece))
             else:
-                keys = _keyboard(piece.buttons)
-                sent = await self._bot.send_message(chat_id, piece.text, reply_markup=keys, message_thread_id=topic)
+                title, _ = card_parts(piece)
+                bold = [MessageEntity(MessageEntity.BOLD, 0, measure(title, "utf16"))] if title else None
+                sent = await self._bot.send_message(
+                    chat_id, piece.text, entities=bold, reply_markup=_keyboard(piece.buttons), message_thread_id=topic
+                )
         except ChatMigrated as error:
             return await self._send_piece(str(error.new_chat_id), topic, piece)
         except TelegramError as error:

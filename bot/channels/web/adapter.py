@@ -14,7 +14,13 @@ class WebAdapter:
 
     name = CHANNEL
     capabilities = Capabilities(
-        max_text=20_000, max_buttons=20, images=True, files=True, sending=SendPolicy(repeats_safely=True)
+        max_text=20_000,
+        max_buttons=20,
+        images=True,
+        files=True,
+        typing=True,
+        receipts=True,
+        sending=SendPolicy(repeats_safely=True),
     )
 
     async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:

@@ -18,7 +18,16 @@ from bot.channels.degrade import degrade
 from bot.channels.reading import text_of
 from bot.channels.tencent_api import ReturnCodes, TencentAccount, TencentApi
 from bot.channels.wechat_oa.settings import CHANNEL, PASSIVE, SERVICE, WechatOaSettings, token_request
-from bot.domain.channel_ports import Addressee, Capabilities, Deferred, Delivery, Failed, Refusal, Refused
+from bot.domain.channel_ports import (
+    Addressee,
+    Capabilities,
+    Deferred,
+    Delivery,
+    Failed,
+    HearPolicy,
+    Refusal,
+    Refused,
+)
 from bot.domain.clock import Clock
 from bot.domain.ids import OutboxId
 from bot.domain.messages import OutboundMessage
@@ -37,6 +46,8 @@ _CODES = ReturnCodes(
     waits_s={45009: 600.0, 45011: 60.0, -1: 5.0},
 )
 _NO_PERMISSION = 48001
+# Source: .../Message_Management/Passive_user_reply_message.html (5 seconds; then it hangs up, and calls again).
+_HEARING = HearPolicy(ack_s=5.0, inline_s=5.0)
 # What waits for the customer's next word is looked at again now and then, in case the permission has come.
 _NEXT_WORD = Deferred(3600.0, "the account may not send by itself (errcode 48001): it waits for the next word")
 
@@ -59,7 +70,9 @@ class WechatOaAdapter(PlatformAdapter):
         self._replies = settings.replies
         self._permitted = settings.replies != PASSIVE
         # A picture cannot stand in a callback's response: it goes by customer-service message or not at all.
-        self.capabilities = Capabilities(MAX_TEXT_BYTES, "bytes", 0, images=self._permitted)
+        self.capabilities = Capabilities(
+            MAX_TEXT_BYTES, "bytes", images=self._permitted, typing=self._permitted, hearing=_HEARING
+        )
         super().__init__(self._api)
 
     def is_alone(self) -> bool:

@@ -21,7 +21,7 @@ from bot.channels._meta.media import by_id
 from bot.channels._meta.settings import MetaSettings
 from bot.channels.adapter import PlatformAdapter
 from bot.channels.cleaning import clean_message
-from bot.channels.degrade import degrade, measure, split_text
+from bot.channels.degrade import card_parts, degrade, measure, split_text
 from bot.channels.reading import listing, text_of
 from bot.channels.whatsapp.parse import CHANNEL
 from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Failed, Refusal, SendPolicy, Sent, Unclear
@@ -29,6 +29,7 @@ from bot.domain.ids import OutboxId
 from bot.domain.messages import Attachment, Button, OutboundMessage, TemplateUse
 
 MAX_INTERACTIVE_TEXT = 1024
+MAX_HEADER = 60
 MAX_REPLY_BUTTONS = 3
 MAX_REPLY_LABEL = 20
 MAX_ROWS = 10
@@ -89,7 +90,12 @@ def render(message: OutboundMessage) -> tuple[dict[str, Any], ...]:
     abilities = WhatsappAdapter.capabilities if fits else replace(WhatsappAdapter.capabilities, max_buttons=0)
     shaped: list[dict[str, Any]] = []
     for part in degrade(message, abilities):
-        if part.buttons:
+        title, text = card_parts(part)
+        if part.buttons and 0 < _units(title) <= MAX_HEADER and _units(text) <= MAX_INTERACTIVE_TEXT:
+            (card,) = _with_choices(text, part.buttons)
+            card["interactive"]["header"] = {"type": "text", "text": title}
+            shaped.append(card)
+        elif part.buttons:
             shaped += _with_choices(part.text, part.buttons)
         elif part.text:
             shaped.append(_text(part.text))
@@ -146,7 +152,19 @@ class WhatsappAdapter(PlatformAdapter):
     """The ``whatsapp`` channel of one phone number; ``transport`` replaces the network in tests."""
 
     name, platform = CHANNEL, "WhatsApp"
-    capabilities = Capabilities(4096, _UNIT, MAX_ROWS, images=True, files=True, sending=_SENDING)
+    capabilities = Capabilities(
+        max_text=4096,
+        text_unit=_UNIT,
+        max_buttons=MAX_ROWS,
+        listed_from=MAX_REPLY_BUTTONS,
+        images=True,
+        files=True,
+        cards=True,
+        typing=True,
+        receipts=True,
+        edits=True,
+        sending=_SENDING,
+    )
 
     def __init__(self, settings: MetaSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.settings = settings

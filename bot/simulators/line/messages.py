@@ -11,6 +11,7 @@ from typing import Any
 MAX_TEXT = 5000
 MAX_TEMPLATE_TEXT = 160
 MAX_ALT_TEXT = 400
+MAX_FLEX_TEXT = 2000
 MAX_LABEL = 20
 MAX_DATA = 300
 MAX_ACTIONS = 4
@@ -54,6 +55,10 @@ def _read(message: Any, at: str) -> ShownMessage:
         _only(message, {"type", "altText", "template"}, at)
         _text(message, "altText", MAX_ALT_TEXT, at)
         return _template(message.get("template"), f"{at}.template")
+    if message.get("type") == "flex":
+        _only(message, {"type", "altText", "contents"}, at)
+        _text(message, "altText", MAX_ALT_TEXT, at)
+        return _bubble(message.get("contents"), f"{at}.contents")
     if message.get("type") == "image":
         _only(message, {"type", "originalContentUrl", "previewImageUrl", "quickReply"}, at)
         _address(message, "previewImageUrl", at)
@@ -70,6 +75,32 @@ def _template(template: Any, at: str) -> ShownMessage:
         raise Invalid(f"Size must be between 1 and 4 [{at}.actions]")
     buttons = tuple(_action(action, f"{at}.actions[{place}]") for place, action in enumerate(actions))
     return ShownMessage(_text(template, "text", MAX_TEMPLATE_TEXT, at), buttons)
+
+
+def _bubble(bubble: Any, at: str) -> ShownMessage:
+    """Read a card of texts over buttons."""
+    if not isinstance(bubble, dict) or bubble.get("type") != "bubble":
+        raise Invalid(f"only the bubble is simulated [{at}.type]")
+    _only(bubble, {"type", "body", "footer"}, at)
+    texts, keys = (_boxed(bubble.get(part), f"{at}.{part}") for part in ("body", "footer"))
+    for text in texts:
+        _only(text, {"type", "text", "weight", "size", "wrap"}, f"{at}.body")
+    for key in keys:
+        _only(key, {"type", "height", "action"}, f"{at}.footer")
+    if {text.get("type") for text in texts} != {"text"} or {key.get("type") for key in keys} != {"button"}:
+        raise Invalid(f"unknown type [{at}]")
+    read = "\n".join(_text(text, "text", MAX_FLEX_TEXT, f"{at}.body") for text in texts)
+    return ShownMessage(read, tuple(_action(key.get("action"), f"{at}.footer") for key in keys))
+
+
+def _boxed(box: Any, at: str) -> list[dict[str, Any]]:
+    if not isinstance(box, dict) or (box.get("type"), box.get("layout")) != ("box", "vertical"):
+        raise Invalid(f"must be a vertical box [{at}]")
+    _only(box, {"type", "layout", "spacing", "contents"}, at)
+    inside = box.get("contents")
+    if not isinstance(inside, list) or not inside or not all(isinstance(one, dict) for one in inside):
+        raise Invalid(f"must have contents [{at}.contents]")
+    return inside
 
 
 def _quick_replies(quick: Any, at: str) -> tuple[tuple[str, str], ...]:

@@ -141,13 +141,24 @@ def _file(content: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
 
 
 def _interactive(message: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
-    only(message, "type", "body", "action")
+    only(message, "type", "header", "body", "action")
     text = short_text(message["body"], "text", MAX_INTERACTIVE)
+    if "header" in message:
+        text = f"{_header(message['header'])}\n{text}"
     if message.get("type") == "button":
         return text, _buttons(message["action"])
     if message.get("type") == "list":
         return text, _rows(message["action"])
     raise Declined(400, 100, "Invalid parameter: interactive type")
+
+
+def _header(header: dict[str, Any]) -> str:
+    """Read a title: plain text of one line."""
+    only(header, "type", "text")
+    title = short_text(header, "text", 60)
+    if header["type"] != "text" or "\n" in title:
+        raise Declined(400, 131009, "Invalid header: one line of text")
+    return title
 
 
 def _buttons(action: dict[str, Any]) -> list[tuple[str, str]]:

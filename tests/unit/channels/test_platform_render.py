@@ -56,7 +56,30 @@ words = st.text(max_size=60) | st.sampled_from(
 texts = st.builds(lambda text, times: text * times, words, st.integers(1, 150))
 payloads = st.builds("/{}{}".format, st.sampled_from(["affirm", "track_order", "x" * 50]), st.integers(0, 99))
 buttons = st.builds(Button, st.text(max_size=90), payloads)
-messages = st.builds(OutboundMessage, texts, st.lists(buttons, max_size=15).map(tuple))
+messages = st.builds(OutboundMessage, texts, st.lists(buttons, max_size=15).map(tuple), card=st.booleans())
+
+
+CARD = OutboundMessage(
+    "订单 W1234567：已发货\n· 电热水壶 × 1\n合计 ¥129", (Button("查物流", "/track_order"),), card=True
+)
+LONG = OutboundMessage("订单\n" + "行" * 6000, (Button("查物流", "/track_order"),), card=True)
+
+
+def test_card_is_one_thing_with_its_title():
+    """LINE lays it out as a bubble, WhatsApp puts the title into the head."""
+    (bubble,) = line.render(CARD)
+    assert bubble["type"] == "flex"
+    assert [text["text"] for text in bubble["contents"]["body"]["contents"]] == CARD.text.split("\n", 1)
+    (interactive,) = whatsapp.render(CARD)
+    assert interactive["interactive"]["header"] == {"type": "text", "text": "订单 W1234567：已发货"}
+    assert interactive["interactive"]["body"]["text"] == "· 电热水壶 × 1\n合计 ¥129"
+
+
+def test_card_that_is_too_long_becomes_text_with_buttons():
+    """Nothing is lost of it, and its choice stands under the last part."""
+    for shown in (on_line(LONG), on_whatsapp(LONG)):
+        assert squeezed(LONG.text) == squeezed("".join(text for text, _ in shown))
+        assert shown[-1][1] == [("查物流", "/track_order")]
 
 
 def squeezed(text: str) -> str:
