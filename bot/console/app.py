@@ -83,6 +83,8 @@ def _for_agents(routes: Routes) -> None:
     routes.post("/conversations/{conversation_id}/take", role, conversation.take)
     routes.post("/conversations/{conversation_id}/give-back", role, conversation.give_back)
     routes.post("/conversations/{conversation_id}/resolve", role, conversation.resolve)
+    routes.post("/conversations/{conversation_id}/pass-on", role, conversation.pass_on)
+    routes.post("/conversations/{conversation_id}/take-back", role, conversation.take_back)
     routes.post("/conversations/{conversation_id}/reply", role, conversation.reply)
     routes.post("/conversations/{conversation_id}/note", role, conversation.note)
     routes.post("/conversations/{conversation_id}/typing", role, conversation.typing)

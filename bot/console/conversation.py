@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -72,6 +72,16 @@ async def resolve(visit: Visit) -> Response:
     return await _do(visit, visit.desk.actions.resolve)
 
 
+async def pass_on(visit: Visit) -> Response:
+    """Give it to the platform's own inbox."""
+    return await _do(visit, visit.desk.threads.pass_on)
+
+
+async def take_back(visit: Visit) -> Response:
+    """Take it from whoever has it at the platform."""
+    return await _do(visit, visit.desk.threads.take_back)
+
+
 async def reply(visit: Visit) -> Response:
     """Send words to the shopper."""
 
@@ -137,10 +147,17 @@ async def _holder_name(visit: Visit, conversation: Conversation) -> str:
 async def _state(visit: Visit, conversation: Conversation) -> dict[str, Any]:
     room = await _room(visit, conversation)
     closed = room is not None and not room.is_open
+    place = await visit.desk.threads.place(conversation)
+    inbox = visit.desk.threads.inbox(conversation)
+    allowed = permits(conversation, visit.me)
+    waits = conversation.owner is Owner.WAITING_FOR_AGENT
     return {
         "conversation": conversation,
-        "permits": permits(conversation, visit.me),
-        "holder": await _holder_name(visit, conversation),
+        # Nobody can give the bot a thread that somebody else has: it is taken back first.
+        "permits": replace(allowed, give_back=False) if place and inbox else allowed,
+        "holder": visit.word(f"place.{place}") if place else await _holder_name(visit, conversation),
+        "pass_to": inbox if allowed.reply or waits else None,
+        "take_back_from": place if inbox else None,
         "is_mine": conversation.agent_id == visit.me.id,
         "snooze": await visit.desk.snoozes.of(conversation),
         "snoozes": SNOOZES,

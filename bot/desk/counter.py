@@ -21,6 +21,7 @@ from bot.desk.people import DeskPeople
 from bot.desk.presence import MemoryFirstMark, Presence
 from bot.desk.sessions import Sessions
 from bot.desk.snoozes import DeskSnoozes
+from bot.desk.threads import DeskThreads
 from bot.desk.throttle import LoginThrottle
 from bot.desk.tickets import DeskTickets
 from bot.desk.ways import DeskWays
@@ -44,12 +45,16 @@ from bot.domain.line_ports import OwnershipStore
 from bot.domain.links import LinkBook
 from bot.domain.ports import ConversationReader, Dispatcher, LiveFeed, OrderSource
 from bot.domain.shared_ports import FirstMark
+from bot.domain.thread_ports import PassesThread, ThreadHolders
 from bot.domain.windows import MessageTemplate, Threads, WindowLedger
 
 
 @dataclass(frozen=True, slots=True)
 class DeskStores:
-    """Everything the desk remembers with; ``templates`` are the approved ones of each channel."""
+    """Everything the desk remembers with.
+
+    ``templates`` are the approved ones of each channel, ``passing`` the channels that share their threads; by name.
+    """
 
     people: People
     queue: QueueLists
@@ -71,6 +76,8 @@ class DeskStores:
     knowledge: MerchantKnowledge | None = None
     typing: TypingBoard | None = None
     templates: Mapping[str, tuple[MessageTemplate, ...]] = field(default_factory=dict)
+    passing: Mapping[str, PassesThread] = field(default_factory=dict)
+    holders: ThreadHolders | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +105,7 @@ class Desk:
     customers: DeskCustomers
     dead_letters: DeskDeadLetters
     ways: DeskWays
+    threads: DeskThreads
     writing: DeskWriting
     links: DeskLinks
     live: LiveFeed
@@ -124,6 +132,7 @@ def make_desk(stores: DeskStores, security: DeskSecurity, dispatcher: Dispatcher
         customers=DeskCustomers(stores.customers, stores.orders),
         dead_letters=DeskDeadLetters(stores.dead_letters, bells, clock),
         ways=DeskWays(stores, bells, clock),
+        threads=DeskThreads(stores, bells, clock),
         writing=DeskWriting(stores.conversations, live, stores.typing),
         links=DeskLinks(stores.links, bells, clock),
         live=live,

@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from bot.domain import events as ev
-from bot.domain.conversation import Conversation
+from bot.domain.conversation import Conversation, Owner
+from bot.domain.thread_ports import place_of
 
 
 class Speaker(StrEnum):
@@ -117,6 +118,7 @@ _WORDED = {
     "channel": "channel",
     "evidence": "evidence_mark",
     "priority": "priority",
+    "place": "place",
     "ticket_kind": "ticket_kind",
     "before": "ticket_state",
     "after": "ticket_state",
@@ -208,7 +210,10 @@ def _handoff(event: ev.HandoffRequested) -> dict[str, Any]:
 
 
 def _owner(event: ev.OwnerChanged) -> dict[str, Any]:
-    return _mark(f"owner_{event.after}", name=event.agent_name)
+    place = place_of(event.by) if event.after == Owner.WITH_AGENT and not event.agent_id else None
+    if place is None:
+        return _mark(f"owner_{event.after}", name=event.agent_name)
+    return _mark("owner_passed" if event.passed_by else "owner_elsewhere", name=event.passed_by, place=place.value)
 
 
 def _order_proved(event: ev.OrderProved) -> dict[str, Any]:

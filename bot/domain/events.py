@@ -220,7 +220,10 @@ class HandoffRequested(Event):
 
 @dataclass(frozen=True, slots=True)
 class OwnerChanged(Event):
-    """The owner changed and the epoch grew; ``by`` is an agent's id, ``customer`` or ``bot``."""
+    """The owner changed and the epoch grew; ``by`` is an agent's id, ``customer``, ``bot`` or ``<channel>:<place>``.
+
+    With a place a human there has the conversation, or had it; ``passed_by`` names the agent of ours who passed it.
+    """
 
     kind: ClassVar[str] = "owner_changed"
     before: str
@@ -229,6 +232,7 @@ class OwnerChanged(Event):
     by: str
     agent_id: str = ""
     agent_name: str = ""
+    passed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.channels._meta.settings import MetaSettings
+from bot.channels._meta.threads import INBOXES, is_inbox, place_name, read_move
 from bot.channels._meta.webhook import Batch, Found, read_entries
 from bot.channels.cleaning import clean_text
 from bot.channels.reading import (
@@ -48,12 +49,8 @@ _FILES = {
     "file": MessageKind.FILE,
 }
 
-# Source: https://developers.facebook.com/docs/messenger-platform/handover-protocol (``pass_thread_control`` is told to
-# who is given a thread, ``take_thread_control`` to who loses it). ? Conversation Routing tells them alike.
-_MOVES = {"pass_thread_control": Owner.WITH_BOT, "take_thread_control": Owner.WITH_AGENT}
-_PAGE_INBOX = "263902037430900"  # ? the Page's inbox as an app
-_INBOX_NAME = "Page inbox"
-_MAX_APP_CHARS, _MAX_ID_CHARS = 64, 200
+_INBOX_NAMES = {MESSENGER: "Page inbox", INSTAGRAM: "Instagram inbox"}
+_MAX_ID_CHARS = 200
 
 
 def parse_webhook(body: bytes, settings: MetaSettings) -> Batch:
@@ -77,13 +74,13 @@ def parse_webhook(body: bytes, settings: MetaSettings) -> Batch:
 
 def _of_thread(event: Mapping[str, Any], settings: MetaSettings) -> tuple[Found, ...]:
     """Read an event of a thread that is ours, or that comes or goes."""
-    move = next((name for name in _MOVES if name in event), "")
-    if move:
-        who = text_of(mapping(event, "sender"), "id")
-        at = moment(event, "timestamp", _MILLISECONDS)
-        by = text_of(mapping(event, move), "new_owner_app_id")[:_MAX_APP_CHARS]
-        known = who and who != settings.node and at
-        return (ThreadMove(settings.sender(who), _MOVES[move], at, by),) if known and at else ("malformed",)
+    moved = read_move(event, settings)
+    if moved:
+        return (moved,)
+    message = mapping(event, "message")
+    if message.get("is_echo") is True and is_inbox(text_of(message, "app_id")):
+        # Somebody answered in the inbox: the thread is theirs, whether or not Meta says so in an event of its own.
+        return _echo(event, message, settings)
     read = _read(event, settings)
     return read if isinstance(read, tuple) else (read,)
 
@@ -92,24 +89,28 @@ def _of_standby(event: Mapping[str, Any], settings: MetaSettings) -> tuple[Found
     """Read an event of a thread that is another's: what was said there is on record, and a human has it."""
     message = mapping(event, "message")
     if message.get("is_echo") is True:
-        return (_echo(event, message, settings),)
+        return _echo(event, message, settings)
     read = _read(event, settings)
     if isinstance(read, InboundMessage):
         return (read, ThreadMove(read.sender, Owner.WITH_AGENT, read.sent_at, "standby"))
     return read if isinstance(read, tuple) else (f"standby: {read}",)
 
 
-def _echo(event: Mapping[str, Any], message: Mapping[str, Any], settings: MetaSettings) -> StaffWords | str:
-    """Read what another app of the shop wrote; our own words are never told in standby."""
+def _echo(event: Mapping[str, Any], message: Mapping[str, Any], settings: MetaSettings) -> tuple[Found, ...]:
+    """Read what another app of the shop, or somebody in its inbox, wrote: who speaks has the thread."""
     to, number = text_of(mapping(event, "recipient"), "id"), text_of(message, "mid")
     at = moment(event, "timestamp", _MILLISECONDS)
     if not to or to == settings.node or not number or at is None:
-        return "malformed"
+        return ("malformed",)
     said = _said(message)
     words = clean_text(said.words).text or f"[{said.kind.value}]"
-    name = text_of(message, "app_id")[:_MAX_APP_CHARS]
-    shown = _INBOX_NAME if name in {"", _PAGE_INBOX} else name
-    return StaffWords(settings.sender(to), number[:_MAX_ID_CHARS], words, shown, at)
+    customer, app = settings.sender(to), text_of(message, "app_id")
+    by = place_name(app) if app else INBOXES[settings.channel]
+    shown = _INBOX_NAMES[settings.channel] if by == INBOXES[settings.channel] else by
+    return (
+        ThreadMove(customer, Owner.WITH_AGENT, at, by),
+        StaffWords(customer, number[:_MAX_ID_CHARS], words, shown, at),
+    )
 
 
 def _read(event: Mapping[str, Any], settings: MetaSettings) -> InboundMessage | tuple[Receipt, ...] | str:
@@ -190,7 +191,7 @@ def _said(message: Mapping[str, Any]) -> Content:
             files.append(Attachment(kind, text_of(payload, "url"), "", one_line(text_of(payload, "title"))))
         else:
             # A shared post, a product, a story mention, or a type newer than this code.
-            kind = MessageKind.TEXT if text else MessageKind.UNKNOWN
+            kind = MessageKind.TEXT if text else kind if files else MessageKind.UNKNOWN
     return Content(kind, text, tuple(files))
 
 

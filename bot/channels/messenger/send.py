@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from bot.channels._api import Answer
 from bot.channels._meta.graph import ErrorTable, GraphApi, post_message, weighed
 from bot.channels._meta.media import by_address
 from bot.channels._meta.settings import MetaSettings
+from bot.channels._meta.threads import ThreadHands
 from bot.channels.adapter import PlatformAdapter
 from bot.channels.cleaning import clean_message
 from bot.channels.degrade import degrade, measure
@@ -57,9 +58,11 @@ _ERRORS = ErrorTable(
         (10, 2018278): (Refusal.WINDOW, "window closed: more than 24 hours since the customer's last message"),
         (10, 2018065): (Refusal.WINDOW, "window closed: more than 24 hours since the customer's last message"),
         (10, 2534022): (Refusal.WINDOW, "window closed: more than 24 hours since the customer's last message"),
+        (100, 2018001): (Refusal.BLOCKED, "nobody of this id has written to this account"),
         (10, 2018300): (Refusal.HUMAN_ONLY, "another app or a person in the Page's inbox holds this conversation"),
         (200, 1545041): (Refusal.BLOCKED, "the customer does not receive messages of this account"),
         (200, 2018108): (Refusal.BLOCKED, "the customer does not receive messages now"),
+        368: (Refusal.OTHER, "Meta has blocked the account for a while for breaking a policy; see Account quality"),
         551: (Refusal.BLOCKED, "the customer is not available to this account"),
     },
     waits_s={1200: 5.0, 80006: 60.0},
@@ -113,6 +116,9 @@ class MessengerAdapter(PlatformAdapter):
         self.settings = settings
         self._disclosure = disclosure
         self._graph = GraphApi(settings, transport)
+        hands = ThreadHands(self._graph, settings, _ERRORS)
+        self.inbox, self.pass_thread = hands.inbox, hands.pass_thread
+        self.take_thread, self.release_thread = hands.take_thread, hands.release_thread
         self._opening = PartsSent()
         self.shown: ShowFile | None = None
         super().__init__(by_address(settings, transport), self._graph.close)
@@ -152,11 +158,15 @@ class MessengerAdapter(PlatformAdapter):
         kind = family if family in {"image", "audio", "video"} else "file"
         form = {
             "recipient": json.dumps({"id": to.channel_user_id}),
-            "messaging_type": "RESPONSE",
             "message": json.dumps({"attachment": {"type": kind, "payload": {"is_reusable": False}}}),
         }
-        found = await weighed(self._graph.upload(f"{self.settings.node}/messages", form, "filedata", file), _ERRORS)
-        return Sent(text_of(found.data, "message_id")) if isinstance(found, Answer) else found
+        path = f"{self.settings.node}/messages"
+
+        async def post(how: Mapping[str, str]) -> Delivery:
+            found = await weighed(self._graph.upload(path, form | dict(how), "filedata", file), _ERRORS)
+            return Sent(text_of(found.data, "message_id")) if isinstance(found, Answer) else found
+
+        return await _as_permitted(to, post)
 
     async def _opens(self, to: Addressee, outbox_id: OutboxId) -> bool:
         """Tell whether this message carries the disclosure; a repeat says the same, so that its parts stay the same."""
@@ -173,14 +183,19 @@ class MessengerAdapter(PlatformAdapter):
         return f"disclosed:{self.name}:{to.account}:{to.channel_user_id}"
 
     async def _part(self, to: Addressee, part: Mapping[str, Any]) -> Delivery:
-        """Send one part; when the window is closed, a person's words may still go out with the tag for them."""
+        """Send one part."""
         body = {"recipient": {"id": to.channel_user_id}, "message": part}
-        delivery = await self._post(body | {"messaging_type": "RESPONSE"})
-        closed = isinstance(delivery, Refused) and delivery.kind is Refusal.WINDOW
-        if closed and to.sender == AGENT:
-            return await self._post(body | {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"})
-        return delivery
+        return await _as_permitted(to, lambda how: self._post(body | dict(how)))
 
     async def _post(self, body: Mapping[str, Any]) -> Delivery:
         found = await post_message(self._graph, f"{self.settings.node}/messages", body, _ERRORS)
         return Sent(text_of(found.data, "message_id")) if isinstance(found, Answer) else found
+
+
+async def _as_permitted(to: Addressee, post: Callable[[Mapping[str, str]], Awaitable[Delivery]]) -> Delivery:
+    """Send as an answer; when the window is closed, a person's words may still go out with the tag for them."""
+    delivery = await post({"messaging_type": "RESPONSE"})
+    closed = isinstance(delivery, Refused) and delivery.kind is Refusal.WINDOW
+    if closed and to.sender == AGENT:
+        return await post({"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"})
+    return delivery

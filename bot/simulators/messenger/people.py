@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from bot.simulators.courier import Courier
-from bot.simulators.messenger.server import MessengerServer
+from bot.simulators.messenger.server import INBOX_APPS, MessengerServer
 from bot.simulators.meta.graph import sign
 
 _OBJECTS = {"messenger": "page", "instagram": "instagram"}
@@ -63,24 +63,28 @@ class MessengerPeople:
         mid = f"m_standby_{user}_{self._numbers:06d}"
         return await self.deliver_entry(standby=[self.event(user, message={"mid": mid, "text": text})])
 
-    async def inbox_says(self, user: str, text: str) -> httpx.Response:
-        """Let a person in the Page's inbox write; the app hears it in standby."""
+    async def inbox_says(self, user: str, text: str, place: str = "standby") -> httpx.Response:
+        """Let a person in the inbox write; the app hears it in standby, or as an echo among its own (``messaging``)."""
         self._numbers += 1
-        told = {"mid": f"m_inbox_{self._numbers:06d}", "text": text, "is_echo": True, "app_id": 263902037430900}
+        told = {"mid": f"m_inbox_{self._numbers:06d}", "text": text, "is_echo": True, "app_id": int(self._inbox)}
         now = int(self.server.clock.now().timestamp() * 1000)
         who = {"sender": {"id": self.server.node}, "recipient": {"id": user}, "timestamp": now}
-        return await self.deliver_entry(standby=[who | {"message": told}])
+        return await self.deliver_entry(**{place: [who | {"message": told}]})
+
+    @property
+    def _inbox(self) -> str:
+        return INBOX_APPS[self.server.kind]
 
     async def takes_thread(self, user: str) -> httpx.Response:
         """Let a person in the Page's inbox take the thread from the app."""
         self.server.held_elsewhere.add(user)
-        owners = {"previous_owner_app_id": "1", "new_owner_app_id": "263902037430900", "metadata": ""}
+        owners = {"previous_owner_app_id": "1", "new_owner_app_id": self._inbox, "metadata": ""}
         return await self.deliver(self._silent(user, take_thread_control=owners))
 
     async def passes_thread(self, user: str) -> httpx.Response:
         """Give the thread back to the app."""
         self.server.held_elsewhere.discard(user)
-        owners = {"previous_owner_app_id": "263902037430900", "new_owner_app_id": "1", "metadata": ""}
+        owners = {"previous_owner_app_id": self._inbox, "new_owner_app_id": "1", "metadata": ""}
         return await self.deliver(self._silent(user, pass_thread_control=owners))
 
     def _silent(self, user: str, **fields: Any) -> dict[str, Any]:

@@ -16,13 +16,16 @@ WINDOW = timedelta(hours=24)
 HUMAN_WINDOW = timedelta(days=7)
 MAX_QUICK_REPLIES = 13
 MAX_BUTTONS = 3
+INBOX_APPS = {"messenger": "263902037430900", "instagram": "1217981644879628"}
 _MAX_CHARS = {"messenger": 2000, "instagram": 1000}
 
 
 class MessengerServer(GraphServer):
     """Takes messages for one node; ``people`` maps a person to when he last wrote.
 
-    ``held_elsewhere`` lists people whose thread another app holds. ``kind`` is ``messenger`` or ``instagram``.
+    ``held_elsewhere`` lists people whose thread another app holds, ``asked_for`` those whose thread our app asked it
+    for, ``released`` those it let go. ``is_default``: our app is the one that may take a thread. ``kind`` is
+    ``messenger`` or ``instagram``.
     """
 
     def __init__(self, app: MetaApp, node: str, clock: Clock, kind: str = "messenger") -> None:
@@ -31,8 +34,57 @@ class MessengerServer(GraphServer):
         self.people: dict[str, datetime] = {}
         self.blocked: set[str] = set()
         self.held_elsewhere: set[str] = set()
+        self.asked_for: list[str] = []
+        self.released: list[str] = []
+        self.is_default = True
         self.typing = TypingShown(clock, lasts_s=20)
         self._take = self._taken
+        self._edges = {
+            "pass_thread_control": self._pass,
+            "take_thread_control": self._take_thread,
+            "request_thread_control": self._request,
+            "release_thread_control": self._release,
+        }
+
+    def _pass(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Give a thread that our app has to the inbox; nobody else is there.
+
+        Source: https://developers.facebook.com/docs/messenger-platform/handover-protocol/pass-thread-control
+        """
+        user = self._thread(body, "target_app_id")
+        if body["target_app_id"] != INBOX_APPS[self.kind]:
+            raise Declined(400, 100, "Invalid parameter: target_app_id")
+        self._own(user)
+        self.held_elsewhere.add(user)
+        return {"success": True}
+
+    def _take_thread(self, body: dict[str, Any]) -> dict[str, Any]:
+        user = self._thread(body)
+        if user in self.held_elsewhere and not self.is_default:
+            raise Declined(400, 10, "Only the default app can take thread control.")
+        self.held_elsewhere.discard(user)
+        return {"success": True}
+
+    def _request(self, body: dict[str, Any]) -> dict[str, Any]:
+        self.asked_for.append(self._thread(body))
+        return {"success": True}
+
+    def _release(self, body: dict[str, Any]) -> dict[str, Any]:
+        user = self._thread(body)
+        self._own(user)
+        self.released.append(user)
+        return {"success": True}
+
+    def _thread(self, body: dict[str, Any], *wanted: str) -> str:
+        only(body, "recipient", "metadata", *wanted)
+        user = short_text(body["recipient"], "id", 40)
+        if user not in self.people:
+            raise Declined(400, 100, "No matching user found", 2018001)
+        return user
+
+    def _own(self, user: str) -> None:
+        if user in self.held_elsewhere:
+            raise Declined(400, 10, "Another app is controlling this thread now.", 2018300)
 
     def _taken(self, body: dict[str, Any]) -> dict[str, Any]:
         to = short_text(body["recipient"], "id", 40)

@@ -69,7 +69,10 @@ class MetaApp:
 
 @dataclass(frozen=True)
 class ShownMessage:
-    """A message on a person's screen: ``buttons`` as (label, payload), shown as ``style``: keys, quick or list."""
+    """A message on a person's screen: ``buttons`` as (label, payload), shown as ``style``: keys, quick or list.
+
+    ``media`` is the platform's id of the file that came with it.
+    """
 
     id: str
     to: str
@@ -77,6 +80,7 @@ class ShownMessage:
     buttons: tuple[tuple[str, str], ...] = ()
     tag: str = ""
     style: str = "keys"
+    media: str = ""
 
 
 Take = Callable[[dict[str, Any]], dict[str, Any]]
@@ -94,9 +98,10 @@ class GraphServer:
         self.calls = 0
         self.subscribed = True
         self._take: Take = lambda _body: {}
+        self._edges: dict[str, Take] = {}
         routes = [
-            Route("/{version}/{node}/messages", self._messages, methods=["POST"]),
-            Route("/{version}/{node}/subscribed_apps", self._subscribed_apps),
+            Route("/{version}/{node}/subscribed_apps", self._subscribed_apps, methods=["GET"]),
+            Route("/{version}/{node}/{edge}", self._edge, methods=["POST"]),
             Route("/{version}/{node}", self._node),
         ]
         self._routes = Starlette(routes=routes)
@@ -105,11 +110,14 @@ class GraphServer:
         """Serve as an ASGI app."""
         await self._routes(scope, receive, send)
 
-    async def _messages(self, request: Request) -> Response:
+    async def _edge(self, request: Request) -> Response:
+        """Take what is posted: a message, or what else the node has."""
         self.calls += 1
+        edge = request.path_params["edge"]
+        take = self._take if edge == "messages" else self._edges.get(edge, _unknown_edge)
         try:
             await self._admit(request)
-            result = self._take(dict(await request.json()))
+            result = take(dict(await request.json()))
         except Declined as declined:
             return declined.answer(self.knobs.retry_after_s)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -148,6 +156,12 @@ class GraphServer:
             raise self.knobs.fail_next.pop(0)
         if request.path_params["node"] != self.node:
             raise Declined(400, 100, "Object with this ID does not exist or cannot be loaded", 33)
+
+
+def _unknown_edge(body: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what the node does not have."""
+    del body
+    raise Declined(400, 100, "Unsupported post request")
 
 
 def sign(secret: str, body: bytes) -> dict[str, str]:

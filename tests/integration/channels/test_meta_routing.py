@@ -17,19 +17,23 @@ from bot.channels._meta.webhook import MetaPorts
 from bot.channels.messenger.send import Disclosure, MessengerAdapter
 from bot.channels.messenger.webhook import build_router
 from bot.desk.presence import MemoryFirstMark
+from bot.domain.channel_ports import Addressee
 from bot.domain.clock import ManualClock
 from bot.domain.conversation import Owner
 from bot.domain.ids import ConversationId
+from bot.domain.thread_ports import Handing, Place
 from bot.engine.delivery import Deliverer
 from bot.engine.live import MemoryLiveFeed
 from bot.simulators.messenger.people import MessengerPeople
-from bot.simulators.messenger.server import MessengerServer
+from bot.simulators.messenger.server import INBOX_APPS, MessengerServer
+from bot.simulators.meta.graph import Declined
 from bot.simulators.network import SimulatedNetwork
 from bot.wiring.afterwards import Afterwards
 from storage.conversations import SqlConversationReader
 from storage.customer_card import SqlDeliveryStates
 from storage.database import Database
 from storage.tables import EVENTS, INBOX
+from storage.thread_holders import SqlThreadHolders
 from storage.windows import SqlSendingGate
 from tests.contract.line import Line
 from tests.integration.channels.platforms import APP, NODES
@@ -62,6 +66,7 @@ class Page:
         self.people = MessengerPeople(self.server, self.http, f"/webhooks/{channel}")
         self.reader = SqlConversationReader(database)
         self.states = SqlDeliveryStates(database)
+        self.holders = SqlThreadHolders(database)
         self.delivery = Deliverer(self.line.outbox, {channel: self.adapter}, feed, self.clock, Random(1))  # noqa: S311
         self.delivery.gate = SqlSendingGate(database)
 
@@ -119,7 +124,8 @@ async def test_words_in_standby_are_kept_and_a_human_has_the_conversation(page: 
     await page.people.deliver_again(0)
     assert [row["message"]["text"] for row in await page.line.rows(INBOX)] == ["to the other app"]
     said = [row["data"] for row in await page.line.rows(EVENTS) if row["kind"] == "agent_uttered"]
-    assert [(one["agent_name"], one["text"]) for one in said] == [("Page inbox", "hello from the inbox")]
+    inbox = "Instagram inbox" if page.channel == "instagram" else "Page inbox"
+    assert [(one["agent_name"], one["text"]) for one in said] == [(inbox, "hello from the inbox")]
 
 
 async def test_agent_of_ours_keeps_a_thread_that_is_passed_to_us(page: Page):
@@ -130,6 +136,83 @@ async def test_agent_of_ours_keeps_a_thread_that_is_passed_to_us(page: Page):
     page.clock.advance(timedelta(minutes=1))
     await page.people.passes_thread(ANN)
     assert await page.owner() is Owner.WITH_AGENT
+
+
+async def test_agent_of_ours_loses_a_thread_that_the_inbox_takes(page: Page):
+    """He could not say a word in it any more: the record says who has it now, and he may take it back."""
+    await page.people.say(ANN, "hi")
+    agent = await page.line.hire("mei")
+    conversation = await page.conversation()
+    await page.line.ownership.take(conversation, agent, page.clock.now())
+    page.clock.advance(timedelta(minutes=1))
+    await page.people.takes_thread(ANN)
+    lost = await page.reader.get(conversation)
+    assert (lost.owner, lost.agent_id) == (Owner.WITH_AGENT, None)
+    place = Place.INSTAGRAM_INBOX if page.channel == "instagram" else Place.PAGE_INBOX
+    assert await page.holders.place(lost) is place
+    page.clock.advance(timedelta(minutes=1))
+    back = await page.holders.taken(conversation, agent, page.clock.now())
+    assert (back.owner, back.agent_id) == (Owner.WITH_AGENT, agent.id)
+    await page.people.deliver_again()
+    assert (await page.reader.get(conversation)).agent_id == agent.id
+
+
+async def test_answer_of_the_inbox_silences_the_bot_without_an_event_of_its_own(page: Page):
+    """An echo of the inbox among our own events is enough; those of ourselves are not."""
+    await page.people.say(ANN, "hi")
+    await page.people.echo(ANN, "our own words")
+    assert await page.owner() is Owner.WITH_BOT
+    page.clock.advance(timedelta(minutes=1))
+    await page.people.inbox_says(ANN, "hello from the inbox", "messaging")
+    await page.people.deliver_again()
+    assert await page.owner() is Owner.WITH_AGENT
+    said = [row["data"]["text"] for row in await page.line.rows(EVENTS) if row["kind"] == "agent_uttered"]
+    assert said == ["hello from the inbox"]
+
+
+async def test_news_of_our_own_passing_does_not_wake_the_bot(page: Page):
+    """Where every app is told that a thread was passed, the inbox's is the inbox's."""
+    await page.people.say(ANN, "hi")
+    page.clock.advance(timedelta(minutes=1))
+    to = Addressee("main", ANN, await page.conversation())
+    assert (await page.adapter.pass_thread(to)).handing is Handing.DONE
+    owners = {"previous_owner_app_id": "1", "new_owner_app_id": INBOX_APPS[page.channel]}
+    await page.people.deliver(page.people._silent(ANN, pass_thread_control=owners))
+    assert await page.owner() is Owner.WITH_AGENT
+
+
+async def test_shopper_who_waits_for_an_agent_stays_in_the_queue(page: Page):
+    """A thread that is passed to us gives nobody who waits for a human back to the bot."""
+    await page.people.say(ANN, "hi")
+    agent = await page.line.hire("mei")
+    conversation = await page.conversation()
+    await page.line.ownership.take(conversation, agent, page.clock.now())
+    await page.line.ownership.requeue(conversation, agent, page.clock.now())
+    page.clock.advance(timedelta(minutes=1))
+    await page.people.passes_thread(ANN)
+    assert await page.owner() is Owner.WAITING_FOR_AGENT
+
+
+@pytest.mark.parametrize(
+    ("fault", "handing"),
+    [
+        (Declined(400, 10, "not permitted"), Handing.REFUSED),
+        (Declined(503, 2, "down"), Handing.FAILED),
+        (Declined(400, 613, "slow down"), Handing.FAILED),
+        (Declined(401, 190, "expired"), Handing.FAILED),
+    ],
+)
+async def test_platform_that_cannot_now_is_told_from_one_that_will_not(page: Page, fault: Declined, handing: Handing):
+    """Trouble is worth another try; a no is not, and both come with a sentence."""
+    await page.people.say(ANN, "hi")
+    to = Addressee("main", ANN, await page.conversation())
+    for ask in (page.adapter.pass_thread, page.adapter.release_thread):
+        page.server.knobs.fail_next = [fault]
+        handed = await ask(to)
+        assert handed.handing is handing
+        assert handed.reason
+    page.server.knobs.drop_next = 1
+    assert (await page.adapter.pass_thread(to)).handing is Handing.FAILED
 
 
 async def test_answer_into_a_held_thread_is_refused_and_shown_as_for_humans_only(page: Page):
