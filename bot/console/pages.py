@@ -15,7 +15,8 @@ from bot.desk.transcripts import mark_words
 
 STATIC = "static"
 _ASSETS = (
-    "console.css", "console.js", "files.js", "voice.js", "amr.js", "icon.svg", "vendor/htmx.min.js", "vendor/sse.js",
+    "console.css", "console.js", "pictures.js", "files.js", "voice.js", "amr.js", "icon.svg",
+    "vendor/htmx.min.js", "vendor/sse.js",
 )  # fmt: skip
 _HTMX_CONFIG = {
     "includeIndicatorStyles": False,

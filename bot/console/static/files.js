@@ -9,6 +9,7 @@
   if (!composer || !tray || !input || !button) return;
   const flash = document.getElementById("flash");
   const state = document.getElementById("state");
+  const MOST_AT_ONCE = 10;
 
   function mayReply() {
     const now = document.getElementById("state") || state;
@@ -24,24 +25,76 @@
     return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
+  function filled(words, values) {
+    return words.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+  }
+
+  function say(words) {
+    const sentence = document.createElement("p");
+    sentence.className = "flash";
+    sentence.textContent = words;
+    flash.replaceChildren(sentence);
+  }
+
+  function makeButton(words, kind) {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.className = kind;
+    made.textContent = words;
+    return made;
+  }
+
+  // Pictures are made ready one after the other: a dozen of a phone's at once would fill the memory.
+  let ready = Promise.resolve();
+
   function offer(file) {
     const row = document.createElement("li");
     const name = document.createElement("span");
     name.className = "file-name";
     name.dir = "auto";
-    name.textContent = `${file.name} · ${size(file.size)}`;
-    const send = document.createElement("button");
-    send.type = "button";
-    send.className = "primary";
-    send.textContent = tray.dataset.send;
-    const remove = document.createElement("button");
-    remove.type = "button";
-    remove.textContent = tray.dataset.remove;
-    const key = newKey();
+    name.textContent = `${file.name} · ${tray.dataset.preparing}`;
+    const send = makeButton(tray.dataset.send, "primary");
+    const remove = makeButton(tray.dataset.remove, "");
+    send.disabled = true;
     remove.addEventListener("click", () => {
       row.remove();
       button.focus();
     });
+    row.append(name, send, remove);
+    tray.append(row);
+    ready = ready.then(() => row.isConnected && make(file, { row, name, send, remove }));
+  }
+
+  async function make(file, parts) {
+    let made = { file, thumb: null };
+    try {
+      made = await window.pictures.prepare(file);
+      parts.name.textContent = described(file, made.file);
+    } catch {
+      const words = tray.dataset.takes === "files" ? tray.dataset.asItIs : tray.dataset.unreadable;
+      parts.name.textContent = `${file.name} · ${size(file.size)} · ${words}`;
+      if (tray.dataset.takes !== "files") {
+        parts.send.remove();
+        return;
+      }
+    }
+    if (made.thumb) {
+      made.thumb.className = "tray-thumb";
+      made.thumb.setAttribute("role", "img");
+      made.thumb.setAttribute("aria-label", tray.dataset.preview);
+      parts.row.prepend(made.thumb);
+    }
+    arm(made.file, parts);
+  }
+
+  function described(file, made) {
+    if (made === file) return `${file.name} · ${size(file.size)}`;
+    return `${made.name} · ${filled(tray.dataset.made, { size: size(made.size), was: size(file.size) })}`;
+  }
+
+  function arm(file, { row, send, remove }) {
+    const key = newKey();
+    send.disabled = false;
     send.addEventListener("click", async () => {
       send.disabled = true;
       remove.disabled = true;
@@ -58,9 +111,7 @@
       remove.disabled = false;
       send.textContent = tray.dataset.send;
     });
-    row.append(name, send, remove);
-    tray.append(row);
-    send.focus();
+    if (row === tray.firstElementChild) send.focus();
   }
 
   async function deliver(file, key) {
@@ -85,7 +136,8 @@
 
   function take(files) {
     if (!mayReply()) return false;
-    [...files].slice(0, 10).forEach(offer);
+    [...files].slice(0, MOST_AT_ONCE).forEach(offer);
+    if (files.length > MOST_AT_ONCE) say(filled(tray.dataset.most, { most: MOST_AT_ONCE }));
     return files.length > 0;
   }
 

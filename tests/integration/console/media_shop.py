@@ -30,11 +30,11 @@ ABLE = {"web": Capabilities(100, images=True, files=True), "wechat_oa": Capabili
 class MediaShop(Shop):
     """A shop that keeps attachments."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, folder: Path, most_bytes: int = 10000) -> None:
         super().__init__(database)
         self.database = database
         self.record, self.shelf = SqlMediaRecord(database), FolderShelf(folder)
-        limits = MediaLimits(dict.fromkeys(MessageKind, 10000), frozenset(KNOWN_TYPES))
+        limits = MediaLimits(dict.fromkeys(MessageKind, most_bytes), frozenset(KNOWN_TYPES))
         room = MediaRoom(self.record, self.shelf, MediaKeeper(self.shelf, limits), limits, ABLE)
         security = DeskSecurity(secret="a secret of the tests", hasher=HASHER)
         stores = replace(self.stores, media=room)
