@@ -44,6 +44,7 @@ from storage.queue import SqlQueueLists
 from storage.reaching import wait_until_reachable
 from storage.snoozes import SqlSnoozes
 from storage.stream import SqlShopperStream
+from storage.thread_holders import SqlThreadHolders
 from storage.threads import SqlThreads
 from storage.ticket_desk import SqlTicketBoard
 from storage.tickets import SqlTicketBook
@@ -107,6 +108,7 @@ def make_stores(database: Database, notice: Notice, clock: Clock) -> Stores:
             windows=SqlWindowLedger(database),
             snoozes=SqlSnoozes(database, clock),
             threads=SqlThreads(database),
+            holders=SqlThreadHolders(database),
             held=SqlHeldWords(database),
             links=SqlLinkBook(database),
             knowledge=SqlMerchantKnowledge(database),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
+
 from fastapi import APIRouter
 
 from bot.channels._meta.plug import MetaPlug
+from bot.channels._meta.releasing import releasing
 from bot.channels._meta.settings import MetaSettings
 from bot.channels._meta.webhook import MetaPorts, build_meta_router
 from bot.channels.messenger.parse import INSTAGRAM, parse_webhook
 from bot.channels.messenger.send import Disclosure, MessengerAdapter
-from bot.channels.plug import Lent, Setup
+from bot.channels.plug import Heard, Lent, Setup
 
 
 class MessengerPlug(MetaPlug[MessengerAdapter]):
@@ -23,6 +26,10 @@ class MessengerPlug(MetaPlug[MessengerAdapter]):
     def adapter(self, lent: Lent) -> MessengerAdapter:
         """Make what sends."""
         return MessengerAdapter(self.settings, Disclosure(lent.marks, self._disclose))
+
+    def background(self, adapter: MessengerAdapter, heard: Heard) -> AbstractAsyncContextManager[None]:
+        """Let threads go whose conversations are over."""
+        return releasing(self.settings.channel, adapter, heard)
 
 
 def build_router(settings: MetaSettings, ports: MetaPorts, path: str = "") -> APIRouter:

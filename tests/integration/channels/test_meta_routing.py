@@ -47,6 +47,7 @@ class Page:
 
     def __init__(self, database: Database, channel: str) -> None:
         self.channel = channel
+        self.database = database
         self.clock = ManualClock(NOON)
         self.line = Line(database)
         self.server = MessengerServer(APP, NODES[channel], self.clock, channel)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
+from playwright.async_api import Browser as Chromium
+from playwright.async_api import expect
 from sqlalchemy import update
 
 from bot.channels._meta.settings import MetaSettings
@@ -25,6 +27,7 @@ from storage.platform_moves import SqlPlatformMoves
 from storage.tables import OUTBOX
 from storage.thread_holders import SqlThreadHolders
 from tests.integration.channels.platforms import APP, NODES
+from tests.integration.console.browsing import signed_in
 from tests.integration.console.shop import HASHER, Browser, Shop
 
 ANN = "7001"
@@ -228,3 +231,24 @@ async def test_stranger_may_do_nothing(page: Page):
         answer = await browser.post(f"/conversations/{number}/{action}")
         assert answer.status_code in {303, 401}
     assert page.server.held_elsewhere == set()
+
+
+@pytest.mark.browser
+async def test_buttons_fit_and_work_at_every_width(page: Page, browser: Chromium, address: str):
+    """Passed on and taken back with the mouse; nothing overflows, in either language."""
+    number = await page.waiting()
+    await page.shop.desk.actions.take(number, page.shop.agents["li"])
+    await page.sent()
+    shown = await signed_in(browser, address, "li")
+    for locale in ("zh", "en"):
+        await page.shop.desk.people.set_preferences(page.shop.agents["li"], locale, "UTC")
+        for width in (390, 768, 1280):
+            await shown.set_viewport_size({"width": width, "height": 800})
+            await shown.goto(f"{address}/conversations/{number}")
+            await expect(shown.locator("form[action$='/pass-on'] button")).to_be_visible()
+            assert await shown.evaluate("document.documentElement.scrollWidth") <= width
+    await shown.click("form[action$='/pass-on'] button")
+    await expect(shown.locator("#state")).to_contain_text("With the Page's inbox")
+    await expect(shown.locator("#why-not")).to_contain_text("Take it back from the Page's inbox to reply here")
+    await shown.click("form[action$='/take-back'] button")
+    await expect(shown.locator("#state")).to_contain_text("With me")
