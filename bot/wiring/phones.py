@@ -10,7 +10,8 @@ from bot.wiring.web import WebApplication, make_web_application
 
 def make_phone_application(simulation: Simulation, secrets: Secrets, clock: Clock | None = None) -> WebApplication:
     """Make the application of a simulated shop with its phones at ``PLACE``; ``secrets`` with the signing key."""
-    from bot.wiring.simulated import PhoneBooth  # noqa: PLC0415 - loaded only when asked for
+    from bot.simulators.phones.clock import PassingClock  # noqa: PLC0415 - loaded only when asked for
+    from bot.wiring.simulated import PhoneBooth  # noqa: PLC0415 - as above
 
-    now = clock or SystemClock()
+    now = PassingClock(clock or SystemClock())
     return make_web_application(simulation.config, secrets, now, PhoneBooth(simulation, secrets, now))

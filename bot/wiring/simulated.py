@@ -10,27 +10,26 @@ from urllib.request import getproxies
 import httpx
 from fastapi import FastAPI
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp
 
 from bot.channels.web.gate import Rates
 from bot.channels.web.routes import WidgetPorts, WidgetSettings, build_router
 from bot.channels.web.tokens import VisitorTokens
 from bot.config import Secrets
-from bot.domain.clock import Clock
 from bot.domain.customers import SIMULATED
 from bot.simulators.line.people import LinePeople
 from bot.simulators.line.phone import LinePhone
 from bot.simulators.line.server import LineServer
 from bot.simulators.media import MediaHold, WithMedia, graph_media, line_media, telegram_media, tencent_media
 from bot.simulators.messenger.people import MessengerPeople
-from bot.simulators.messenger.phone import MessengerPhone
+from bot.simulators.messenger.phone import InstagramPhone, MessengerPhone
 from bot.simulators.messenger.server import MessengerServer
 from bot.simulators.meta.graph import MetaApp
+from bot.simulators.phones.clock import PassingClock
 from bot.simulators.phones.journal import Journal
-from bot.simulators.phones.page import PhonePage, send_picture
+from bot.simulators.phones.page import PhonePage
 from bot.simulators.phones.phone import Phone
-from bot.simulators.phones.picture import NAME
 from bot.simulators.phones.serving import serve
 from bot.simulators.phones.wire import OverheardApi, Wire
 from bot.simulators.telegram.people import TelegramPeople
@@ -46,23 +45,26 @@ from bot.simulators.wecom_kf.server import KfServer
 from bot.simulators.whatsapp.people import WhatsappPeople
 from bot.simulators.whatsapp.phone import WhatsappPhone
 from bot.simulators.whatsapp.server import WhatsappServer
+from bot.wiring.afterwards import Afterwards
 from bot.wiring.house import House
+from bot.wiring.media import make_shopper_media
 from bot.wiring.simulation import PLACE, Simulation
 
 _SITE = f"{PLACE}/site"
-_TOKEN_LIFE_S = 24 * 60 * 60
+# As long as time can be let pass: who holds a phone stays the same visitor.
+_TOKEN_LIFE_S = 365 * 24 * 60 * 60
 
 
 class PhoneBooth:
     """The platforms and phones of a simulation, as long as its house is open."""
 
-    def __init__(self, simulation: Simulation, secrets: Secrets, clock: Clock) -> None:
+    def __init__(self, simulation: Simulation, secrets: Secrets, clock: PassingClock) -> None:
         self._config = simulation.config
         self._secrets = secrets
         self._listener = simulation.listener
         self._clock = clock
         self._base = "http://{}:{}".format(*self._listener.getsockname())
-        self._platforms: list[BaseRoute] = [Route(f"/files/{NAME}", send_picture)]
+        self._platforms: list[BaseRoute] = []
         server = self._config.server
         self._shop = f"http://{server.host}:{server.port}"
         self._makers: tuple[Callable[[], Phone], ...] = (
@@ -71,6 +73,7 @@ class PhoneBooth:
             self._telegram,
             self._whatsapp,
             self._messenger,
+            self._instagram,
             self._line,
             self._web,
         )
@@ -87,11 +90,18 @@ class PhoneBooth:
     async def beside(self, application: FastAPI, opened: House) -> AsyncIterator[None]:
         """Put the page, and the widget of its simulated site, into the application."""
         settings = WidgetSettings(account=f"{SIMULATED}web", shop_page=False)
-        ports = WidgetPorts(opened.heard.on_messages, opened.stores.stream, opened.live, opened.clock)
+        ports = WidgetPorts(
+            opened.heard.on_messages,
+            opened.stores.stream,
+            opened.live,
+            opened.clock,
+            on_read=Afterwards(opened.stores.database, opened.live, opened.clock).on_read,
+            media=make_shopper_media(self._config, opened.stores.database, opened.clock),
+        )
         tokens = VisitorTokens(opened.secrets.secret_key, settings.account, opened.clock, _TOKEN_LIFE_S)
         application.include_router(build_router(settings, ports, tokens, Rates(opened.shared.rates)), prefix=_SITE)
         shop = self._config.shop
-        page = PhonePage(PLACE, self._phones, {"zh": shop.name_zh, "en": shop.name_en})
+        page = PhonePage(PLACE, self._phones, {"zh": shop.name_zh, "en": shop.name_en}, self._clock)
         application.router.routes.extend(page.routes())
         try:
             yield
@@ -100,7 +110,8 @@ class PhoneBooth:
                 await phone.close()
 
     def _wire(self, name: str, platform: ASGIApp | None = None) -> Wire:
-        journal = Journal(lambda: self._clock.now().isoformat())
+        hidden = [value for value in self._secrets.model_dump().values() if isinstance(value, str)]
+        journal = Journal(lambda: self._clock.now().isoformat(), hidden)
         if platform is not None:
             self._platforms.append(Mount(f"/{name}", app=OverheardApi(platform, journal)))
         return Wire(journal)
@@ -143,11 +154,18 @@ class PhoneBooth:
 
     def _messenger(self) -> Phone:
         node = self._config.channels.messenger.page_id
-        token, hold = self._secrets.messenger_token, MediaHold()
-        server = MessengerServer(self._app(token), node, self._clock)
-        wire = self._wire("messenger", WithMedia(server, graph_media(hold, token, node)))
-        people = MessengerPeople(server, self._client(wire), "/webhooks/messenger")
-        return MessengerPhone(people, (f"{self._base}/files/{NAME}", hold), wire, self._clock)
+        return self._of_messenger(MessengerPhone, node, self._secrets.messenger_token)
+
+    def _instagram(self) -> Phone:
+        node = self._config.channels.instagram.user_id
+        return self._of_messenger(InstagramPhone, node, self._secrets.instagram_token)
+
+    def _of_messenger(self, made: type[MessengerPhone], node: str, token: str) -> Phone:
+        name, hold = made.name, MediaHold()
+        server = MessengerServer(self._app(token), node, self._clock, name)
+        wire = self._wire(name, WithMedia(server, graph_media(hold, token, node)))
+        people = MessengerPeople(server, self._client(wire), f"/webhooks/{name}")
+        return made(people, (self._base, hold), wire, self._clock)
 
     def _line(self) -> Phone:
         token, hold = self._secrets.line_token, MediaHold()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from bot.config import Config, DatabaseSection, RedisSection, Secrets
 from bot.config_channels import (
     Channels,
+    InstagramChannel,
     LineChannel,
     MessengerChannel,
     TelegramChannel,
@@ -25,7 +26,8 @@ PLACE = "/phones"
 
 _HOSTS = frozenset({"127.0.0.1", "localhost"})
 _DATABASE = "phones.db"
-_CORP, _APP, _NUMBER, _PAGE = "ww51m0000000001", "wx51m0000000001", "510000000000001", "510000000000002"
+_CORP, _APP = "ww51m0000000001", "wx51m0000000001"
+_NUMBER, _PAGE, _INSTAGRAM = "510000000000001", "510000000000002", "510000000000003"
 KF_ACCOUNT = f"{SIMULATED}kf"
 
 
@@ -98,6 +100,9 @@ def _channels(base: str) -> Channels:
         messenger=MessengerChannel(
             enabled=True, account=f"{SIMULATED}messenger", page_id=_PAGE, api_base=f"{base}/messenger/{graph}"
         ),
+        instagram=InstagramChannel(
+            enabled=True, account=f"{SIMULATED}instagram", user_id=_INSTAGRAM, api_base=f"{base}/instagram/{graph}"
+        ),
     )
 
 
@@ -120,4 +125,5 @@ def _throw_away() -> Secrets:
         meta_verify_token=token(8),
         whatsapp_token=token(16),
         messenger_token=token(16),
+        instagram_token=token(16),
     )

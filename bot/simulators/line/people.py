@@ -56,6 +56,12 @@ class LinePeople:
         del event["replyToken"]
         return await self.deliver(event)
 
+    async def unsend(self, user: str, number: str) -> httpx.Response:
+        """Take a message back; the event has no reply token."""
+        event = self.event(user, "unsend", unsend={"messageId": number})
+        del event["replyToken"]
+        return await self.deliver(event)
+
     def event(self, user: str, kind: str, **fields: Any) -> dict[str, Any]:
         """Shape an event of a one-to-one chat."""
         self.server.friends.add(user)

@@ -1,39 +1,56 @@
-"""A phone with the simulated Messenger."""
+"""Phones with the simulated Messenger and the simulated Instagram."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 import httpx
 
 from bot.domain.clock import Clock
-from bot.simulators.media import MediaHold
+from bot.simulators.media import HeldFile, MediaHold
 from bot.simulators.messenger.people import MessengerPeople
+from bot.simulators.messenger.server import WINDOW
 from bot.simulators.meta.graph import Declined
-from bot.simulators.phones.phone import Lever, Phone, flag, next_answer, once
-from bot.simulators.phones.picture import shown_files
-from bot.simulators.phones.screen import Act, Person, Shown
+from bot.simulators.phones.levers import Lever, flag, next_answer, once, pause, retrying
+from bot.simulators.phones.phone import Phone
+from bot.simulators.phones.samples import keep
+from bot.simulators.phones.screen import Act, Bubble, Deed, Mark, Person, Room, Shown
 from bot.simulators.phones.wire import Wire
 
 _THUMB_ID = 369239263222822
-_PLACE = {"type": "location", "payload": {"coordinates": {"lat": 31.2304, "long": 121.4737}}}
+_TYPES = {Act.IMAGE: "image", Act.VOICE: "audio", Act.VIDEO: "video", Act.FILE: "file"}
 
 
 class MessengerPhone(Phone):
     """Chats with the shop's Page; what is on the screen is reported delivered and read.
 
-    ``kept`` is where the platform keeps what people send, and what it was given.
+    ``kept`` is where the platform keeps what people send (an address on its host), and what it was given.
     """
 
     name = "messenger"
-    acts = (Act.TEXT, Act.PRESS, Act.IMAGE, Act.STICKER, Act.LOCATION, Act.FOLLOW, Act.BLOCK)
+    acts: ClassVar[tuple[Act, ...]] = (
+        Act.TEXT,
+        Act.PRESS,
+        Act.IMAGE,
+        Act.VOICE,
+        Act.VIDEO,
+        Act.FILE,
+        Act.STICKER,
+        Act.LOCATION,
+        Act.EDIT,
+        Act.FOLLOW,
+        Act.BLOCK,
+        Act.UNBLOCK,
+    )
+    reports = True
 
     def __init__(self, people: MessengerPeople, kept: tuple[str, MediaHold], wire: Wire, clock: Clock) -> None:
         super().__init__(wire, clock)
         self._writers = people
         self._typing = people.server.typing
-        self._picture_url, self._hold = kept
+        self._host, self._hold = httpx.URL(kept[0]), kept[1]
         self._read = 0
         self._base = 7_295_380_000_000_000 + secrets.randbelow(10**9) * 1000
 
@@ -41,46 +58,101 @@ class MessengerPhone(Phone):
         del name
         return str(self._base + number)
 
-    async def _do(self, person: Person, act: Act, text: str) -> httpx.Response | None:
+    async def _do(self, person: Person, deed: Deed) -> httpx.Response | None:
         writers, user = self._writers, person.id
-        if act is Act.BLOCK:
-            writers.server.blocked.add(user)  # Messenger tells the shop nothing of it
+        blocked = writers.server.blocked
+        if deed.act in {Act.BLOCK, Act.UNBLOCK}:
+            (blocked.add if deed.act is Act.BLOCK else blocked.discard)(user)  # the shop is told nothing of it
             return None
-        writers.server.blocked.discard(user)
-        if act is Act.TEXT:
-            return await writers.say(user, text)
-        if act is Act.PRESS:
-            return await writers.press(user, text)
-        if act is Act.FOLLOW:
+        blocked.discard(user)
+        if deed.act is Act.PRESS:
+            return await writers.press(user, deed.text)
+        if deed.act is Act.FOLLOW:
             pressed = {"title": "Get started", "payload": "GET_STARTED"}
             return await writers.deliver(writers.event(user, postback=pressed))
-        if act is Act.LOCATION:
-            return await writers.send(user, attachments=[_PLACE])
-        thumb = {"sticker_id": _THUMB_ID} if act is Act.STICKER else {}
-        picture = {"type": "image", "payload": {"url": self._picture_url} | thumb}
-        return await writers.send(user, attachments=[picture])
+        if deed.act is Act.EDIT:
+            edit = {"mid": deed.concerned, "text": deed.text, "num_edit": 1}
+            return await self._revise(user, message_edit=edit)
+        if deed.act is Act.RECALL:
+            return await self._revise(user, message={"mid": deed.concerned, "is_deleted": True})
+        deed.bubble.id = f"m_{self.name}_{user}_{secrets.token_hex(6)}"
+        return await writers.send(user, mid=deed.bubble.id, **self._content(person, deed))
+
+    async def _revise(self, user: str, **fields: Any) -> httpx.Response:
+        """Let something happen that opens no window."""
+        wrote_at = self._writers.server.people.get(user)
+        event = self._writers.event(user, **fields)
+        if wrote_at is not None:
+            self._writers.server.people[user] = wrote_at
+        return await self._writers.deliver(event)
+
+    def _content(self, person: Person, deed: Deed) -> dict[str, Any]:
+        if deed.act is Act.TEXT:
+            return {"text": deed.text}
+        if deed.act is Act.LOCATION:
+            spot = {"lat": person.place.latitude, "long": person.place.longitude}
+            return {"attachments": [{"type": "location", "payload": {"coordinates": spot}}]}
+        if deed.act is Act.STICKER:
+            thumb = {"url": self._address(deed.enclosed), "sticker_id": _THUMB_ID}
+            return {"attachments": [{"type": "image", "payload": thumb}]}
+        return {"attachments": [{"type": _TYPES[deed.act], "payload": {"url": self._address(deed.enclosed)}}]}
+
+    def _address(self, file: HeldFile) -> str:
+        """Keep a file where the shop may fetch it."""
+        return str(self._host.join(f"/{self.name}/files/{keep(self._hold, file)}"))
 
     def _news(self) -> Iterator[tuple[str, Shown]]:
         for shown in self._writers.server.shown[self._read :]:
             self._read += 1
             yield shown.to, Shown(shown.text, tuple(label for label, _ in shown.buttons), shown.style, shown.id)
-        yield from shown_files(self._hold)
+        for to, file in self._hold.take_sent():
+            yield to, Shown("", file=file)
 
-    def _seen(self, person: Person, shown: Shown) -> None:
-        if shown.id:
-            self._later(self._report(person.id, shown.id))
+    async def _report(self, person: Person, bubble: Bubble, mark: Mark) -> None:
+        if mark is Mark.DELIVERED:
+            await self._writers.receipt(person.id, "delivery", bubble.id)
+        else:
+            await self._writers.receipt(person.id, "read")
 
-    async def _report(self, user: str, number: str) -> None:
-        await self._writers.receipt(user, "delivery", number)
-        await self._writers.receipt(user, "read")
+    def _room(self, person: Person) -> Room | None:
+        server = self._writers.server
+        wrote_at = server.people.get(person.id)
+        if wrote_at is None:
+            return None
+        until = wrote_at + WINDOW
+        is_open = self._clock.now() <= until and not server.knobs.window_closed and not person.blocking
+        return Room(until if is_open else None)
 
     def _levers(self) -> Mapping[str, Lever]:
         knobs = self._writers.server.knobs
+        busy = Declined(429, 613, "Calls to this API have exceeded the rate limit.")
         return {
-            "busy": next_answer(
-                knobs, "fail_next", Declined(429, 613, "Calls to this API have exceeded the rate limit.")
-            ),
+            "retry": retrying(self._writers.courier.knobs),
+            "busy": next_answer(knobs, "fail_next", busy),
             "closed": flag(knobs, "window_closed"),
+            "api_slow": pause(knobs),
             "drop": once(knobs, "drop_next"),
             "expired": flag(knobs, "token_expired"),
         }
+
+
+class InstagramPhone(MessengerPhone):
+    """Chats with the shop's Instagram account: no files but pictures, voice and films; messages can be unsent."""
+
+    name = "instagram"
+    acts: ClassVar[tuple[Act, ...]] = (
+        Act.TEXT,
+        Act.PRESS,
+        Act.IMAGE,
+        Act.VOICE,
+        Act.VIDEO,
+        Act.EDIT,
+        Act.RECALL,
+        Act.BLOCK,
+        Act.UNBLOCK,
+    )
+
+    async def _report(self, person: Person, bubble: Bubble, mark: Mark) -> None:
+        """Report what was read; Instagram tells nothing of delivery."""
+        if mark is Mark.READ:
+            await self._revise(person.id, read={"mid": bubble.id})

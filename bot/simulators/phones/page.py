@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
 from importlib import resources
 from typing import Any
 
@@ -15,35 +16,47 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from bot.domain.errors import NotFound, RefusedInput, XiaoerError
+from bot.domain.media_types import HEAD_BYTES, PLAYED_TYPES, SHOWN_TYPES, UNKNOWN, sniff
+from bot.simulators.phones.clock import MAX_STEP, PassingClock
 from bot.simulators.phones.phone import Phone
-from bot.simulators.phones.picture import MIME, NAME, read_picture
 from bot.simulators.phones.screen import Act
 from bot.simulators.phones.words import pick_language, read_words
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _MAX_BODY_BYTES = 32 * 1024
+_MAX_FILE_BYTES = 10 * 1024 * 1024
+_MAX_NAME_CHARS = 120
+_MAX_HOURS = MAX_STEP.days * 24
 _HEARTBEAT_S = 15
 _HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
+        "connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-_FILES = {"phones.css": "text/css", "phones.js": "text/javascript", "screen.js": "text/javascript"}
+_SCRIPT = "text/javascript"
+_FILES = {"phones.css": "text/css", **dict.fromkeys(("screen.js", "bench.js", "voice.js", "phones.js"), _SCRIPT)}
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class PhonePage:
-    """Shows the phones at ``place`` and takes what is done with them; ``shop`` is its name by language."""
+    """Shows the phones at ``place`` and takes what is done with them; ``shop`` is its name by language.
 
-    def __init__(self, place: str, phones: Sequence[Phone], shop: Mapping[str, str]) -> None:
+    With a ``clock`` time can be let pass, for the phones and for everybody else who goes by it.
+    """
+
+    def __init__(
+        self, place: str, phones: Sequence[Phone], shop: Mapping[str, str], clock: PassingClock | None = None
+    ) -> None:
         self._place = place
         self._phones = {phone.name: phone for phone in phones}
         self._shop = shop
+        self._clock = clock
         environment = Environment(
             loader=DictLoader({"page": _read("phones.html")}), autoescape=True, undefined=StrictUndefined
         )
@@ -51,13 +64,24 @@ class PhonePage:
 
     def routes(self) -> list[Route]:
         """List the routes."""
-        gets = {"": self.page, "/stream": self.stream, "/{name}/state": self.state}
-        posts = {"/{name}/acts": self.act, "/{name}/people": self.person, "/{name}/knobs": self.knob}
+        gets = {
+            "": self.page,
+            "/stream": self.stream,
+            "/{name}/state": self.state,
+            "/{name}/files/{number}": self.file,
+        }
+        posts = {
+            "/{name}/acts": self.act,
+            "/{name}/files": self.send_file,
+            "/{name}/people": self.person,
+            "/{name}/knobs": self.knob,
+        }
         place = self._place
+        if self._clock:
+            posts["/clock"] = self.let_pass
         return [
             *(Route(f"{place}{path}", _guard(endpoint)) for path, endpoint in gets.items()),
             *(Route(f"{place}/{name}", _file(name, kind)) for name, kind in _FILES.items()),
-            Route(f"{place}/{NAME}", send_picture),
             *(Route(f"{place}{path}", _guard(endpoint), methods=["POST"]) for path, endpoint in posts.items()),
         ]
 
@@ -71,6 +95,7 @@ class PhonePage:
             place=self._place,
             phones=list(self._phones.values()),
             shop=self._shop[language],
+            clock=self._clock is not None,
             words=words,
         )
         return HTMLResponse(html, headers=_HEADERS)
@@ -85,8 +110,31 @@ class PhonePage:
         kind, text, language = (str(data.get(name, "")) for name in ("act", "text", "language"))
         if kind not in set(Act):
             raise RefusedInput(f"{kind[:40]!r} is nothing a person can do; choose one of {', '.join(Act)}")
-        bubble = await self._phone(request).act(Act(kind), text, language)
+        about = data.get("about", 0)
+        bubble = await self._phone(request).act(Act(kind), text, language, about if isinstance(about, int) else 0)
         return JSONResponse({"number": bubble.number}, status_code=202, headers=_HEADERS)
+
+    async def send_file(self, request: Request) -> Response:
+        """Let the person send a file of his own, which is the body; its name and the language are in the query."""
+        if request.headers.get("content-type", "") != UNKNOWN:
+            raise RefusedInput(f"the body is not a file; send it as {UNKNOWN}")
+        data = await _body(request, _MAX_FILE_BYTES)
+        name, language = request.query_params.get("name", ""), request.query_params.get("language", "")
+        bubble = await self._phone(request).send_file(data, name[-_MAX_NAME_CHARS:], language)
+        return JSONResponse({"number": bubble.number}, status_code=202, headers=_HEADERS)
+
+    async def file(self, request: Request) -> Response:
+        """Give a file that lies on a phone's screen: shown or played by its bytes, else handed over."""
+        file = self._phone(request).files.get(request.path_params["number"])
+        if file is None:
+            raise NotFound("this file is no longer kept")
+        mime = sniff(file.data[:HEAD_BYTES])
+        shown = mime in SHOWN_TYPES | PLAYED_TYPES
+        headers = _HEADERS | {
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+            "Content-Disposition": "inline" if shown else "attachment",
+        }
+        return Response(file.data, headers=headers, media_type=mime if shown else UNKNOWN)
 
     async def person(self, request: Request) -> Response:
         """Hand the phone to a fresh person, or to one who has held it before."""
@@ -103,6 +151,17 @@ class PhonePage:
         phone.turn(str(data.get("knob", "")), data.get("on") is True)
         return JSONResponse(phone.as_json(), headers=_HEADERS)
 
+    async def let_pass(self, request: Request) -> Response:
+        """Let hours pass."""
+        hours = (await _json(request)).get("hours")
+        if isinstance(hours, bool) or not isinstance(hours, int) or not 0 < hours <= _MAX_HOURS:
+            raise RefusedInput(f"let 1 to {_MAX_HOURS} hours pass at a time")
+        if self._clock:
+            self._clock.let_pass(timedelta(hours=hours))
+        for phone in self._phones.values():
+            phone.look()
+        return JSONResponse(self._time(), headers=_HEADERS)
+
     async def stream(self, request: Request) -> Response:
         """Tell each phone anew whenever something on it changes."""
         del request
@@ -111,11 +170,15 @@ class PhonePage:
     async def _changes(self) -> AsyncIterator[ServerSentEvent]:
         rung = asyncio.Event()
         told: dict[str, int] = {}
+        shown_ahead: timedelta | None = None
         for phone in self._phones.values():
             phone.watchers.add(rung.set)
         try:
             while True:
                 rung.clear()
+                if self._clock and self._clock.ahead != shown_ahead:
+                    shown_ahead = self._clock.ahead
+                    yield ServerSentEvent(event="clock", data=json.dumps(self._time()))
                 for name, phone in self._phones.items():
                     if told.get(name) != phone.version:
                         told[name] = phone.version
@@ -124,6 +187,11 @@ class PhonePage:
         finally:
             for phone in self._phones.values():
                 phone.watchers.discard(rung.set)
+
+    def _time(self) -> dict[str, Any]:
+        if self._clock is None:
+            return {}
+        return {"now": self._clock.now().isoformat(), "ahead_h": round(self._clock.ahead.total_seconds() / 3600)}
 
     def _phone(self, request: Request) -> Phone:
         phone = self._phones.get(request.path_params["name"])
@@ -156,11 +224,7 @@ async def _json(request: Request) -> dict[str, Any]:
     """Read a small JSON object; RefusedInput. A form of another site cannot send this content type."""
     if not request.headers.get("content-type", "").startswith("application/json"):
         raise RefusedInput("the body is not JSON; send application/json")
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_BODY_BYTES:
-            raise RefusedInput(f"the body is longer than {_MAX_BODY_BYTES} bytes")
+    body = await _body(request, _MAX_BODY_BYTES)
     try:
         data = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -170,10 +234,14 @@ async def _json(request: Request) -> dict[str, Any]:
     return data
 
 
-async def send_picture(request: Request) -> Response:
-    """Serve the picture that people send."""
-    del request
-    return Response(read_picture(), headers=_HEADERS, media_type=MIME)
+async def _body(request: Request, most_bytes: int) -> bytes:
+    """Read a body; RefusedInput when it is too long."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most_bytes:
+            raise RefusedInput(f"the body is longer than {most_bytes} bytes; send less")
+    return bytes(body)
 
 
 def _file(name: str, kind: str) -> Endpoint:

@@ -8,16 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import httpx
 
 from bot.domain.clock import Clock
 from bot.domain.errors import NotFound, RefusedInput
-from bot.simulators.phones.screen import PLACES, Act, Bubble, Mark, Person, Shown
+from bot.simulators.media import HeldFile
+from bot.simulators.phones.levers import Lever, flag, once
+from bot.simulators.phones.samples import KEPT_FILES, own_file, sample
+from bot.simulators.phones.screen import (
+    FILES,
+    PLACES,
+    RETURNS,
+    REVISIONS,
+    SILENT,
+    Act,
+    Bubble,
+    Deed,
+    Mark,
+    Person,
+    Room,
+    Shown,
+)
 from bot.simulators.phones.wire import Wire
 from bot.simulators.typing_shown import TypingShown
 
@@ -25,49 +41,35 @@ MAX_TEXT_CHARS = 2000
 MAX_PEOPLE = 50
 _KEPT_BUBBLES = 200
 _NAMES = ("小李", "Ann", "王芳", "Ben", "陈晨", "Chloe", "林一", "David")
-_SAID = {Act.IMAGE: "", Act.STICKER: "👍", Act.LOCATION: ""}
-
-
-@dataclass(frozen=True, slots=True)
-class Lever:
-    """A knob of the page: reads and sets a fault of the simulator."""
-
-    is_on: Callable[[], bool]
-    turn: Callable[[bool], None]
-
-
-def flag(holder: Any, name: str) -> Lever:
-    """Make a lever of a boolean knob."""
-    return Lever(lambda: bool(getattr(holder, name)), lambda on: setattr(holder, name, on))
-
-
-def once(holder: Any, name: str) -> Lever:
-    """Make a lever of a knob that counts what is still to go wrong: the next call alone."""
-    return Lever(lambda: getattr(holder, name) > 0, lambda on: setattr(holder, name, int(on)))
-
-
-def next_answer(holder: Any, name: str, answer: Any) -> Lever:
-    """Make a lever of a list of answers to give instead of the right one: the next call alone."""
-    return Lever(lambda: bool(getattr(holder, name)), lambda on: setattr(holder, name, [answer] if on else []))
+_WORDED = frozenset({Act.TEXT, Act.PRESS, Act.MENU, Act.EDIT})
 
 
 class Phone(ABC):
-    """A phone and its people; ``watchers`` are called whenever the page should look again."""
+    """A phone and its people; ``watchers`` are called whenever the page should look again.
+
+    ``acts`` are what its people can do, ``edits`` which kinds of their messages can be changed afterwards. ``counts``:
+    the platform limits what the shop may send. ``reports``: it tells the shop what was delivered and read.
+    """
 
     name: ClassVar[str]
     acts: ClassVar[tuple[Act, ...]]
     menu: ClassVar[tuple[str, ...]] = ()
+    counts: ClassVar[bool] = True
+    reports: ClassVar[bool] = False
 
     def __init__(self, wire: Wire, clock: Clock) -> None:
         self.watchers: set[Callable[[], None]] = set()
         self.version = 0
+        self.files: dict[str, HeldFile] = {}
         self._wire = wire
         self._clock = clock
         self._people: dict[str, Person] = {}
         self._current: Person | None = None
         self._typing: TypingShown | None = None
+        self._unread = False
         self._count = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._all_levers: dict[str, Lever] | None = None
         wire.journal.on_call = self.look
 
     async def meet(self) -> Person:
@@ -88,22 +90,24 @@ class Phone(ABC):
         self._current = self._people[person_id]
         self._changed()
 
-    async def act(self, act: Act, text: str, language: str) -> Bubble:
-        """Let the person do something; it is delivered in the background. RefusedInput when it cannot be done."""
-        if act not in self.acts:
-            raise RefusedInput(f"{act.value!r} cannot be done on {self.name}")
+    async def act(self, act: Act, text: str, language: str, about: int = 0) -> Bubble:
+        """Let the person do something; it is delivered in the background. RefusedInput when it cannot be done.
+
+        ``about`` is the number of the own message that an edit or recall concerns.
+        """
         text = text.strip()[:MAX_TEXT_CHARS]
-        if act in {Act.TEXT, Act.PRESS, Act.MENU} and not text:
+        if act in _WORDED and not text:
             raise RefusedInput("there are no words to send; write something")
-        person = self._current or await self.meet()
-        self.look()
-        person.language = language if language in PLACES else person.language
-        if act is not Act.BLOCK:
-            person.blocking = False
-            person.met = True
-        bubble = self._own(person, act, text)
-        self._later(self._carry(person, act, text, bubble))
-        return bubble
+        if act in FILES and sample(act) is None:
+            raise RefusedInput(f"there is no sample of a {act.value}; choose a file")
+        return await self._begin(act, (text, sample(act)), language, about)
+
+    async def send_file(self, data: bytes, name: str, language: str) -> Bubble:
+        """Let the person send a file of his own; RefusedInput when people cannot send such a file here."""
+        if not data:
+            raise RefusedInput("the file is empty; choose another")
+        act, file = own_file(data, name)
+        return await self._begin(act, ("", file), language, 0)
 
     def turn(self, knob: str, on: bool) -> None:
         """Turn a knob; NotFound when the phone has none of that name."""
@@ -114,19 +118,26 @@ class Phone(ABC):
         self._changed()
 
     def look(self) -> None:
-        """Take over what the platform has shown since the last look."""
+        """Take over what the platform has shown, and what the shop has read, since the last look."""
         for person_id, shown in self._news():
             person = self._people.get(person_id)
             if person is None or person.blocking:
                 continue
             person.typing = False
-            self._put(person, Bubble(0, self._clock.now(), "shop", "text", shown.text, shown.choices, shown.style))
-            self._seen(person, shown)
+            bubble = Bubble(0, self._clock.now(), "shop", "text", shown.text, shown.choices, shown.style, id=shown.id)
+            self._put(person, self._with_file(bubble, shown.file))
+            if self.reports and shown.id:
+                self._later(self._tell(person, bubble))
+        for person in self._people.values():
+            for bubble in person.bubbles:
+                if bubble.mark is Mark.DELIVERED and bubble.by == "me" and self._is_read(bubble):
+                    bubble.mark = Mark.READ
         self._changed()
 
     def as_json(self) -> dict[str, Any]:
         """Shape everything the page shows of this phone."""
         person = self._current
+        room = self._room(person) if person and self.counts else None
         return {
             "name": self.name,
             "version": self.version,
@@ -138,7 +149,11 @@ class Phone(ABC):
             "bubbles": [bubble.as_json() for bubble in person.bubbles] if person else [],
             "acts": [act.value for act in self.acts],
             "menu": list(self.menu),
-            "knobs": [{"name": name, "on": lever.is_on()} for name, lever in self._knobs().items()],
+            "counts": self.counts,
+            "room": room.as_json() if room else None,
+            "knobs": [
+                {"name": name, "on": lever.is_on(), "usual": lever.usual} for name, lever in self._knobs().items()
+            ],
             "calls": self._wire.journal.as_json(),
         }
 
@@ -154,7 +169,7 @@ class Phone(ABC):
         """Make a person the platform knows; give the platform's id."""
 
     @abstractmethod
-    async def _do(self, person: Person, act: Act, text: str) -> httpx.Response | None:
+    async def _do(self, person: Person, deed: Deed) -> httpx.Response | None:
         """Do it on the platform; gives the shop's answer to the webhook, None where there was no call.
 
         Raises LookupError when the choice is not there.
@@ -168,13 +183,22 @@ class Phone(ABC):
     def _levers(self) -> Mapping[str, Lever]:
         """Name the platform's own knobs."""
 
+    def _room(self, person: Person) -> Room | None:
+        """Tell what the platform lets the shop send a person; None before they have met."""
+        raise NotImplementedError(f"{self.name} counts, but does not say what")
+
+    async def _report(self, person: Person, bubble: Bubble, mark: Mark) -> None:
+        """Report that a message of the shop was delivered or read."""
+        raise NotImplementedError(f"{self.name} reports, but does not say how")
+
+    def _is_read(self, bubble: Bubble) -> bool:
+        """Tell whether the platform shows a person that the shop has read his message."""
+        del bubble
+        return False
+
     def _sees_typing(self, person: Person) -> bool:
         """Tell whether a person sees that an answer is being made."""
         return person.typing if self._typing is None else self._typing.is_shown_to(person.id)
-
-    def _seen(self, person: Person, shown: Shown) -> None:
-        """Do what the platform does once a message is on the screen, such as reporting it."""
-        del person, shown
 
     def _note(self, person: Person, key: str) -> None:
         """Put a note of the platform on the screen."""
@@ -191,15 +215,59 @@ class Phone(ABC):
         task.add_done_callback(self._tasks.discard)
 
     def _knobs(self) -> dict[str, Lever]:
-        wire = {name: flag(self._wire.knobs, name) for name in ("twice", "slow", "reorder")}
-        return wire | dict(self._levers())
+        if self._all_levers is None:
+            wire = {name: flag(self._wire.knobs, name) for name in ("twice", "slow", "reorder", "forge")}
+            wire["lost"] = once(self._wire.knobs, "lost")
+            own = {"unread": Lever(lambda: self._unread, self._leave_unread)} if self.reports else {}
+            self._all_levers = wire | dict(self._levers()) | own
+        return self._all_levers
 
-    def _own(self, person: Person, act: Act, text: str) -> Bubble:
-        if act in {Act.FOLLOW, Act.BLOCK}:
+    async def _begin(self, act: Act, what: tuple[str, HeldFile | None], language: str, about: int) -> Bubble:
+        if act not in self.acts:
+            raise RefusedInput(f"{act.value!r} cannot be sent or done on {self.name}")
+        person = self._current or await self.meet()
+        if person.blocking and act not in RETURNS:
+            raise RefusedInput("the shop is blocked; follow or unblock it first")
+        self.look()
+        text, file = what
+        concerned = person.said(about) if act in REVISIONS else None
+        if act in REVISIONS and (concerned is None or not concerned.id):
+            raise RefusedInput("this message cannot be changed; choose one of your own that has arrived")
+        person.language = language if language in PLACES else person.language
+        if act is not Act.BLOCK:
+            person.blocking = False
+            person.met = True
+        bubble = self._revised(concerned, act, text) if concerned else self._own(person, act, text, file)
+        self._later(self._carry(person, Deed(act, bubble, text, file, concerned)))
+        return bubble
+
+    def _own(self, person: Person, act: Act, text: str, file: HeldFile | None) -> Bubble:
+        if act in SILENT:
             return self._put(person, Bubble(0, self._clock.now(), "platform", "note", act.value))
         kind = "text" if act in {Act.TEXT, Act.PRESS} else act.value
-        words = _SAID.get(act, text)
-        return self._put(person, Bubble(0, self._clock.now(), "me", kind, words, mark=Mark.SENDING))
+        words = "👍" if act is Act.STICKER else text
+        bubble = Bubble(0, self._clock.now(), "me", kind, words, mark=Mark.SENDING)
+        return self._put(person, self._with_file(bubble, file))
+
+    def _revised(self, bubble: Bubble, act: Act, text: str) -> Bubble:
+        """Change or take back a message on the screen."""
+        bubble.text, bubble.mark = text, Mark.SENDING
+        if act is Act.EDIT:
+            bubble.edited = True
+        else:
+            bubble.kind, bubble.file = "recalled", ""
+        self._changed()
+        return bubble
+
+    def _with_file(self, bubble: Bubble, file: HeldFile | None) -> Bubble:
+        """Keep a file for the page, and name it in the bubble."""
+        if file is not None:
+            while len(self.files) >= KEPT_FILES:
+                del self.files[next(iter(self.files))]
+            bubble.file, bubble.mime = secrets.token_hex(8), file.mime
+            bubble.text = bubble.text or file.name
+            self.files[bubble.file] = file
+        return bubble
 
     def _put(self, person: Person, bubble: Bubble) -> Bubble:
         self._count += 1
@@ -209,14 +277,30 @@ class Phone(ABC):
         self._changed()
         return bubble
 
-    async def _carry(self, person: Person, act: Act, text: str, bubble: Bubble) -> None:
+    async def _carry(self, person: Person, deed: Deed) -> None:
         mark = Mark.FAILED
         with contextlib.suppress(LookupError, httpx.HTTPError):
-            answer = await self._do(person, act, text)
+            answer = await self._do(person, deed)
             if answer is None or answer.is_success:
                 mark = Mark.DELIVERED
-        if act is Act.BLOCK:
+        if deed.act is Act.BLOCK:
             person.blocking = True
-        if bubble.mark is not None:
-            bubble.mark = mark
+        if deed.bubble.mark is not None:
+            deed.bubble.mark = mark
         self.look()
+
+    async def _tell(self, person: Person, bubble: Bubble) -> None:
+        """Report what has become of a message of the shop: delivered, and read unless it is left unread."""
+        for mark in (Mark.DELIVERED,) if self._unread else (Mark.DELIVERED, Mark.READ):
+            with contextlib.suppress(httpx.HTTPError):
+                await self._report(person, bubble, mark)
+                bubble.mark = mark
+        self._changed()
+
+    def _leave_unread(self, on: bool) -> None:
+        """Leave messages unread from now on, or read all that were left."""
+        self._unread = on
+        for person in () if on else self._people.values():
+            for bubble in person.bubbles:
+                if bubble.by == "shop" and bubble.mark is Mark.DELIVERED and not person.blocking:
+                    self._later(self._tell(person, bubble))

@@ -10,22 +10,32 @@ from dataclasses import dataclass
 import httpx
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot.simulators.phones.journal import Journal
+from bot.simulators.phones.journal import Journal, Said
 
 SLOW_S = 3.0
 HOLD_S = 3.0
 """How long the first of two calls is held back for the second, in seconds; WeChat hangs up after five."""
+PLAIN = "plain"
+"""The extension of a request that tells what a sealed body says."""
 
 _PATIENCE_S = 30.0
+_PROOFS_IN_HEAD = ("x-telegram-bot-api-secret-token", "x-hub-signature-256", "x-line-signature", "authorization")
+_PROOFS_IN_QUERY = ("signature", "msg_signature")
+_TOP_BYTES = 64 * 1024
 
 
 @dataclass
 class WireKnobs:
-    """Faults of delivery: each call ``twice``, each ``slow``, each pair in the wrong order (``reorder``)."""
+    """Faults of delivery: each call ``twice``, each ``slow``, each pair in the wrong order (``reorder``).
+
+    ``forge`` spoils what proves that a call is the platform's; ``lost`` counts answers of the shop that get lost.
+    """
 
     twice: bool = False
     slow: bool = False
     reorder: bool = False
+    forge: bool = False
+    lost: int = 0
 
 
 class Wire(httpx.AsyncBaseTransport):
@@ -79,17 +89,43 @@ class Wire(httpx.AsyncBaseTransport):
     async def _once(self, request: httpx.Request, body: bytes) -> httpx.Response:
         again = httpx.Request(request.method, request.url, headers=request.headers, content=body)
         again.extensions = request.extensions
+        if self.knobs.forge:
+            _forge(again)
         began = time.monotonic()
         what = (request.method, request.url.path)
+        plain = str(request.extensions.get(PLAIN, ""))
         try:
             answer = await self._inner.handle_async_request(again)
             content = await answer.aread()
             await answer.aclose()
         except BaseException as problem:
-            self.journal.note("shop", what, type(problem).__name__, time.monotonic() - began, body)
+            self.journal.note("shop", what, type(problem).__name__, time.monotonic() - began, Said(body, b"", plain))
             raise
-        self.journal.note("shop", what, str(answer.status_code), time.monotonic() - began, body)
+        lost = self.knobs.lost > 0
+        self.knobs.lost -= int(lost)
+        outcome = "lost" if lost else str(answer.status_code)
+        self.journal.note("shop", what, outcome, time.monotonic() - began, Said(body, content, plain))
+        if lost:
+            return httpx.Response(httpx.codes.GATEWAY_TIMEOUT)
         return httpx.Response(answer.status_code, headers=answer.headers, content=content)
+
+
+def _forge(request: httpx.Request) -> None:
+    """Spoil every proof a request carries: its end becomes another."""
+    for name in _PROOFS_IN_HEAD:
+        if name in request.headers:
+            request.headers[name] = _other(request.headers[name])
+    query = request.url.params
+    for name in _PROOFS_IN_QUERY:
+        if name in query:
+            query = query.set(name, _other(query[name]))
+    if query != request.url.params:
+        request.url = request.url.copy_with(params=query)
+
+
+def _other(proof: str) -> str:
+    """Give a proof of the same length that proves nothing: its last ten characters are others."""
+    return proof[:-10] + "".join("a" if each != "a" else "b" for each in proof[-10:])
 
 
 class OverheardApi:
@@ -121,7 +157,8 @@ class OverheardApi:
             outcome = "dropped"
         else:
             outcome = str(answer[0]["status"])
-        self._journal.note("platform", (scope["method"], path), outcome, time.monotonic() - began, body)
+        said = Said(body, b"".join(message.get("body", b"")[:_TOP_BYTES] for message in answer[1:]))
+        self._journal.note("platform", (scope["method"], path), outcome, time.monotonic() - began, said)
         for message in answer:
             await send(message)
 

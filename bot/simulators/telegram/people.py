@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -12,13 +13,14 @@ SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's n
 
 
 class TelegramPeople:
-    """Delivers updates to the bot's webhook as Telegram does."""
+    """Delivers updates to the bot's webhook as Telegram does, and again after ``retry_after_s`` until a 2xx."""
 
     def __init__(self, server: TelegramServer, http: httpx.AsyncClient, webhook: str, secret: str) -> None:
         self.server = server
         self.secret = secret
         self.updates: list[dict[str, Any]] = []
         self.languages: dict[int, str] = {}
+        self.retry_after_s: tuple[float, ...] = ()
         self._http = http
         self._webhook = webhook
 
@@ -73,7 +75,13 @@ class TelegramPeople:
         """Post a new update with the next number."""
         numbered = {"update_id": 1000 + len(self.updates), **update}
         self.updates.append(numbered)
-        return await self.post(numbered)
+        answer = await self.post(numbered)
+        for wait_s in self.retry_after_s:
+            if answer.is_success:
+                break
+            await asyncio.sleep(wait_s)
+            answer = await self.post(numbered)
+        return answer
 
     async def deliver_again(self, number: int = -1) -> httpx.Response:
         """Post an update a second time, as after a lost acknowledgement."""

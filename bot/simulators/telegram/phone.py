@@ -10,9 +10,10 @@ import httpx
 
 from bot.domain.clock import Clock
 from bot.simulators.media import MediaHold
-from bot.simulators.phones.phone import Lever, Phone, flag, next_answer, once
-from bot.simulators.phones.picture import keep_picture, shown_files
-from bot.simulators.phones.screen import Act, Person, Shown
+from bot.simulators.phones.levers import Lever, flag, next_answer, once, pause, retrying
+from bot.simulators.phones.phone import Phone
+from bot.simulators.phones.samples import keep
+from bot.simulators.phones.screen import FILES, Act, Deed, Person, Shown
 from bot.simulators.phones.wire import Wire
 from bot.simulators.telegram.people import TelegramPeople
 from bot.simulators.telegram.server import Declined, TelegramServer
@@ -27,19 +28,27 @@ _STICKER = {
     "is_video": False,
     "emoji": "👍",
 }
-_PLACE = {"latitude": 31.2304, "longitude": 121.4737}
-_CONTENT: dict[Act, dict[str, Any]] = {
-    Act.STICKER: {"sticker": _STICKER},
-    Act.LOCATION: {"location": _PLACE},
-}
 _LANGUAGES = {"zh": "zh-hans", "en": "en"}
 
 
 class TelegramPhone(Phone):
-    """Private chats with the shop's bot."""
+    """Private chats with the shop's bot; bots are not told of messages that were deleted."""
 
     name = "telegram"
-    acts = (Act.TEXT, Act.PRESS, Act.IMAGE, Act.STICKER, Act.LOCATION, Act.FOLLOW, Act.BLOCK)
+    acts = (
+        Act.TEXT,
+        Act.PRESS,
+        Act.IMAGE,
+        Act.VOICE,
+        Act.VIDEO,
+        Act.FILE,
+        Act.STICKER,
+        Act.LOCATION,
+        Act.EDIT,
+        Act.FOLLOW,
+        Act.BLOCK,
+    )
+    counts = False
 
     def __init__(self, people: TelegramPeople, hold: MediaHold, wire: Wire, clock: Clock) -> None:
         super().__init__(wire, clock)
@@ -54,37 +63,62 @@ class TelegramPhone(Phone):
         self._users.meet(self._base + number, name)
         return str(self._base + number)
 
-    async def _do(self, person: Person, act: Act, text: str) -> httpx.Response | None:
+    async def _do(self, person: Person, deed: Deed) -> httpx.Response | None:
         chat, users = int(person.id), self._users
         users.languages[chat] = _LANGUAGES[person.language]
-        if act is Act.FOLLOW:
+        if deed.act is Act.FOLLOW:
             if chat in self._server.blocked:
                 await users.unblock(chat)
             return await users.say(chat, "/start", entities=[{"type": "bot_command", "offset": 0, "length": 6}])
-        if act is Act.BLOCK:
+        if deed.act is Act.BLOCK:
             return await users.block(chat)
-        if act is Act.PRESS:
-            return await users.press(chat, text)
-        if act is Act.TEXT:
-            return await users.say(chat, text)
-        content = _CONTENT.get(act) or {"photo": [_photo(keep_picture(self._hold))]}
-        return await users.deliver({"message": users.message(chat, **content)})
+        if deed.act is Act.PRESS:
+            return await users.press(chat, deed.text)
+        if deed.act is Act.EDIT:
+            edited = users.message(chat, text=deed.text, edit_date=int(self._clock.now().timestamp()))
+            return await users.deliver({"edited_message": edited | {"message_id": int(deed.concerned)}})
+        message = users.message(chat, **self._content(person, deed))
+        deed.bubble.id = str(message["message_id"])
+        return await users.deliver({"message": message})
+
+    def _content(self, person: Person, deed: Deed) -> dict[str, Any]:
+        if deed.act in FILES:
+            file = deed.enclosed
+            number = keep(self._hold, file)
+            held = {"file_id": number, "file_unique_id": number, "mime_type": file.mime, "file_name": file.name}
+            return _file(deed.act, held)
+        if deed.act is Act.STICKER:
+            return {"sticker": _STICKER}
+        if deed.act is Act.LOCATION:
+            return {"location": {"latitude": person.place.latitude, "longitude": person.place.longitude}}
+        return {"text": deed.text}
 
     def _news(self) -> Iterator[tuple[str, Shown]]:
         for sent in self._server.sent[self._read :]:
             self._read += 1
             yield str(sent.chat_id), Shown(sent.text, tuple(label for label, _ in sent.buttons))
-        yield from shown_files(self._hold)
+        for to, file in self._hold.take_sent():
+            yield to, Shown("", file=file)
 
     def _levers(self) -> Mapping[str, Lever]:
         knobs = self._server.knobs
         busy = Declined(429, "Too Many Requests: retry after 3", retry_after=3)
         return {
+            "retry": retrying(self._users),
             "busy": next_answer(knobs, "fail_next", busy),
+            "api_slow": pause(knobs),
             "drop": once(knobs, "drop_next"),
             "expired": flag(knobs, "revoked"),
         }
 
 
-def _photo(file_id: str) -> dict[str, Any]:
-    return {"file_id": file_id, "file_unique_id": file_id, "width": 360, "height": 300}
+def _file(act: Act, held: dict[str, str]) -> dict[str, Any]:
+    """Shape a file as Telegram describes its kind."""
+    size = {"width": 360, "height": 300}
+    if act is Act.IMAGE:
+        return {"photo": [{"file_id": held["file_id"], "file_unique_id": held["file_unique_id"]} | size]}
+    if act is Act.VOICE:
+        return {"voice": {name: value for name, value in held.items() if name != "file_name"} | {"duration": 1}}
+    if act is Act.VIDEO:
+        return {"video": held | size | {"duration": 1}}
+    return {"document": held}

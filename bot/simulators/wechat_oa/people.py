@@ -5,7 +5,6 @@ Source: https://developers.weixin.qq.com/doc/offiaccount/Message_Management/Pass
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import secrets
 from dataclasses import dataclass
@@ -49,7 +48,6 @@ class WechatPeople:
         self.callbacks: list[dict[str, str]] = []
         self.knobs = CallKnobs()
         self.passive: list[tuple[str, str]] = []
-        self._late: set[asyncio.Task[httpx.Response]] = set()
         self._http = http
         self._webhook = webhook
         self._crypto = WeChatCrypto(token, encoding_aes_key, server.app_id) if encoding_aes_key else None
@@ -101,14 +99,12 @@ class WechatPeople:
     async def _call(self, openid: str, xml: str) -> httpx.Response:
         answer = httpx.Response(504)
         for _ in range(self.knobs.calls):
-            call = asyncio.create_task(self.post(xml))
-            done, _ = await asyncio.wait({call}, timeout=self.knobs.hang_up_s)
-            if not done:
-                # WeChat hangs up; the account's server does not notice and goes on.
-                self._late.add(call)
-                call.add_done_callback(self._late.discard)
+            try:
+                answer = await self.post(xml)
+            except httpx.TransportError:
+                # WeChat hangs up, or nobody answers.
+                answer = httpx.Response(504)
                 continue
-            answer = call.result()
             if self.knobs.deaf:
                 self.knobs.deaf -= 1
                 continue
@@ -151,12 +147,18 @@ class WechatPeople:
         """Sign (and in safe mode encrypt) any XML and post it."""
         query = self.signed()
         if self._crypto is None:
-            return await self._http.post(self._webhook, params=query, content=xml.encode())
+            return await self._send(query, xml, xml)
         sealed = self._crypto.encrypt_message(xml, query["nonce"], query["timestamp"])
         encrypted = sealed.split("<Encrypt><![CDATA[")[1].split("]]>")[0]
         query |= {"encrypt_type": "aes", "msg_signature": self.sign(query["timestamp"], query["nonce"], encrypted)}
         body = to_xml({"ToUserName": "gh_demo", "Encrypt": encrypted})
-        return await self._http.post(self._webhook, params=query, content=body.encode())
+        return await self._send(query, body, xml)
+
+    async def _send(self, query: dict[str, str], body: str, plain: str) -> httpx.Response:
+        patience, shown = self.knobs.hang_up_s, {"plain": plain}
+        return await self._http.post(
+            self._webhook, params=query, content=body.encode(), timeout=patience, extensions=shown
+        )
 
     def signed(self) -> dict[str, str]:
         """Make a signed query."""

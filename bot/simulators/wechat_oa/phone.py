@@ -9,20 +9,33 @@ import httpx
 
 from bot.domain.clock import Clock
 from bot.simulators.media import MediaHold
-from bot.simulators.phones.phone import Lever, Phone, flag, next_answer, once
-from bot.simulators.phones.picture import keep_picture
-from bot.simulators.phones.screen import Act, Person, Shown
+from bot.simulators.phones.levers import Lever, flag, next_answer, once, pause
+from bot.simulators.phones.phone import Phone
+from bot.simulators.phones.samples import keep
+from bot.simulators.phones.screen import Act, Deed, Person, Room, Shown
 from bot.simulators.phones.wire import Wire
 from bot.simulators.wechat_oa.people import WechatPeople
+from bot.simulators.wechat_oa.server import BRIEF_MESSAGES, BRIEF_WINDOW, WINDOW, WINDOW_MESSAGES
 
 _BUSY = 45011
+_CLIP = "📎 "
 
 
 class WechatPhone(Phone):
-    """Followers of the shop's account, with its menu."""
+    """Followers of the shop's account, with its menu; an account is told neither of edits nor of recalls."""
 
     name = "wechat_oa"
-    acts = (Act.TEXT, Act.MENU, Act.IMAGE, Act.STICKER, Act.LOCATION, Act.FOLLOW, Act.BLOCK)
+    acts = (
+        Act.TEXT,
+        Act.MENU,
+        Act.IMAGE,
+        Act.VOICE,
+        Act.VIDEO,
+        Act.STICKER,
+        Act.LOCATION,
+        Act.FOLLOW,
+        Act.BLOCK,
+    )
     menu = ("track_order", "file_complaint", "request_human")
 
     def __init__(self, people: WechatPeople, hold: MediaHold, wire: Wire, clock: Clock) -> None:
@@ -36,41 +49,64 @@ class WechatPhone(Phone):
         del number, name
         return f"oSim_{secrets.token_hex(11)}"
 
-    async def _do(self, person: Person, act: Act, text: str) -> httpx.Response | None:
+    async def _do(self, person: Person, deed: Deed) -> httpx.Response | None:
         followers, openid = self._followers, person.id
-        if act is Act.FOLLOW:
+        if deed.act is Act.FOLLOW:
             return await followers.follow(openid)
-        if act is Act.BLOCK:
-            return await self._unfollow(openid)
-        if act is Act.MENU:
-            return await followers.press_menu(openid, f"/{text}")
-        if act is Act.IMAGE:
-            address = "https://mmbiz.qpic.cn/simulated/0"
-            return await followers.message(openid, "image", PicUrl=address, MediaId=keep_picture(self._hold))
-        if act is Act.LOCATION:
+        if deed.act is Act.BLOCK:
+            return await followers.unfollow(openid) if openid in followers.server.followers else None
+        if deed.act is Act.MENU:
+            return await followers.press_menu(openid, f"/{deed.text}")
+        kind, fields = self._content(person, deed)
+        return await followers.message(openid, kind, **fields)
+
+    def _content(self, person: Person, deed: Deed) -> tuple[str, dict[str, str]]:
+        if deed.act is Act.LOCATION:
             where = person.place
             spot = {"Location_X": str(where.latitude), "Location_Y": str(where.longitude), "Scale": "16"}
-            return await followers.message(openid, "location", **spot, Label=f"{where.address} {where.name}")
-        return await followers.say(openid, "👍" if act is Act.STICKER else text)
-
-    async def _unfollow(self, openid: str) -> httpx.Response | None:
-        return await self._followers.unfollow(openid) if openid in self._followers.server.followers else None
+            return "location", {**spot, "Label": f"{where.address} {where.name}"}
+        if deed.act in {Act.TEXT, Act.STICKER}:
+            return "text", {"Content": deed.text or "👍"}
+        kept = {"MediaId": keep(self._hold, deed.enclosed)}
+        more = {
+            Act.IMAGE: {"PicUrl": "https://mmbiz.qpic.cn/simulated/0"},
+            Act.VOICE: {"Format": "amr"},
+            Act.VIDEO: {"ThumbMediaId": "simulated"},
+        }
+        return deed.act.value, kept | more[deed.act]
 
     def _news(self) -> Iterator[tuple[str, Shown]]:
         for openid, text in self._followers.server.sent[self._read :]:
             self._read += 1
-            yield openid, Shown(text)
+            file = self._hold.there(text.removeprefix(_CLIP)) if text.startswith(_CLIP) else None
+            yield openid, Shown("" if file else text, file=file)
         for openid, _ in self._followers.notices[self._noticed :]:
             self._noticed += 1
             person = self._people.get(openid)
             if person is not None:
                 self._note(person, "out_of_order")
 
+    def _room(self, person: Person) -> Room | None:
+        server = self._followers.server
+        follower = server.followers.get(person.id)
+        if follower is None:
+            return None
+        opened = (
+            (follower.spoke_at, WINDOW, WINDOW_MESSAGES - follower.used),
+            (follower.acted_at, BRIEF_WINDOW, BRIEF_MESSAGES - follower.used_since_act),
+        )
+        now = self._clock.now()
+        rooms = [(max(left, 0), at + lasts) for at, lasts, left in opened if at is not None and now - at <= lasts]
+        left, until = max(rooms, default=(0, None))
+        shut = server.knobs.window_closed or not follower.following or not left
+        return Room(None if shut else until, left)
+
     def _levers(self) -> Mapping[str, Lever]:
         server = self._followers.server
         return {
             "busy": next_answer(server.knobs, "fail_next", _BUSY),
             "closed": flag(server.knobs, "window_closed"),
+            "api_slow": pause(server.knobs),
             "drop": once(server.knobs, "drop_next"),
             "expired": Lever(lambda: False, lambda on: server.expire_token() if on else None),
             "no_permission": Lever(

@@ -57,7 +57,8 @@ class WhatsappServer(GraphServer):
         self._permit(to, kind)
         number = f"wamid.{to}.{len(self.shown) + 1:06d}"
         style = "list" if kind == "interactive" and body[kind]["type"] == "list" else "keys"
-        self.shown.append(ShownMessage(number, to, text, tuple(buttons), style=style))
+        media = str(body[kind]["id"]) if kind in _FILES else ""
+        self.shown.append(ShownMessage(number, to, text, tuple(buttons), style=style, media=media))
         self.typing.stop(to)
         known = {"user_id" if "recipient" in body else "wa_id": to}
         return {

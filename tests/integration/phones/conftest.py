@@ -25,11 +25,12 @@ PATIENCE_S = 30
 
 
 class Shop:
-    """The page's HTTP, as the page itself speaks it; ``folder`` holds the shop's data."""
+    """The page's HTTP, as the page itself speaks it; ``folder`` holds the shop's data, ``secrets`` nobody may read."""
 
-    def __init__(self, address: str, folder: Path) -> None:
+    def __init__(self, address: str, folder: Path, secrets: tuple[str, ...] = ()) -> None:
         self.address = address
         self.folder = folder
+        self.secrets = secrets
         self.http = httpx.Client(base_url=f"{address}/phones", timeout=PATIENCE_S, follow_redirects=True)
 
     def post(self, name: str, what: str, **body: Any) -> httpx.Response:
@@ -127,7 +128,8 @@ def shop(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                 assert thread.is_alive(), "the shop did not open"
                 assert time.monotonic() < deadline, "the shop was not ready in time"
                 time.sleep(0.05)
-            found = Shop(f"http://127.0.0.1:{port}", folder)
+            secrets = tuple(str(each) for each in simulation.secrets.model_dump().values() if each)
+            found = Shop(f"http://127.0.0.1:{port}", folder, secrets)
             yield found
             found.http.close()
         finally:

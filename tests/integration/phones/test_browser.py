@@ -37,7 +37,7 @@ def opened(browser: Browser, shop: Shop, language: str, width: int) -> Iterator[
 @pytest.mark.parametrize(("language", "width"), [("zh-CN", 390), ("en-GB", 1440)])
 def test_page_can_be_read_by_everyone(shop: Shop, browser: Browser, width: int, language: str) -> None:
     """No fault of contrast, name or landmark, with words, choices and a picture on the screens."""
-    for name in ("telegram", "whatsapp", "messenger", "line", "wecom_kf", "wechat_oa", "web"):
+    for name in ("telegram", "whatsapp", "messenger", "instagram", "line", "wecom_kf", "wechat_oa", "web"):
         hand = Hand(shop, name, language[:2])
         hand.act("text", "我要投诉" if language == "zh-CN" else "I have a formal complaint to make")
         hand.hears(".")
@@ -99,5 +99,5 @@ def test_line_is_used_on_a_narrow_page(shop: Shop, browser: Browser) -> None:
         phone.get_by_role("button", name="换个新顾客").click()
         expect(phone.get_by_role("log")).not_to_contain_text("我要投诉")
         page.get_by_role("tab", name="LINE").press("ArrowLeft")
-        expect(page.get_by_role("tab", name="Messenger")).to_be_focused()
-        expect(page.locator(".phone-messenger")).to_be_visible()
+        expect(page.get_by_role("tab", name="Instagram")).to_be_focused()
+        expect(page.locator(".phone-instagram")).to_be_visible()

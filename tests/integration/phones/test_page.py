@@ -15,11 +15,11 @@ pytestmark = pytest.mark.xdist_group("phones")
     ("language", "mark"), [("zh", "模拟，不是真的平台"), ("en", "Simulated, not the real platform")]
 )
 def test_page_marks_every_phone_as_simulated(shop: Shop, language: str, mark: str) -> None:
-    """Seven phones, seven marks, and one over all."""
+    """Eight phones, eight marks, and one over all."""
     page = shop.http.get("", params={"lang": language})
     assert page.status_code == 200
-    assert page.text.count('<p class="sim"><b>') == 7
-    assert page.text.count(f"· {mark}") == 7
+    assert page.text.count('<p class="sim"><b>') == 8
+    assert page.text.count(f"· {mark}") == 8
     assert page.text.count(f'<span class="stamp">{mark}') == 1
     assert "default-src 'none'" in page.headers["content-security-policy"]
 
@@ -30,7 +30,7 @@ def test_page_follows_the_browsers_language(shop: Shop) -> None:
     assert '<html lang="zh-CN">' in shop.http.get("", headers={"accept-language": "fr"}).text
 
 
-@pytest.mark.parametrize("file", ["phones.css", "phones.js", "screen.js"])
+@pytest.mark.parametrize("file", ["phones.css", "phones.js", "screen.js", "bench.js", "voice.js"])
 def test_page_has_its_files(shop: Shop, file: str) -> None:
     """Nothing is fetched from elsewhere."""
     answer = shop.http.get(f"/{file}")
@@ -80,16 +80,19 @@ def test_what_cannot_be_done_is_told_in_a_sentence(shop: Shop, path: str, body: 
 
 
 def test_stream_tells_every_phone_at_once_and_each_that_changes(shop: Shop) -> None:
-    """Seven phones at first, then the one on which something happened."""
+    """Eight phones at first, then the one on which something happened."""
     told: list[str] = []
     with shop.http.stream("GET", "/stream") as stream:
         for line in stream.iter_lines():
             if not line.startswith("data: "):
                 continue
-            told.append(json.loads(line.removeprefix("data: "))["name"])
-            if len(told) == 7:
-                shop.post("line", "people")
+            changed = json.loads(line.removeprefix("data: "))
+            if "name" not in changed:
+                continue  # the clock
+            told.append(changed["name"])
             if len(told) == 8:
+                shop.post("line", "people")
+            if len(told) == 9:
                 break
-    assert len(set(told[:7])) == 7
-    assert told[7] == "line"
+    assert len(set(told[:8])) == 8
+    assert told[8] == "line"

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bot.simulators.phones.journal import KEPT_CALLS, Journal
+from bot.simulators.phones.journal import KEPT_CALLS, Journal, Said
 from bot.simulators.phones.wire import OverheardApi, Wire
 from bot.simulators.phones.words import LANGUAGES, pick_language, read_words
 from tests.unit.channels.doubles import eventually
@@ -66,11 +66,84 @@ def test_journal_keeps_the_newest_and_no_token() -> None:
     """A bot's token stands in Telegram's paths; it is not shown."""
     journal = Journal(lambda: "now")
     for number in range(KEPT_CALLS + 5):
-        journal.note("platform", ("POST", "/bot123:secret/sendMessage"), "200", 0.001, b"%d" % number)
+        journal.note("platform", ("POST", "/bot123:secret/sendMessage"), "200", 0.001, Said(b"%d" % number))
     calls = journal.as_json()
     assert len(calls) == KEPT_CALLS
     assert calls[0]["number"] == KEPT_CALLS + 5
     assert "secret" not in calls[0]["path"]
+
+
+def test_journal_hides_what_is_secret_in_either_direction() -> None:
+    """By its value where it is known, by its name where it is not."""
+    journal = Journal(lambda: "now", ["0123456789abcdef", ""])
+    said = Said(
+        b'{"secret": "hush1", "grant_type": "client_credential", "note": "0123456789abcdef"}',
+        b'{"access_token":"hush2","expires_in":7200}',
+    )
+    journal.note("platform", ("POST", "/stable_token/0123456789abcdef"), "200", 0.0, said)
+    journal.note("platform", ("POST", "/x"), "200", 0.0, Said(b"a=1&access_token=hush3&b=2"))
+    journal.note(
+        "shop", ("POST", "/hook"), "200", 0.0, Said(b"sealed", b"", "<xml><Token><![CDATA[hush4]]></Token></xml>")
+    )
+    calls = journal.as_json()
+    told = str(calls)
+    assert not [hidden for hidden in ("hush", "0123456789abcdef") if hidden in told]
+    assert "client_credential" in told
+    assert "&b=2" in told
+    assert calls[0]["sealed"] is True
+    assert calls[1]["sealed"] is False
+
+
+def test_journal_counts_bytes_that_are_no_text() -> None:
+    """A picture is not written out."""
+    journal = Journal(lambda: "now")
+    journal.note("platform", ("GET", "/files/1"), "200", 0.0, Said(b"", b"\x89PNG\r\n\x1a\n\0\0\0"))
+    assert journal.as_json()[0]["answer"] == "(11 bytes)"
+
+
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [
+        ({"X-Hub-Signature-256": "sha256=" + "a" * 64}, ""),
+        ({"x-line-signature": "x" * 43 + "="}, ""),
+        ({"X-Telegram-Bot-Api-Secret-Token": "b" * 32}, ""),
+        ({"Authorization": "Bearer abcdefghijklmnop"}, ""),
+        ({}, "signature=0123456789abcdef&timestamp=1&nonce=2"),
+        ({}, "msg_signature=0123456789abcdef&timestamp=1&nonce=2"),
+    ],
+)
+async def test_wire_forges_what_proves_the_platform(headers: dict[str, str], query: str) -> None:
+    """The proof arrives as another one of the same length, and all else as it was."""
+    seen: list[httpx.Request] = []
+
+    def take(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(403)
+
+    wire = Wire(Journal(lambda: "now"), httpx.MockTransport(take))
+    for wire.knobs.forge in (False, True):
+        await wire.client("http://shop.example").post(f"/hook?{query}", content=b"hello", headers=headers)
+    right, wrong = seen
+    proofs = {**headers, **dict(httpx.QueryParams(query))}
+    changed = {
+        name
+        for name in proofs
+        if (right.headers.get(name) or right.url.params.get(name))
+        != (wrong.headers.get(name) or wrong.url.params.get(name))
+    }
+    assert changed == set(proofs) - {"timestamp", "nonce"}
+    assert right.content == wrong.content
+    assert len(str(right.url)) == len(str(wrong.url))
+
+
+async def test_wire_loses_one_answer_of_the_shop() -> None:
+    """The shop has taken it, the platform hears nothing; the next answer arrives."""
+    door = Door()
+    door.wire.knobs.lost = 1
+    answers = [await door.http.post("/hook", content=b"hello") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [504, 200]
+    assert door.bodies == [b"hello", b"hello"]
+    assert [call["outcome"] for call in door.wire.journal.as_json()] == ["200", "lost"]
 
 
 async def test_dropped_connection_is_an_answer_without_its_body() -> None:

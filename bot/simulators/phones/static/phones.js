@@ -7,14 +7,14 @@
   const offline = document.querySelector(".offline");
   const screens = new Map();
 
-  async function post(name, what, body) {
+  function post(name, what, body) {
+    return send(name, `${place}/${name}/${what}`, "application/json", JSON.stringify(body));
+  }
+
+  async function send(name, address, kind, body) {
     const trouble = document.querySelector(`#phone-${name} .trouble`);
     try {
-      const answer = await fetch(`${place}/${name}/${what}`, {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify(body),
-      });
+      const answer = await fetch(address, { method: "POST", headers: { "Content-Type": kind }, body });
       const data = await answer.json();
       trouble.hidden = answer.ok;
       if (!answer.ok) trouble.textContent = word("refused", { reason: data.error });
@@ -26,33 +26,114 @@
     }
   }
 
-  function extras(screen) {
-    const acts = ["image", "sticker", "location", "follow", "block"].filter((act) => screen.phone.acts.includes(act));
-    return acts.map((act) => [own(`act.${act}`, screen.name), () => screen.act(act, "")]);
+  // ---- what a person can send besides words
+  function extras(screen, parts) {
+    const acts = screen.phone.acts;
+    const simple = (act) => [own(`act.${act}`, screen.name), () => screen.act(act, "")];
+    const entries = [simple("image"), [word("act.own"), () => parts.file.click()]];
+    if (acts.includes("voice")) entries.push(simple("voice"), [word("act.record"), () => startVoice(screen, parts)]);
+    for (const act of ["sticker", "location", "follow", "block"]) if (acts.includes(act)) entries.push(simple(act));
+    return acts.includes("image") ? entries : entries.slice(2);
+  }
+
+  function takenBy(acts) {
+    const kinds = { image: "image/*", voice: "audio/*", video: "video/*" };
+    return acts.includes("file") ? "" : acts.map((act) => kinds[act]).filter(Boolean).join(",");
+  }
+
+  function sendFile(screen, file, name) {
+    const query = new URLSearchParams({ name, language });
+    return send(screen.name, `${place}/${screen.name}/files?${query}`, "application/octet-stream", file);
+  }
+
+  async function startVoice(screen, parts) {
+    let voice = null;
+    try {
+      voice = await window.Phones.record();
+    } catch {
+      parts.trouble.hidden = false;
+      parts.trouble.textContent = word("voice.none");
+      return;
+    }
+    const began = Date.now();
+    const tell = () => {
+      parts.seconds.textContent = word("voice.on", { s: Math.round((Date.now() - began) / 1000) });
+    };
+    const ticking = setInterval(tell, 500);
+    tell();
+    parts.voice.hidden = false;
+    parts.voice.querySelector(".voice-send").focus();
+    const finish = (end) => async () => {
+      clearInterval(ticking);
+      parts.voice.hidden = true;
+      parts.more.focus();
+      await end();
+    };
+    parts.voice.querySelector(".voice-send").onclick = finish(async () => sendFile(screen, await voice.stop(), "voice.wav"));
+    parts.voice.querySelector(".voice-drop").onclick = finish(() => voice.drop());
+  }
+
+  // ---- a message of one's own that is being changed
+  function editing(stand, screen, box) {
+    const bar = stand.querySelector(".editing");
+    let about = 0;
+    const end = () => {
+      about = 0;
+      bar.hidden = true;
+      box.value = "";
+      box.focus();
+    };
+    screen.edit = (bubble) => {
+      about = bubble.number;
+      bar.hidden = false;
+      box.value = bubble.text;
+      box.focus();
+    };
+    bar.querySelector("button").addEventListener("click", end);
+    box.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && about) end();
+    });
+    return (text) => {
+      const concerned = about;
+      if (!concerned) return screen.act("text", text);
+      end();
+      return screen.act("edit", text, concerned);
+    };
   }
 
   function set(stand) {
     const name = stand.dataset.phone;
-    const screen = new Screen(stand, (act, text) => post(name, "acts", { act, text, language }));
+    const find = (what) => stand.querySelector(what);
+    const screen = new Screen(stand, (act, text, about) => post(name, "acts", { act, text, language, about: about ?? 0 }));
     screen.turn = (knob, on) => post(name, "knobs", { knob, on });
-    const box = stand.querySelector(".words");
-    stand.querySelector(".composer").addEventListener("submit", async (event) => {
+    const box = find(".words");
+    const say = editing(stand, screen, box);
+    find(".composer").addEventListener("submit", async (event) => {
       event.preventDefault();
       const text = box.value;
       if (!text.trim()) return;
       box.value = "";
-      if (!(await screen.act("text", text)) && !box.value) box.value = text;
+      if (!(await say(text)) && !box.value) box.value = text;
     });
     box.addEventListener("keydown", (event) => {
       // Enter that ends a word of an input method is not the end of the message.
       if (event.key === "Enter" && event.isComposing) event.preventDefault();
     });
-    const more = stand.querySelector(".more");
+    const more = find(".more");
+    const parts = { more, file: find(".own-file"), voice: find(".voice"), trouble: find(".trouble"), seconds: find(".seconds") };
     more.addEventListener("click", () => {
-      if (screen.sheet.hidden) screen.open(more, extras(screen));
+      if (screen.sheet.hidden) screen.open(more, extras(screen, parts));
       else screen.close();
     });
-    stand.querySelector(".new-person").addEventListener("click", () => post(name, "people", {}));
+    parts.file.addEventListener("click", () => {
+      parts.file.accept = takenBy(screen.phone.acts);
+    });
+    parts.file.addEventListener("change", async () => {
+      const [file] = parts.file.files;
+      if (file) await sendFile(screen, file, file.name);
+      parts.file.value = "";
+    });
+    find(".new-person").addEventListener("click", () => post(name, "people", {}));
     screen.select.addEventListener("change", () => post(name, "people", { person: screen.select.value }));
     screens.set(name, screen);
   }
@@ -100,6 +181,18 @@
     });
   });
 
+  // ---- time, which passes here when asked to
+  const clock = document.querySelector(".clock");
+
+  function drawClock(told) {
+    const at = new Date(told.now).toLocaleString(language, { dateStyle: "medium", timeStyle: "short", hour12: false });
+    clock.querySelector(".clock-now").textContent = word(told.ahead_h ? "clock.ahead" : "clock.now", { at, h: told.ahead_h });
+  }
+
+  for (const button of clock?.querySelectorAll("button") ?? []) {
+    button.addEventListener("click", () => send(used, `${place}/clock`, "application/json", JSON.stringify({ hours: Number(button.value) })));
+  }
+
   // ---- what changes
   const stream = new EventSource(`${place}/stream`);
   stream.addEventListener("open", () => {
@@ -108,6 +201,7 @@
   stream.addEventListener("error", () => {
     offline.hidden = false;
   });
+  stream.addEventListener("clock", (event) => drawClock(JSON.parse(event.data)));
   stream.addEventListener("phone", (event) => {
     const phone = JSON.parse(event.data);
     const screen = screens.get(phone.name);

@@ -28,22 +28,26 @@
     return node;
   }
 
-  // JSON and forms as a person reads them; anything else as it is.
-  function legible(body) {
-    try {
-      return JSON.stringify(JSON.parse(body), null, 1);
-    } catch {
-      if (!/^[\w.]+=/.test(body)) return body || "—";
-      return [...new URLSearchParams(body)].map(([name, value]) => `${name}: ${value}`).join("\n");
-    }
+  // What came with a message: shown, played, or handed over.
+  function enclosed(phone, bubble) {
+    const address = `${source.dataset.place}/${phone}/files/${bubble.file}`;
+    const family = bubble.mime.split("/")[0];
+    if (bubble.kind === "sticker") return make("img", { class: "sticker", src: address, alt: word("kind.sticker") });
+    if (family === "image") return make("img", { class: "picture", src: address, alt: word("kind.image") });
+    const label = word(family === "audio" ? "kind.voice" : "kind.video");
+    const playing = { class: "player", src: address, controls: true, preload: "metadata", "aria-label": label };
+    if (family === "audio" || family === "video") return make(family, playing);
+    return make("a", { class: "paper", href: address, download: bubble.text, text: bubble.text || word("kind.file") });
   }
 
-  function picture() {
-    return make("img", { class: "picture", src: `${source.dataset.place}/cup.png`, alt: word("kind.image") });
+  // What of a message changes its looks; its mark is drawn apart.
+  function looks(bubble) {
+    return JSON.stringify([bubble.kind, bubble.text, bubble.edited, bubble.file, bubble.changeable]);
   }
 
-  const MARKS = { sending: "◔", delivered: "✓✓", failed: "!" };
-  const ONE_TICK = new Set(["messenger"]);
+  const MARKS = { sending: "◔", delivered: "✓✓", read: "✓✓", failed: "!" };
+  const ONE_TICK = new Set(["messenger", "instagram", "web"]);
+  const NAMED = new Set(["line"]);
 
   class Screen {
     constructor(stand, act) {
@@ -77,8 +81,8 @@
       this.drawQuick(phone);
       this.drawPeople(phone);
       this.drawMenu(phone);
-      this.drawKnobs(phone);
-      this.drawCalls(phone);
+      this.drawRoom(phone);
+      window.Phones.drawBench(this, phone);
       if (near || added) this.log.scrollTop = this.log.scrollHeight;
       return added;
     }
@@ -94,10 +98,15 @@
       }
       for (const bubble of phone.bubbles) {
         const before = this.drawn.get(bubble.number);
-        if (before) this.mark(before, bubble);
+        if (before?.dataset.looks === looks(bubble)) {
+          this.mark(before, bubble);
+          continue;
+        }
+        const node = this.bubble(bubble);
+        node.dataset.looks = looks(bubble);
+        this.drawn.set(bubble.number, node);
+        if (before) before.replaceWith(node);
         else {
-          const node = this.bubble(bubble);
-          this.drawn.set(bubble.number, node);
           this.log.append(node);
           added = true;
         }
@@ -108,22 +117,25 @@
     bubble(bubble) {
       if (bubble.kind === "note") return make("p", { class: "note", text: own(`note.${bubble.text}`, this.name) });
       const mine = bubble.by === "me";
+      if (bubble.kind === "recalled") return make("p", { class: "note", text: word("recalled") });
       const body = make("div", { class: `bubble bubble-${bubble.kind}` });
       body.append(make("span", { class: "unseen", text: `${word(mine ? "by.me" : "by.shop")}: ` }), this.content(bubble));
       const at = new Date(bubble.at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
       const foot = make("span", { class: "foot" }, make("time", { datetime: bubble.at, text: at }));
+      if (bubble.edited) foot.prepend(make("i", { class: "edited", text: word("edited") }), " ");
       if (mine) foot.append(make("span", { class: "mark" }));
       body.append(foot);
       const face = make("span", { class: "face", "aria-hidden": "true", text: mine ? "☺" : source.dataset.shop[0] });
       const line = make("div", { class: `line ${mine ? "mine" : "theirs"}` }, face, make("div", { class: "stack" }, body));
       if (bubble.choices.length) this.choices(line, body, bubble);
-      if (mine) this.mark(line, bubble);
+      if (!mine) line.lastChild.append(make("small", { class: "receipt" }));
+      this.changes(line, bubble);
+      this.mark(line, bubble);
       return line;
     }
 
     content(bubble) {
-      if (bubble.kind === "image") return picture();
-      if (bubble.kind === "sticker") return make("span", { class: "sticker", text: bubble.text });
+      if (bubble.file) return enclosed(this.name, bubble);
       if (bubble.kind === "location") {
         return make("span", { class: "place" }, make("i", { "aria-hidden": "true" }), word("kind.location"));
       }
@@ -149,17 +161,58 @@
       }
     }
 
+    // A message of one's own can be changed or taken back where the platform has it.
+    changes(line, bubble) {
+      const can = ["edit", "recall"].filter((act) => this.phone.acts.includes(act));
+      if (!bubble.changeable || (bubble.kind !== "text" && !can.includes("recall")) || !can.length) return;
+      const open = make("button", { type: "button", class: "change", "aria-label": word("change"), text: "⋯" });
+      const entries = [];
+      if (can.includes("edit") && bubble.kind === "text") entries.push([word("act.edit"), () => this.edit(bubble)]);
+      if (can.includes("recall")) {
+        entries.push([own("act.recall", this.name), () => this.act("recall", "", bubble.number)]);
+      }
+      open.addEventListener("click", () => this.open(open, entries));
+      line.append(open);
+    }
+
     mark(line, bubble) {
+      if (bubble.by !== "me") {
+        const receipt = line.querySelector(".receipt");
+        if (receipt) receipt.textContent = bubble.mark ? word(`receipt.${bubble.mark}`) : "";
+        return;
+      }
       const mark = line.querySelector(".mark");
       if (!mark || mark.dataset.mark === bubble.mark) return;
       mark.dataset.mark = bubble.mark;
-      const read = this.name === "line" && bubble.mark === "delivered";
+      const named = NAMED.has(this.name) && bubble.mark === "read";
       const sign = ONE_TICK.has(this.name) && bubble.mark === "delivered" ? "✓" : (MARKS[bubble.mark] ?? "");
-      mark.textContent = read ? word("mark.read") : sign;
-      mark.setAttribute("title", word(read ? "mark.read" : `mark.${bubble.mark}`));
+      mark.textContent = named ? word("mark.read") : sign;
+      mark.setAttribute("title", word(`mark.${bubble.mark}`));
       mark.setAttribute("role", "img");
-      mark.setAttribute("aria-label", word(read ? "mark.read" : `mark.${bubble.mark}`));
+      mark.setAttribute("aria-label", word(`mark.${bubble.mark}`));
       line.classList.toggle("failed", bubble.mark === "failed");
+    }
+
+    // What the platform lets the shop send to this person.
+    drawRoom(phone) {
+      const line = this.stand.querySelector(".room");
+      line.textContent = this.roomWords(phone);
+      line.classList.toggle("shut", Boolean(phone.room) && !phone.room.until);
+    }
+
+    roomWords(phone) {
+      if (!phone.counts) return word("room.none");
+      if (!phone.room) return word("room.unmet");
+      const { until, left } = phone.room;
+      if (this.name === "line") return word("room.line", { left });
+      if (!until) return left === 0 ? word("room.used") : word("room.shut");
+      const at = new Date(until).toLocaleString(source.dataset.language, {
+        weekday: "short",
+        hour: "2-digit",
+        minute: "2-digit",
+        hour12: false,
+      });
+      return left === null ? word("room.open", { at }) : word("room.left", { at, left });
     }
 
     drawTyping(phone) {
@@ -169,17 +222,22 @@
     }
 
     drawStart(phone) {
+      const wanted = phone.blocking ? "again" : phone.bubbles.length === 0 ? "start" : "";
       const there = this.log.querySelector(".start");
-      const wanted = phone.bubbles.length === 0 || phone.blocking;
-      const key = `start.${this.name}`;
-      if (!wanted) there?.remove();
-      else if (!there) {
-        const panel = make("div", { class: "start" });
-        const start = () => this.act("follow", "");
-        if (phone.acts.includes("follow")) panel.append(make("button", { type: "button", text: word(key), onclick: start }));
-        else if (!phone.blocking) panel.append(make("p", { text: word("start.none") }));
-        this.log.append(panel);
+      this.stand.querySelector(".composer").classList.toggle("shut", phone.blocking);
+      for (const part of this.stand.querySelectorAll(".composer input, .composer button, .menu-bar button")) {
+        part.disabled = phone.blocking;
       }
+      if (there?.dataset.why === wanted) return;
+      there?.remove();
+      if (!wanted) return;
+      const act = phone.blocking && phone.acts.includes("unblock") ? "unblock" : "follow";
+      const panel = make("div", { class: "start", "data-why": wanted });
+      if (phone.acts.includes(act)) {
+        const text = own(wanted, this.name);
+        panel.append(make("button", { type: "button", text, onclick: () => this.act(act, "") }));
+      } else panel.append(make("p", { text: word("start.none") }));
+      this.log.append(panel);
     }
 
     drawQuick(phone) {
@@ -216,44 +274,6 @@
       );
     }
 
-    drawKnobs(phone) {
-      const box = this.stand.querySelector(".knobs");
-      for (const knob of phone.knobs) {
-        let input = box.querySelector(`[name="${knob.name}"]`);
-        if (!input) {
-          input = make("input", { type: "checkbox", role: "switch", name: knob.name });
-          input.addEventListener("change", () => this.turn(knob.name, input.checked));
-          box.append(make("label", {}, input, make("span", { text: word(`knob.${knob.name}`) })));
-        }
-        input.checked = knob.on;
-      }
-      const on = phone.knobs.some((knob) => knob.on);
-      this.stand.classList.toggle("faulty", on);
-    }
-
-    drawCalls(phone) {
-      this.stand.querySelector(".count").textContent = String(phone.calls.length ? phone.calls[0].number : 0);
-      this.stand.querySelector(".no-calls").hidden = phone.calls.length > 0;
-      const list = this.stand.querySelector(".calls");
-      const newest = Number(list.firstElementChild?.dataset.number ?? 0);
-      const fresh = phone.calls.filter((call) => call.number > newest);
-      list.prepend(...fresh.map((call) => this.call(call)));
-      while (list.childElementCount > phone.calls.length) list.lastElementChild.remove();
-    }
-
-    call(call) {
-      const good = /^2/.test(call.outcome);
-      const line = make(
-        "summary",
-        {},
-        make("span", { class: `way way-${call.to}`, text: word(`to.${call.to}`) }),
-        make("code", { text: `${call.method} ${call.path}` }),
-        make("b", { class: good ? "good" : "bad", text: call.outcome }),
-        make("small", { text: word("took", { ms: call.took_ms }) }),
-      );
-      return make("li", { "data-number": call.number }, make("details", {}, line, make("pre", { text: legible(call.body) })));
-    }
-
     open(opener, entries) {
       this.opener = opener;
       opener.setAttribute("aria-expanded", "true");
@@ -276,5 +296,5 @@
     }
   }
 
-  window.Phones = { Screen, word, own, source };
+  window.Phones = { Screen, word, own, make, source };
 })();
