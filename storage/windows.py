@@ -10,17 +10,19 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from bot.domain.channel_ports import Deferred, Delivery, Refusal, Refused, Sent, Unclear
+from bot.domain.channel_ports import Deferred, Refusal, Refused
 from bot.domain.conversation import Owner
 from bot.domain.ids import ConversationId, IdentityId
 from bot.domain.line_ports import OutboxItem
 from bot.domain.messages import InboundMessage, MessageKind
 from bot.domain.windows import (
+    NO_PLACE,
     POLICIES,
     REPLY_LASTS,
     Elsewhere,
     Opened,
     Opening,
+    Place,
     Room,
     WindowPolicy,
     lasts,
@@ -38,7 +40,10 @@ TEMPLATE = "template"
 HELD = "held"
 """The kind that notes that an identity has words of agents waiting; no opening either."""
 
-_BOT = "bot"
+_BOT, _NOTICE = "bot", "notice"
+_GIVES_WAY = {Owner.WITH_BOT.value: (_BOT,), Owner.WITH_AGENT.value: (_BOT, _NOTICE)}
+"""Who does not get the last of several counted messages, by who owns the conversation."""
+
 _OPEN = Upsert(
     lambda into: (adding := into(WINDOWS)).on_conflict_do_update(
         index_elements=["identity_id", "kind"],
@@ -100,13 +105,10 @@ _TAKE = (
     .values(used=1)
     .returning(WINDOWS.c.token)
 )
+_LOCK = select(WINDOWS.c.kind).where(WINDOWS.c.identity_id == _IDENTITY).order_by(WINDOWS.c.kind).with_for_update()
 _SPEND = (
     update(WINDOWS)
-    .where(
-        WINDOWS.c.identity_id == _IDENTITY,
-        WINDOWS.c.kind == bindparam("window_kind"),
-        WINDOWS.c.opened_at >= bindparam("since"),
-    )
+    .where(WINDOWS.c.identity_id == _IDENTITY, WINDOWS.c.kind == bindparam("window_kind"))
     .values(used=WINDOWS.c.used + bindparam("messages"))
 )
 _HELD_UNTIL = (
@@ -177,8 +179,7 @@ class SqlWindowLedger:
 class SqlSendingGate:
     """Asked before every sending, whoever sends; channels without windows cost nothing.
 
-    The bot keeps the last counted message for a word about handing over: what it says while it owns the conversation
-    is refused when one is left.
+    The last of several counted messages is kept for a person's words, or for the word that hands over or closes.
     """
 
     def __init__(self, database: Database) -> None:
@@ -191,17 +192,25 @@ class SqlSendingGate:
             return None
         return await self._database.glance(lambda connection: _ask(connection, policy, item, at))
 
-    async def count(self, item: OutboxItem, delivery: Delivery, at: datetime) -> None:
-        """Count what was sent, or may have been, in the windows that are open."""
+    async def reserve(self, item: OutboxItem, at: datetime) -> Place | Refused:
+        """Count one message before it is sent, so that nobody else sends the same last one; Refused: somebody has."""
         policy = POLICIES.get(item.channel)
-        if policy is None or not isinstance(delivery, Sent | Unclear):
+        if policy is None or not policy.counted:
+            return NO_PLACE
+        return await self._database.run(lambda connection: _reserve(connection, policy, item, at))
+
+    async def count(self, item: OutboxItem, went: int, at: datetime, place: Place = NO_PLACE) -> None:
+        """Count the messages that went out, or may have, in the windows that are open; ``place`` is one of them."""
+        policy = POLICIES.get(item.channel)
+        if policy is None:
             return
-        if item.message.template is not None and policy.templates:
+        if went and item.message.template is not None and policy.templates:
             await self._database.run(lambda connection: _count_template(connection, item.conversation_id, at))
         if not policy.counted:
             return
-        messages = delivery.messages if isinstance(delivery, Sent) else 1
-        await self._database.run(lambda connection: _spend(connection, policy, item.conversation_id, messages, at))
+        rows = await self._database.glance(lambda connection: _rows(connection, item.conversation_id))
+        if _missing(policy, rows, went, at, place):
+            await self._database.run(lambda connection: _correct(connection, policy, item, (went, at, place)))
 
 
 def _ask(connection: Connection, policy: WindowPolicy, item: OutboxItem, at: datetime) -> Deferred | Refused | None:
@@ -209,16 +218,50 @@ def _ask(connection: Connection, policy: WindowPolicy, item: OutboxItem, at: dat
         until = connection.execute(_HELD_UNTIL, {"conversation": item.conversation_id, "at": at}).scalar()
         if until is not None:
             return Deferred((until - at).total_seconds(), "the platform's call may still be answered in its response")
-    rows = _rows(connection, item.conversation_id)
+    return _refusal(policy, _rows(connection, item.conversation_id), item, at)
+
+
+def _refusal(policy: WindowPolicy, rows: Sequence[Any], item: OutboxItem, at: datetime) -> Refused | None:
     left = room(policy, _opened(rows), at)
     if not left.lets(item):
         return _closed(left)
-    if not left.is_open:
-        return None
-    keeps_last = item.sender == _BOT and rows[0]["owner"] == Owner.WITH_BOT and _holds(policy, left, at, rows)
-    if keeps_last:
-        return Refused("one message is left in this window; it is kept for a human's word", Refusal.QUOTA)
+    if left.is_open and item.sender in _GIVES_WAY.get(rows[0]["owner"], ()) and _holds(policy, left, at, rows):
+        return Refused("one message is left in this window; it is kept for a human's word", Refusal.KEPT)
     return None
+
+
+def _reserve(connection: Connection, policy: WindowPolicy, item: OutboxItem, at: datetime) -> Place | Refused:
+    # Two conversations of one identity may be delivered at once: the later one waits here and counts anew.
+    connection.execute(_LOCK, {"conversation": item.conversation_id}).all()
+    rows = _rows(connection, item.conversation_id)
+    refusal = _refusal(policy, rows, item, at)
+    if refusal is not None:
+        return refusal
+    opened = {one.kind.value: one.at for one in _counting(policy, rows, at)}
+    for kind in opened:
+        connection.execute(_SPEND, {"conversation": item.conversation_id, "window_kind": kind, "messages": 1})
+    return Place(opened)
+
+
+def _counting(policy: WindowPolicy, rows: Iterable[Any], at: datetime) -> list[Opened]:
+    """List the windows that are open and count."""
+    windows = ((one, policy.windows.get(one.kind)) for one in _opened(rows))
+    return [one for one, window in windows if window and window.messages is not None and at - one.at <= window.lasts]
+
+
+def _missing(policy: WindowPolicy, rows: Iterable[Any], went: int, at: datetime, place: Place) -> dict[str, int]:
+    """Tell by kind how many messages are still to be counted (fewer than none: too many were).
+
+    A window that was opened anew since the place was taken knows nothing of it.
+    """
+    taken = {one.kind.value: int(place.opened.get(one.kind.value) == one.at) for one in _counting(policy, rows, at)}
+    return {kind: went - one for kind, one in taken.items() if went != one}
+
+
+def _correct(connection: Connection, policy: WindowPolicy, item: OutboxItem, sent: tuple[int, datetime, Place]) -> None:
+    connection.execute(_LOCK, {"conversation": item.conversation_id}).all()
+    for kind, messages in _missing(policy, _rows(connection, item.conversation_id), *sent).items():
+        connection.execute(_SPEND, {"conversation": item.conversation_id, "window_kind": kind, "messages": messages})
 
 
 def _holds(policy: WindowPolicy, left: Room, at: datetime, rows: Iterable[Any]) -> bool:
@@ -239,14 +282,6 @@ def _closed(left: Room) -> Refused:
     if left.used_up:
         return Refused(f"the messages of this window are used up; still possible: {still}", Refusal.QUOTA)
     return Refused(f"the window is closed; still possible: {still}", Refusal.WINDOW)
-
-
-def _spend(connection: Connection, policy: WindowPolicy, conversation_id: str, messages: int, at: datetime) -> None:
-    for kind, window in policy.windows.items():
-        if window.messages is not None:
-            since: datetime = at - window.lasts
-            values = {"conversation": conversation_id, "window_kind": kind.value, "since": since, "messages": messages}
-            connection.execute(_SPEND, values)
 
 
 def _count_template(connection: Connection, conversation_id: str, at: datetime) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from bot.domain.channel_ports import Deferred, Delivery, Refused
+from bot.domain.channel_ports import Deferred, Refused
 from bot.domain.ids import ConversationId, IdentityId
 from bot.domain.line_ports import OutboxItem
 from bot.domain.messages import REVISIONS, InboundMessage, MessageKind
@@ -273,15 +273,32 @@ class Threads(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A message's place in the windows that count it: when each of them, by kind, was opened."""
+
+    opened: Mapping[str, datetime] = field(default_factory=dict)
+
+
+NO_PLACE = Place()
+
+
 class SendingGate(Protocol):
-    """What every sending asks first and is counted by after, whoever sends (bot, agent, notice)."""
+    """What every sending asks first, takes its place in and is counted by, whoever sends (bot, agent, notice)."""
 
     async def ask(self, item: OutboxItem, at: datetime) -> Deferred | Refused | None:
         """Say why the message must not go out (now, or at all); None: it may."""
         ...
 
-    async def count(self, item: OutboxItem, delivery: Delivery, at: datetime) -> None:
-        """Count what was sent, or may have been, in the windows that are open."""
+    async def reserve(self, item: OutboxItem, at: datetime) -> Place | Refused:
+        """Count one message before it is sent, so that nobody else sends the same last one; Refused: somebody has.
+
+        Whoever dies after it has counted one too many, never one too few.
+        """
+        ...
+
+    async def count(self, item: OutboxItem, went: int, at: datetime, place: Place = NO_PLACE) -> None:
+        """Count the messages that went out, or may have, in the windows that are open; ``place`` is one of them."""
         ...
 
 

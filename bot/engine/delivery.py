@@ -27,7 +27,7 @@ from bot.domain.clock import Clock
 from bot.domain.ids import ConversationId
 from bot.domain.line_ports import OutboxItem, OutboxStore, PartsRecord, TurnOutbox
 from bot.domain.ports import LiveEvent, LiveFeed
-from bot.domain.windows import SendingGate
+from bot.domain.windows import NO_PLACE, Place, SendingGate
 from bot.engine import live
 from bot.engine.faults import describe
 from bot.engine.limits import MemorySendLimiter
@@ -65,7 +65,12 @@ class OpenGate:
         del item, at
         return None
 
-    async def count(self, item: OutboxItem, delivery: Delivery, at: datetime) -> None:
+    async def reserve(self, item: OutboxItem, at: datetime) -> Place | Refused:
+        """Take nothing."""
+        del item, at
+        return NO_PLACE
+
+    async def count(self, item: OutboxItem, went: int, at: datetime, place: Place = NO_PLACE) -> None:
         """Count nothing."""
 
 
@@ -151,12 +156,27 @@ class Deliverer:
         wait_s = await self.limiter.wait_s(item.channel, to, policy)
         if wait_s > 0:
             return max(wait_s, _MIN_WAIT_S)
+        return await self._try(item, channel, to)
+
+    async def _try(self, item: OutboxItem, channel: ChannelAdapter, to: Addressee) -> float | None:
+        """Take the message's place in the windows that count, send it, and record what became of it."""
+        policy = channel.capabilities.sending
+        place = await self.gate.reserve(item, self._clock.now())
+        if isinstance(place, Refused):
+            return await self._record(item, place)
         # Where a repeat would be seen twice, the attempt is on record before it begins.
         if not policy.repeats_safely and not await self._outbox.mark_sending(item.id, self._clock.now()):
+            await self.gate.count(item, 0, self._clock.now(), place)
             return None
         delivery = await self._send(channel, item, to)
-        await self.gate.count(item, delivery, self._clock.now())
+        await self.gate.count(item, self._went(item, delivery), self._clock.now(), place)
         return await self._record(item, delivery, policy)
+
+    def _went(self, item: OutboxItem, delivery: Delivery) -> int:
+        """Tell how many messages this try has sent, or may have: parts go one by one, and some may have gone before."""
+        if isinstance(delivery, Sent):
+            return max(delivery.messages - item.parts_taken, 0)
+        return self._parts_taken(item).taken - item.parts_taken + isinstance(delivery, Unclear)
 
     async def _verdict(self, item: OutboxItem, policy: SendPolicy) -> Deferred | Refused | Unclear | None:
         """Say why nothing is to be sent now; what the gate holds back stays untouched."""

@@ -93,7 +93,7 @@ async def test_bot_keeps_the_last_message_for_a_handover(line: Line):
     await counter.hears("k8", MessageKind.UNKNOWN)
     await line.database.run(lambda on: on.exec_driver_sql("UPDATE windows SET used=4 WHERE kind='message'") and None)
     assert await counter.says(conversation, ["闲话"]) == []
-    assert [row["refusal"] for row in await line.rows(OUTBOX)][-1] == "quota"
+    assert [row["refusal"] for row in await line.rows(OUTBOX)][-1] == "kept"
     await counter.hears("k9", MessageKind.UNKNOWN)
     await line.database.run(lambda on: on.exec_driver_sql("UPDATE windows SET used=4 WHERE kind='message'") and None)
     assert await counter.says(conversation, ["请稍候"], owner=Owner.WAITING_FOR_AGENT) == ["请稍候"]
@@ -148,7 +148,7 @@ async def test_reply_code_is_given_once_and_within_its_time(line: Line):
     await line.commit(await line.pending(conversation), "欢迎")
     item = await line.outbox.next_due(conversation, NOW)
     assert item is not None
-    await SqlSendingGate(line.database).count(item, Sent("p"), NOW)
+    await SqlSendingGate(line.database).count(item, 1, NOW)
     assert await counter.ledger.token(conversation, Opening.ENTER, NOW) == ""
 
 
