@@ -2,7 +2,8 @@
 
 The order of the commits is what makes a kill harmless. The rows are taken (``sending``) together with the answer's
 text before a byte is written, and marked sent after. Killed in between, the rows are in doubt like any interrupted
-sending; if the platform then calls again for the same message it has not had the answer, and gets the same text.
+sending; if the platform then calls again for the same message it has not had the answer, and gets the same text. An
+answer that is known to have reached nobody is taken back: its rows wait as before.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, delete, select, update
 
-from bot.domain.exchange_ports import Compose, Composed, ExchangeKey, Look
+from bot.domain.exchange_ports import Compose, Composed, ExchangeKey, Look, Rejoin
 from bot.domain.ids import ConversationId
 from storage import outbox
 from storage.database import Database
@@ -67,6 +68,14 @@ _WAITING = (
 _TAKE = (
     update(OUTBOX).where(OUTBOX.c.id == bindparam("item"), OUTBOX.c.state == "pending").values(state="sending")
 )  # fmt: skip
+_GIVE_BACK = (
+    update(OUTBOX)
+    .where(OUTBOX.c.id == bindparam("item"), OUTBOX.c.state == "sending", OUTBOX.c.done_at.is_(None))
+    .values(state="pending")
+)
+_REST = select(OUTBOX.c.message).where(
+    OUTBOX.c.id == bindparam("item"), OUTBOX.c.state == "pending", OUTBOX.c.done_at.is_(None)
+)
 _SHORTEN = (
     update(OUTBOX)
     .where(OUTBOX.c.id == bindparam("item"))
@@ -127,6 +136,10 @@ class SqlExchanges:
 
         await self._database.run(unit)
 
+    async def take_back(self, key: ExchangeKey, call: int, rejoin: Rejoin) -> bool:
+        """Undo the decision of an answer that nobody heard; False when a later call has the exchange."""
+        return await self._database.run(lambda connection: _take_back(connection, key, call, rejoin))
+
     async def end(self, key: ExchangeKey, at: datetime) -> None:
         """End the exchange; what waits may be sent by other ways."""
         await self._database.run(lambda connection: connection.execute(_END, _values(key) | {"at": at}) and None)
@@ -176,11 +189,25 @@ def _take(connection: Connection, key: ExchangeKey, rows: Sequence[RowMapping], 
         connection.execute(update(OUTBOX).where(OUTBOX.c.id.in_(taken)).values(state="pending"))
         return Look()
     if composed.rest is not None:
-        connection.execute(
-            _SHORTEN, {"item": rows[composed.taken]["id"], "rest": encode_outbound(composed.rest)}
-        )  # fmt: skip
+        begun = rows[composed.taken]["id"]
+        connection.execute(_SHORTEN, {"item": begun, "rest": encode_outbound(composed.rest)})
+        taken.append(-begun)
     connection.execute(_DECIDE, _values(key) | {"ids": taken, "text": composed.text})
     return Look(composed.text)
+
+
+def _take_back(connection: Connection, key: ExchangeKey, call: int, rejoin: Rejoin) -> bool:
+    found = connection.execute(_FIND, _values(key)).mappings().first()
+    if found is None or found["calls"] != call or not found["answer"]:
+        return False
+    for item in found["outbox_ids"]:
+        connection.execute(_GIVE_BACK, {"item": item})
+        rest = connection.execute(_REST, {"item": -item}).scalar() if item < 0 else None
+        if rest is not None:
+            whole = rejoin(found["answer"], decode_outbound(rest))
+            connection.execute(_SHORTEN, {"item": -item, "rest": encode_outbound(whole)})
+    connection.execute(_DECIDE, _values(key) | {"ids": [], "text": ""})
+    return True
 
 
 def _values(key: ExchangeKey) -> dict[str, Any]:

@@ -289,7 +289,8 @@ class CursorRow(Base):
 class ExchangeRow(Base):
     """A webhook call that may be answered in its own response; ``outbox_ids`` and ``answer`` once that is decided.
 
-    While it is open (``open_until``) nothing is sent to the conversation by itself.
+    While it is open (``open_until``) nothing is sent to the conversation by itself. Of a message whose number stands
+    there as a negative one the answer is the beginning, and the row holds the rest.
     """
 
     __tablename__ = "exchanges"

@@ -35,6 +35,9 @@ class Composed:
 Compose = Callable[[Sequence[OutboundMessage]], Composed | None]
 """Puts waiting messages into one response; None when they had better be sent by themselves."""
 
+Rejoin = Callable[[str, OutboundMessage], OutboundMessage]
+"""Puts the beginning that was an answer before the rest of its message again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -68,6 +71,13 @@ class Exchanges(Protocol):
 
     async def written(self, key: ExchangeKey, at: datetime) -> None:
         """Record that the answer was written to the response: its messages are sent, the exchange is over."""
+        ...
+
+    async def take_back(self, key: ExchangeKey, call: int, rejoin: Rejoin) -> bool:
+        """Undo the decision of an answer that nobody heard: its messages wait again.
+
+        False when there is nothing to undo, or a later call has the exchange.
+        """
         ...
 
     async def end(self, key: ExchangeKey, at: datetime) -> None:

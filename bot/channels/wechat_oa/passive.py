@@ -13,7 +13,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.channels.wechat_oa.reply import compose
+import structlog
+
+from bot.channels.wechat_oa.reply import compose, rejoin
 from bot.domain.clock import Clock
 from bot.domain.errors import StorageError
 from bot.domain.exchange_ports import Composed, ExchangeKey, Exchanges, Look
@@ -24,17 +26,20 @@ from bot.domain.ports import LiveEvent, LiveFeed
 
 _LOOK_EVERY_S = 0.5
 _GRACE_S = 1.0
+_LOG = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class PassivePace:
-    """How long to wait for an answer.
+    """How long to wait for an answer, in seconds since the call arrived.
 
     ``answer_within_s`` of a call an answer is given; after that WeChat has hung up, or is about to, and the call is
-    kept until ``hang_up_s`` so that it calls again. The last of ``calls`` is answered ``success`` instead.
+    kept until ``hang_up_s`` so that it calls again. What is written after ``heard_within_s`` nobody hears. The last of
+    ``calls`` is answered ``success`` instead.
     """
 
     answer_within_s: float = 4.5
+    heard_within_s: float = 5.0
     hang_up_s: float = 5.5
     calls: int = 3
 
@@ -52,10 +57,15 @@ class PassivePorts:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a call is answered: ``answer``, else ``success``, or with nothing because WeChat calls again."""
+    """How a call is answered: ``answer``, else ``success``, or with nothing because WeChat calls again.
+
+    ``call`` numbers the calls of the message from 1; after ``until_s`` on the loop's clock nobody hears the answer.
+    """
 
     answer: str = ""
     again: bool = False
+    call: int = 0
+    until_s: float = 0.0
 
 
 class PassiveReplies:
@@ -66,19 +76,30 @@ class PassiveReplies:
         self._alone = alone
         self._lookout = _Lookout(ports.exchanges, ports.live)
 
-    async def answer(self, message: InboundMessage, accepted: Accepted) -> Verdict:
-        """Give the answer of a committed message, or how to leave the call without one."""
+    async def answer(self, message: InboundMessage, accepted: Accepted, since_s: float) -> Verdict:
+        """Give the answer of a committed message, or how to leave the call without one.
+
+        ``since_s`` is when the call arrived, on the loop's clock. The message is safe whatever happens here, so that a
+        database in trouble is no reason to let the shopper see an error.
+        """
+        try:
+            return await self._answer(message, accepted, since_s)
+        except StorageError:
+            _LOG.exception("passive_answer_not_found", conversation=accepted.conversation_id)
+            return Verdict()
+
+    async def _answer(self, message: InboundMessage, accepted: Accepted, since_s: float) -> Verdict:
         key, pace, now = exchange_key(message), self._ports.pace, self._ports.clock.now()
         until = now + timedelta(seconds=pace.hang_up_s + _GRACE_S)
         call = await self._ports.exchanges.begin(key, accepted.conversation_id, now, until)
         last = call >= pace.calls
-        look = await self._wait(key, call, accepted.conversation_id, hurry=last)
+        look = await self._wait(key, call, accepted.conversation_id, since_s + pace.answer_within_s)
         if look.answer:
-            return Verdict(look.answer)
+            return Verdict(look.answer, call=call, until_s=since_s + pace.heard_within_s)
         if look.superseded:
             return Verdict(again=True)
         if look.waiting and not last:
-            await asyncio.sleep(max(pace.hang_up_s - pace.answer_within_s, 0))
+            await asyncio.sleep(max(since_s + pace.hang_up_s - asyncio.get_running_loop().time(), 0))
             return Verdict(again=True)
         await self.leave(key, accepted.conversation_id)
         return Verdict()
@@ -88,18 +109,24 @@ class PassiveReplies:
         await self._ports.exchanges.end(key, self._ports.clock.now())
         await self._ports.ring(conversation_id)
 
-    async def written(self, key: ExchangeKey, conversation_id: ConversationId) -> None:
-        """Record that the answer is in the response."""
-        await self._ports.exchanges.written(key, self._ports.clock.now())
-        await self._ports.ring(conversation_id)
+    async def told(self, key: ExchangeKey, conversation_id: ConversationId, call: int, *, heard: bool) -> None:
+        """Record whether the answer in the response was heard; what was not is for the next call, or another way."""
+        try:
+            if heard:
+                await self._ports.exchanges.written(key, self._ports.clock.now())
+            elif await self._ports.exchanges.take_back(key, call, rejoin) and call >= self._ports.pace.calls:
+                await self._ports.exchanges.end(key, self._ports.clock.now())
+            await self._ports.ring(conversation_id)
+        except StorageError:
+            # What was being sent stays in doubt, and is flagged as such.
+            _LOG.exception("passive_answer_not_recorded", conversation=conversation_id, heard=heard)
 
-    async def _wait(self, key: ExchangeKey, call: int, conversation_id: ConversationId, *, hurry: bool) -> Look:
+    async def _wait(self, key: ExchangeKey, call: int, conversation_id: ConversationId, end_s: float) -> Look:
         """Look when there is reason to, until there is an answer, nothing to wait for, or no time left."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + self._ports.pace.answer_within_s
+        loop, hurry = asyncio.get_running_loop(), call >= self._ports.pace.calls
         async with self._lookout.watching(key, conversation_id) as rung:
             while True:
-                left_s = end - loop.time()
+                left_s = end_s - loop.time()
                 look = await self._ports.exchanges.look(key, call, self._compose, hurry=hurry and left_s <= 0)
                 if not look.waiting or left_s <= 0:
                     return look
@@ -138,8 +165,9 @@ class _Lookout:
             yield rung
         finally:
             del self._waiting[rung]
-            if not self._waiting:
+            if not self._waiting and self._looking is not None:
                 self._looking.cancel()
+                self._looking = None
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
             close = getattr(bells, "aclose", None)

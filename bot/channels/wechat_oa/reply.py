@@ -48,9 +48,17 @@ def compose(messages: Sequence[OutboundMessage], *, alone: bool) -> Composed | N
         if measure("\n\n".join([*shown, text]), _UNIT) > MAX_REPLY_BYTES:
             break
         shown.append(text)
+    together = "\n\n".join(text for text in shown if text)
     if shown:
-        return Composed("\n\n".join(text for text in shown if text), len(shown))
+        # Nothing to read is no answer.
+        return Composed(together, len(shown)) if _NOT_XML.sub("", together).strip() else None
     return _beginning(messages[0]) if alone and messages else None
+
+
+def rejoin(answer: str, rest: OutboundMessage) -> OutboundMessage:
+    """Put the beginning of a message, which was an answer, before its rest again."""
+    beginning = answer.removesuffix(f"\n{_MORE_ZH}").removesuffix(f"\n{_MORE_EN}")
+    return OutboundMessage(f"{beginning}\n{rest.text}", rest.buttons, rest.attachments)
 
 
 def as_text(message: OutboundMessage) -> str:

@@ -6,6 +6,7 @@ what is not goes out as a customer-service message (``send``). Without it every 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter
@@ -19,7 +20,7 @@ from bot.channels.plug import Heard, Lent, Plug, Setup
 from bot.channels.wechat_oa.check import check_wechat_oa
 from bot.channels.wechat_oa.envelope import Envelope
 from bot.channels.wechat_oa.parse import parse_callback
-from bot.channels.wechat_oa.passive import PassivePorts, PassiveReplies, exchange_key
+from bot.channels.wechat_oa.passive import PassivePorts, PassiveReplies, Verdict, exchange_key
 from bot.channels.wechat_oa.reply import text_reply
 from bot.channels.wechat_oa.send import WechatOaAdapter
 from bot.channels.wechat_oa.settings import CHANNEL, SERVICE, WechatOaSettings
@@ -84,6 +85,7 @@ class _Callback:
 
     async def receive(self, request: Request) -> Response:
         """Take one callback; ``success`` once it is committed."""
+        since_s = asyncio.get_running_loop().time()
         self._envelope.check(request.query_params, self._clock.now())
         body = await read_body(request, MAX_BODY_BYTES)
         fields = self._envelope.open(request.query_params, body)
@@ -94,38 +96,50 @@ class _Callback:
         (accepted,) = await take_in(CHANNEL, [parsed.message], [], self._on_messages)
         if self._passive is None or parsed.message.kind is MessageKind.UNFOLLOW:
             return PlainTextResponse(_SUCCESS)
-        return await self._reply(self._passive, parsed.message, accepted, str(fields.get("ToUserName", "")))
+        verdict = await self._passive.answer(parsed.message, accepted, since_s)
+        return self._reply(self._passive, parsed.message, accepted, verdict, str(fields.get("ToUserName", "")))
 
-    async def _reply(
-        self, passive: PassiveReplies, message: InboundMessage, accepted: Accepted, account: str
+    def _reply(
+        self, passive: PassiveReplies, message: InboundMessage, accepted: Accepted, verdict: Verdict, account: str
     ) -> Response:
-        verdict = await passive.answer(message, accepted)
         if verdict.again:
-            # Nobody listens any more: WeChat has hung up and calls again.
-            return PlainTextResponse("", status_code=504)
+            return _nobody_listens()
         if not verdict.answer:
             return PlainTextResponse(_SUCCESS)
         created_at = int(self._clock.now().timestamp())
         xml = text_reply(message.sender.channel_user_id, account, created_at, verdict.answer)
-        return _Answer(
-            self._envelope.seal(xml, created_at),
-            lambda: passive.written(exchange_key(message), accepted.conversation_id),
-        )
+
+        async def told(heard: bool) -> None:
+            await passive.told(exchange_key(message), accepted.conversation_id, verdict.call, heard=heard)
+
+        return _Answer(self._envelope.seal(xml, created_at), verdict.until_s, told)
+
+
+def _nobody_listens() -> Response:
+    """Answer a call that WeChat has hung up on: it calls again."""
+    return PlainTextResponse("", status_code=504)
 
 
 class _Answer(Response):
-    """A reply that says so once it was written."""
+    """A reply that tells whether it was heard: it was not when WeChat had hung up, or must have by then."""
 
     media_type = "application/xml"
 
-    def __init__(self, xml: str, written: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, xml: str, until_s: float, told: Callable[[bool], Awaitable[None]]) -> None:
         super().__init__(xml)
-        self._written = written
+        self._until_s = until_s
+        self._told = told
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Write the response, then record it."""
-        await super().__call__(scope, receive, send)
-        await self._written()
+        # A proxy between may keep the line open, so that the time counts as well.
+        late = asyncio.get_running_loop().time() > self._until_s
+        heard = not late and not await Request(scope, receive).is_disconnected()
+        try:
+            await (super().__call__ if heard else _nobody_listens())(scope, receive, send)
+        except OSError:
+            heard = False
+        await self._told(heard)
 
 
 def build_router(

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bot.channels.wechat_oa.passive import PassivePace, PassivePorts, PassiveReplies, Verdict
 from bot.domain.clock import ManualClock
-from bot.domain.exchange_ports import Compose, ExchangeKey, Look
+from bot.domain.exchange_ports import Compose, ExchangeKey, Look, Rejoin
 from bot.domain.ids import ConversationId, InboxId
 from bot.domain.line_ports import Accepted
 from bot.domain.messages import InboundMessage, MessageKind, Sender
@@ -55,6 +55,11 @@ class Record:
     async def written(self, key: ExchangeKey, at: datetime) -> None:
         """Forget."""
 
+    async def take_back(self, key: ExchangeKey, call: int, rejoin: Rejoin) -> bool:
+        """Tell that there is something to undo."""
+        del rejoin
+        return call == self.calls[key.dedupe_key]
+
     async def end(self, key: ExchangeKey, at: datetime) -> None:
         """Note it."""
         del at
@@ -83,7 +88,8 @@ class Shop:
         sender = Sender("wechat_oa", "shop", f"o{key}")
         message = InboundMessage(sender, key, MessageKind.TEXT, NOON, "在吗")
         accepted = Accepted(ConversationId(f"c{key}"), InboxId(1), duplicate=False)
-        return asyncio.create_task(self.replies.answer(message, accepted))
+        since_s = asyncio.get_running_loop().time()
+        return asyncio.create_task(self.replies.answer(message, accepted, since_s))
 
     async def waits(self, looks: int, rounds: int = 0) -> None:
         """Wait until this has been asked of the record."""
@@ -99,7 +105,7 @@ async def test_those_who_wait_ask_nothing_and_one_look_does_for_all():
     await shop.waits(len(calls), rounds=2)
     assert shop.record.looks == len(calls)
     shop.record.answers = {str(number): "好" for number in range(200)}
-    assert await asyncio.gather(*calls) == [Verdict("好")] * len(calls)
+    assert [verdict.answer for verdict in await asyncio.gather(*calls)] == ["好"] * len(calls)
     assert shop.record.looks == 2 * len(calls)
 
 
@@ -111,7 +117,7 @@ async def test_bell_wakes_only_its_own_caller_and_at_once():
     shop.record.answers = {"1": "好"}
     for bell in changed(ConversationId("c1")):
         await shop.feed.publish(bell)
-    assert await first == Verdict("好")
+    assert (await first).answer == "好"
     assert (shop.record.looks, shop.record.rounds) == (3, 0)
     assert not second.done()
     second.cancel()
@@ -125,7 +131,7 @@ async def test_lost_bell_costs_half_a_second():
     await shop.waits(1)
     shop.record.answers = {"1": "好"}
     async with asyncio.timeout(20):
-        assert await call == Verdict("好")
+        assert (await call).answer == "好"
     assert shop.record.rounds == 1
 
 
@@ -138,7 +144,7 @@ async def test_call_that_was_overtaken_leaves_the_exchange_to_the_next():
     await shop.waits(2)
     shop.record.answers = {"1": "好"}
     assert await first == Verdict(again=True)
-    assert await second == Verdict("好")
+    assert (await second).answer == "好"
     assert (shop.record.ended, shop.rung) == ([], [])
 
 
