@@ -157,7 +157,7 @@ async def _state(visit: Visit, conversation: Conversation) -> dict[str, Any]:
         "permits": replace(allowed, give_back=False) if place and inbox else allowed,
         "holder": visit.word(f"place.{place}") if place else await _holder_name(visit, conversation),
         "pass_to": inbox if allowed.reply or waits else None,
-        "take_back_from": place if inbox else None,
+        "take_back_from": await visit.desk.threads.taken_from(conversation) if place or allowed.reply else None,
         "is_mine": conversation.agent_id == visit.me.id,
         "snooze": await visit.desk.snoozes.of(conversation),
         "snoozes": SNOOZES,

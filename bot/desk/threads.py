@@ -8,6 +8,7 @@ from typing import Protocol
 from bot.desk.bells import Bells
 from bot.desk.refusals import Refusal
 from bot.domain.channel_ports import Addressee
+from bot.domain.channel_ports import Refusal as ToUs
 from bot.domain.clock import Clock
 from bot.domain.conversation import Conversation, Owner
 from bot.domain.desk_ports import DeliveryStates
@@ -58,6 +59,20 @@ class DeskThreads:
         holders = self._stores.holders
         return await holders.place(conversation) if holders is not None else None
 
+    async def taken_from(self, conversation: Conversation) -> Place | None:
+        """Tell from where it can be taken back: where it is, or what the platform gave away without a word to us.
+
+        None: from nowhere. That the last message was refused for another's sake is how the second is seen.
+        """
+        if self.inbox(conversation) is None or conversation.owner is not Owner.WITH_AGENT:
+            return None
+        place = await self.place(conversation)
+        if place is not None:
+            return place
+        states = await self._stores.deliveries.of_conversation(conversation.id)
+        last = states[max(states)] if states else None
+        return Place.OTHER_APP if last is not None and last.refusal == ToUs.HUMAN_ONLY else None
+
     async def pass_on(self, conversation_id: ConversationId, agent: Agent) -> Conversation:
         """Give the conversation to the platform's own inbox.
 
@@ -85,7 +100,8 @@ class DeskThreads:
         """
         conversation = await self._stores.conversations.get(conversation_id)
         passing, holders = self._of(conversation)
-        if await holders.place(conversation) is None:
+        mine = conversation.owner is Owner.WITH_AGENT and conversation.agent_id == agent.id
+        if not mine and await holders.place(conversation) is None:
             raise Conflict("one of ours has this conversation, or it is over; nobody else's thread can be taken back")
         handed = await passing.take_thread(_addressee(conversation))
         if handed.handing is Handing.ASKED:

@@ -177,6 +177,23 @@ async def test_thread_that_the_inbox_has_is_shown_and_taken_back(page: Page, li:
     assert reply.status_code == 303
 
 
+async def test_thread_given_away_without_a_word_is_taken_back_by_who_was_refused(page: Page, li: Browser):
+    """Where the events of routing are not subscribed to, a refusal is how the desk learns of it."""
+    number = await page.waiting()
+    await li.post(f"/conversations/{number}/take")
+    await page.sent()
+    page.server.held_elsewhere.add(ANN)
+    await li.post(f"/conversations/{number}/reply", {"text": "hello?", "key": "k"})
+    assert "take-back" not in (await li.get(f"/conversations/{number}")).text
+    refused = {"state": "refused", "refusal": "human_only", "done_at": page.shop.clock.now()}
+    said = update(OUTBOX).where(OUTBOX.c.sender == "agent").values(refused)
+    await page.shop.database.run(lambda on: on.execute(said) and None)
+    assert "Take back from another app" in (await li.get(f"/conversations/{number}")).text
+    await li.post(f"/conversations/{number}/take-back")
+    assert page.server.held_elsewhere == set()
+    assert await page.owner(number) == ("with_agent", "li")
+
+
 async def test_thread_that_is_not_ours_to_take_is_asked_for(page: Page, li: Browser):
     """Only the default app takes; the others ask, and the conversation stays where it is until it is passed."""
     number = await page.waiting()
