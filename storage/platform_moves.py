@@ -125,6 +125,8 @@ def _is_first(connection: Connection, identity_id: str, move: ThreadMove, at: da
 
 def _is_news(row: RowMapping, move: ThreadMove) -> bool:
     before = Owner(row["owner"])
+    if move.asked and row["agent_id"] is not None:
+        return False
     if before is move.owner:
         # Where somebody else has the thread at the platform, ours can no longer say a word in it.
         return move.owner is Owner.WITH_AGENT and row["agent_id"] is not None

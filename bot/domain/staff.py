@@ -28,7 +28,8 @@ class ThreadMove:
     """A conversation that changed hands at the platform; ``by`` names who, or what, has it, ``at`` when it was told.
 
     ``event_id`` is the platform's, where it tells its moves in one order. ``begins``: somebody there has begun anew
-    with a customer whose conversation was over.
+    with a customer whose conversation was over. ``asked``: somebody there asks for it, and gets it unless one of ours
+    has it.
     """
 
     sender: Sender
@@ -37,6 +38,7 @@ class ThreadMove:
     by: str = ""
     event_id: str = ""
     begins: bool = False
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +65,5 @@ class PlatformSessions(Protocol):
 
 
 OnStaffWords = Callable[[StaffWords], Awaitable[None]]
-OnThreadMove = Callable[[ThreadMove], Awaitable[None]]
+OnThreadMove = Callable[[ThreadMove], Awaitable[bool]]
+"""What a channel calls when a conversation changes hands there; tells whether ours has changed with it."""

@@ -41,10 +41,11 @@ class Afterwards:
         conversation = await self._moves.said(words, self._clock.now())
         await self._tell([conversation] if conversation else [])
 
-    async def on_move(self, move: ThreadMove) -> None:
-        """Follow a thread that changed hands at its platform."""
+    async def on_move(self, move: ThreadMove) -> bool:
+        """Follow a thread that changed hands at its platform; tell whether its conversation has."""
         conversation = await self._moves.follow(move, self._clock.now())
         await self._tell([conversation] if conversation else [])
+        return conversation is not None
 
     async def on_known(self, visitor: Sender, known: Sender) -> None:
         """Keep that a visitor's browser also holds a known customer's login."""

@@ -28,7 +28,10 @@ _PERMISSIONS = {
     "messenger": "pages_messaging",
     "instagram": "instagram_manage_messages",
 }
-_WANTED_FIELDS = {"messages", "messaging_postbacks"}
+_WANTED_FIELDS = frozenset({"messages", "messaging_postbacks"})
+# Without these nobody tells us that somebody in the inbox answers, and the bot speaks over him. ? Instagram's are
+# called differently by how the account is reached.
+_ROUTING_FIELDS = {"messenger": frozenset({"messaging_handovers", "standby"})}
 
 
 async def check_meta(
@@ -51,7 +54,10 @@ async def _points(graph: GraphApi, settings: MetaSettings) -> AsyncIterator[Find
     names = [text_of(node.data, key) for key in ("display_phone_number", "verified_name", "name", "username")]
     yield Finding(f"the token reaches {' '.join(name for name in names if name)}")
     if settings.channel != "whatsapp":
-        yield _subscription(await graph.get(f"{settings.node}/subscribed_apps"))
+        subscribed = await graph.get(f"{settings.node}/subscribed_apps")
+        yield _subscription(subscribed, _WANTED_FIELDS)
+        if settings.channel in _ROUTING_FIELDS:
+            yield _subscription(subscribed, _ROUTING_FIELDS[settings.channel])
 
 
 def _refused(answer: Answer, settings: MetaSettings) -> Finding:
@@ -67,14 +73,14 @@ def _refused(answer: Answer, settings: MetaSettings) -> Finding:
     return Finding(f"the token does not reach the {settings.channel} id {settings.node} (error {error.code})", fix)
 
 
-def _subscription(answer: Answer) -> Finding:
+def _subscription(answer: Answer, wanted: frozenset[str]) -> Finding:
     fields: set[str] = set()
     for app in listing(answer.data, "data"):
         told = app.get("subscribed_fields")
         fields |= {str(each) for each in told} if isinstance(told, list) else set()
-    if fields >= _WANTED_FIELDS:
-        return Finding(f"the app is subscribed to {', '.join(sorted(_WANTED_FIELDS))}")
-    missing = ", ".join(sorted(_WANTED_FIELDS - fields))
+    if fields >= wanted:
+        return Finding(f"the app is subscribed to {', '.join(sorted(wanted))}")
+    missing = ", ".join(sorted(wanted - fields))
     return Finding(f"the app is not subscribed to {missing}", f"app dashboard, Webhooks: subscribe to {missing}")
 
 

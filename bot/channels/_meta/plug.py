@@ -11,6 +11,7 @@ from bot.channels._meta.settings import MetaSettings
 from bot.channels._meta.webhook import MetaPorts
 from bot.channels.findings import Finding
 from bot.channels.plug import AdapterT, Heard, Plug, Setup
+from bot.domain.thread_ports import PassesThread
 
 Build = Callable[[MetaSettings, MetaPorts], APIRouter]
 
@@ -32,10 +33,9 @@ class MetaPlug(Plug[AdapterT]):
 
     def router(self, adapter: AdapterT, heard: Heard) -> APIRouter:
         """Make the webhook."""
-        del adapter
-        return self._build(
-            self.settings, MetaPorts(heard.on_messages, heard.on_receipts, heard.on_staff, heard.on_move)
-        )
+        give = adapter.pass_thread if isinstance(adapter, PassesThread) else None
+        ports = MetaPorts(heard.on_messages, heard.on_receipts, heard.on_staff, heard.on_move, give)
+        return self._build(self.settings, ports)
 
     async def check(self, webhook: str) -> tuple[Finding, ...]:
         """Look at the set-up."""

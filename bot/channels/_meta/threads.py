@@ -28,6 +28,8 @@ _PLACES = {app: place for place, app in INBOX_APPS.items()}
 # ``take_thread_control`` to who loses it; ? or both to every app that subscribes to them: where the event names the
 # inbox as the new owner it is the inbox's, whatever the event is called).
 _MOVES = {"pass_thread_control": Owner.WITH_BOT, "take_thread_control": Owner.WITH_AGENT}
+# Source: .../handover-protocol/request-thread-control (who has a thread is to pass it to the inbox that asks for it).
+_ASKED = "request_thread_control"
 _MAX_APP_CHARS = 64
 _MILLISECONDS = 1000
 _TOKEN = 190
@@ -35,15 +37,16 @@ _TOKEN = 190
 
 def read_move(event: Mapping[str, Any], settings: MetaSettings) -> ThreadMove | str:
     """Read a thread's change of hands; why there is none, empty when the event is about something else."""
-    name = next((name for name in _MOVES if name in event), "")
+    asked = text_of(mapping(event, _ASKED), "requested_owner_app_id") in _PLACES
+    name = _ASKED if asked else next((name for name in _MOVES if name in event), "")
     if not name:
         return ""
     who, at = text_of(mapping(event, "sender"), "id"), moment(event, "timestamp", _MILLISECONDS)
     if not who or who == settings.node or at is None:
         return "malformed"
-    app = text_of(mapping(event, name), "new_owner_app_id")
+    app = text_of(mapping(event, name), "requested_owner_app_id" if asked else "new_owner_app_id")
     owner = Owner.WITH_AGENT if app in _PLACES else _MOVES[name]
-    return ThreadMove(settings.sender(who), owner, at, place_name(app))
+    return ThreadMove(settings.sender(who), owner, at, place_name(app), asked=asked)
 
 
 def is_inbox(app: str) -> bool:

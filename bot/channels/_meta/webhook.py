@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,14 @@ from starlette.responses import JSONResponse, Response
 from bot.channels._http import check_echo, check_header, echo, read_body, take_in, webhook_router
 from bot.channels._meta.settings import MetaSettings
 from bot.channels.reading import listing, read_object
-from bot.domain.channel_ports import OnMessages
+from bot.domain.channel_ports import Addressee, OnMessages
 from bot.domain.conversation import Owner
 from bot.domain.errors import BadPayload, BadSignature
+from bot.domain.ids import ConversationId
 from bot.domain.messages import InboundMessage
 from bot.domain.receipts import OnReceipts, Receipt
 from bot.domain.staff import OnStaffWords, OnThreadMove, StaffWords, ThreadMove
+from bot.domain.thread_ports import Handed
 
 SIGNATURE_HEADER = "X-Hub-Signature-256"
 MAX_BODY_BYTES = 3 * 1024 * 1024  # Source: .../whatsapp/cloud-api/guides/set-up-webhooks (payloads up to 3 MB)
@@ -63,12 +65,13 @@ Parse = Callable[[bytes, MetaSettings], Batch]
 
 @dataclass(frozen=True, slots=True)
 class MetaPorts:
-    """What a webhook hands on to."""
+    """What a webhook hands on to; ``give`` passes a thread to the inbox that asked for it."""
 
     on_messages: OnMessages
     on_receipts: OnReceipts
     on_staff: OnStaffWords | None = None
     on_move: OnThreadMove | None = None
+    give: Callable[[Addressee], Awaitable[Handed]] | None = None
 
 
 def sign(secret: str, body: bytes) -> str:
@@ -122,8 +125,11 @@ class _Webhook:
     async def _move(self, moves: Sequence[ThreadMove]) -> None:
         """Hand on whose threads are now; it may be told twice."""
         for move in moves:
-            if self._ports.on_move is not None:
-                await self._ports.on_move(move)
+            moved = self._ports.on_move is not None and await self._ports.on_move(move)
+            if moved and move.asked and self._ports.give is not None:
+                # Should this not work: who asked for the thread gets it by answering in it.
+                to = Addressee(move.sender.account, move.sender.channel_user_id, ConversationId(""))
+                await self._ports.give(to)
 
 
 def build_meta_router(settings: MetaSettings, parse: Parse, ports: MetaPorts, path: str) -> APIRouter:

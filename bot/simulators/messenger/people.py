@@ -81,6 +81,11 @@ class MessengerPeople:
         owners = {"previous_owner_app_id": "1", "new_owner_app_id": self._inbox, "metadata": ""}
         return await self.deliver(self._silent(user, take_thread_control=owners))
 
+    async def asks_for_thread(self, user: str) -> httpx.Response:
+        """Let a person in the inbox ask for the thread."""
+        wanted = {"requested_owner_app_id": self._inbox, "metadata": ""}
+        return await self.deliver(self._silent(user, request_thread_control=wanted))
+
     async def passes_thread(self, user: str) -> httpx.Response:
         """Give the thread back to the app."""
         self.server.held_elsewhere.discard(user)

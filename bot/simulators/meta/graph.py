@@ -141,6 +141,7 @@ class GraphServer:
         except Declined as declined:
             return declined.answer(0)
         fields = ["messages", "messaging_postbacks", "message_deliveries", "message_reads"]
+        fields += ["messaging_handovers", "standby"]
         app = {"id": "1", "name": "Xiaoer", "subscribed_fields": fields}
         return JSONResponse({"data": [app] if self.subscribed else []})
 

@@ -8,13 +8,15 @@ from functools import reduce
 
 import pytest
 
+from bot.channels._api import Answer
 from bot.channels._meta.settings import MetaSettings
 from bot.channels.messenger.send import Disclosure, MessengerAdapter
 from bot.desk.presence import MemoryFirstMark
 from bot.domain.channel_ports import Addressee, Deferred, Failed, Refusal, Refused, Sent, Unclear
 from bot.domain.errors import ConfigError
 from bot.domain.ids import ConversationId, OutboxId
-from bot.domain.messages import Button, OutboundMessage, TemplateUse
+from bot.domain.media import OutgoingFile
+from bot.domain.messages import Attachment, Button, MessageKind, OutboundMessage, TemplateUse
 from bot.domain.receipts import ReceiptState, further
 from bot.simulators.meta.graph import Declined
 from bot.simulators.network import SimulatedNetwork
@@ -168,6 +170,29 @@ async def test_human_tag_is_for_humans_only(messenger: Town):
     late = await messenger.send(OutboundMessage("from Mei"), sender="agent")
     assert isinstance(late, Refused)
     assert late.kind is Refusal.WINDOW
+
+
+@pytest.mark.parametrize(("sender", "tags"), [("agent", ["", "HUMAN_AGENT"]), ("bot", [""])])
+async def test_files_keep_the_same_rule_as_words(sender: str, tags: list[str]):
+    """An agent's picture goes out with the tag after a day too; what a machine sends never does."""
+    town = Town("messenger")
+    forms: list[dict[str, str]] = []
+
+    async def upload(_path: str, form: dict[str, str], *_: object) -> Answer:
+        forms.append(form)
+        closed = {"error": {"code": 10, "error_subcode": 2018278, "message": "outside of allowed window"}}
+        return Answer(200, {"message_id": "m"}) if "tag" in form else Answer(400, closed)
+
+    async def read(_: Attachment) -> OutgoingFile:
+        return OutgoingFile("cup.png", "image/png", b"picture")
+
+    town.adapter.files, town.adapter._graph.upload = read, upload
+    message = OutboundMessage("", attachments=(Attachment(MessageKind.IMAGE, "1", "image/png"),))
+    result = await town.send(message, sender=sender)
+    assert [form.get("tag", "") for form in forms] == tags
+    assert isinstance(result, Sent if sender == "agent" else Refused)
+    await town.http.aclose()
+    await town.adapter.close()
 
 
 async def test_agent_inside_the_window_needs_no_tag(messenger: Town):

@@ -60,7 +60,8 @@ class Page:
         async def accept(messages: object) -> object:
             return await self.line.inbox.accept(messages, self.clock.now())  # type: ignore[arg-type]
 
-        ports = MetaPorts(accept, after.on_receipts, after.on_staff, after.on_move)  # type: ignore[arg-type]
+        give = self.adapter.pass_thread
+        ports = MetaPorts(accept, after.on_receipts, after.on_staff, after.on_move, give)  # type: ignore[arg-type]
         app = FastAPI()
         app.include_router(build_router(settings, ports))
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://shop.example")
@@ -179,6 +180,33 @@ async def test_news_of_our_own_passing_does_not_wake_the_bot(page: Page):
     assert (await page.adapter.pass_thread(to)).handing is Handing.DONE
     owners = {"previous_owner_app_id": "1", "new_owner_app_id": INBOX_APPS[page.channel]}
     await page.people.deliver(page.people._silent(ANN, pass_thread_control=owners))
+    assert await page.owner() is Owner.WITH_AGENT
+
+
+async def test_thread_that_the_inbox_asks_for_is_given_unless_an_agent_has_it(page: Page):
+    """Somebody of the shop wants to answer: the bot gives way, a colleague does not."""
+    await page.people.say(ANN, "hi")
+    page.clock.advance(timedelta(minutes=1))
+    await page.people.asks_for_thread(ANN)
+    await page.people.deliver_again()
+    assert page.server.held_elsewhere == {ANN}
+    assert await page.owner() is Owner.WITH_AGENT
+    conversation = await page.conversation()
+    agent = await page.line.hire("mei")
+    await page.adapter.take_thread(Addressee("main", ANN, conversation))
+    await page.holders.taken(conversation, agent, page.clock.now())
+    page.clock.advance(timedelta(minutes=1))
+    await page.people.asks_for_thread(ANN)
+    assert page.server.held_elsewhere == set()
+    assert (await page.reader.get(conversation)).agent_id == agent.id
+
+
+async def test_inbox_that_asks_while_meta_is_in_trouble_is_acknowledged(page: Page):
+    """The webhook answers; whoever asked gets the thread by answering."""
+    await page.people.say(ANN, "hi")
+    page.clock.advance(timedelta(minutes=1))
+    page.server.knobs.fail_next = [Declined(503, 2, "down")]
+    assert (await page.people.asks_for_thread(ANN)).status_code == 200
     assert await page.owner() is Owner.WITH_AGENT
 
 
