@@ -32,6 +32,11 @@ class Platform(Section):
         """Name the secrets it cannot do without."""
         return self.SECRETS
 
+    @property
+    def called(self) -> bool:
+        """Tell whether the platform calls us, at a public address."""
+        return True
+
 
 class WebChannel(Section):
     """The chat widget."""
@@ -45,15 +50,29 @@ class WebChannel(Section):
 
 
 class TelegramChannel(Platform):
-    """Telegram; needs XIAOER_TELEGRAM_TOKEN and XIAOER_TELEGRAM_SECRET in the environment."""
+    """Telegram; needs XIAOER_TELEGRAM_TOKEN and, for the webhook, XIAOER_TELEGRAM_SECRET in the environment."""
 
     SECRETS: ClassVar[tuple[str, ...]] = ("telegram_token", "telegram_secret")
 
     enabled: bool = Field(default=False, description="Receive and send over Telegram.")
     account: str = Field("main", description="A name of your own for this bot account.", min_length=1)
     username: str = Field("", description="The bot's user name without @; in groups it answers when addressed by it.")
+    receive: Literal["webhook", "polling"] = Field(
+        "webhook",
+        description="How updates come in: webhook, Telegram calls server.public_url; polling, we ask for them and need "
+        "no public address. Run `xiaoer channels connect telegram` after a change.",
+    )
     api_base: str = Field("https://api.telegram.org", description="Where Telegram's Bot API is reached.")
     quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
+
+    def needs(self) -> tuple[str, ...]:
+        """Name what it cannot do without: who asks for updates has no webhook to prove."""
+        return self.SECRETS if self.called else self.SECRETS[:1]
+
+    @property
+    def called(self) -> bool:
+        """Tell whether Telegram calls us, at a public address."""
+        return self.receive == "webhook"
 
 
 class WechatOaChannel(Platform):

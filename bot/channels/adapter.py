@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, Self
 
 from bot.channels._api import Lost, Unreached
 from bot.channels.parts import PartsSent
@@ -67,6 +67,14 @@ class PlatformAdapter(ABC):
         if self.files is None:
             raise NotFound("this process cannot read attachments; send the file from one that can")
         return await self.files(attachment)
+
+    async def __aenter__(self) -> Self:
+        """Open for a while; the connections close at the end."""
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Close the connections."""
+        await self.close()
 
     async def close(self) -> None:
         """Close the connections."""

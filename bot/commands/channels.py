@@ -39,4 +39,5 @@ def connect(
     """Tell a platform where this server is, where that can be told from here."""
     loaded = configuration.load(config)
     address = asyncio.run(house.connect_channel(loaded, configuration.Secrets.from_environment(), name))
-    words.print(f"{name} now delivers to {address}; `xiaoer channels check {name}` looks at it", soft_wrap=True)
+    how = f"now delivers to {address}" if address else "delivers nowhere, and is asked for what comes"
+    words.print(f"{name} {how}; `xiaoer channels check {name}` looks at it", soft_wrap=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bot.channels.findings import Finding, public_address
+from bot.channels.plug import Plug
 from bot.config import Config, Secrets
 from bot.domain.errors import ConfigError
-from bot.wiring.platforms import PLATFORMS, plug_of
+from bot.wiring.platforms import PLATFORMS, plug_class, plug_of
 
 
 def webhook_address(config: Config, name: str) -> str:
@@ -24,10 +25,16 @@ async def check_channel(config: Config, secrets: Secrets, name: str) -> tuple[Fi
 
 
 async def connect_channel(config: Config, secrets: Secrets, name: str) -> str:
-    """Tell a platform where this server is and give that address; ConfigError with what stands against it."""
+    """Tell a platform where this server is and give that address; ConfigError with what stands against it.
+
+    It is empty where the platform does not call us: we ask it.
+    """
     _known(name, tuple(PLATFORMS))
-    address = webhook_address(config, name)
-    wrong = public_address(address)
+    if plug_class(name).connect is Plug.connect:
+        raise ConfigError(f"{name} cannot be connected from here; docs/channels/{name}.md says where to click")
+    called = getattr(config.channels, name).called
+    address = webhook_address(config, name) if called else ""
+    wrong = public_address(address) if called else None
     if wrong:
         raise ConfigError(f"{wrong.what}; {wrong.fix}")
     await plug_of(config, secrets, name).connect(address)

@@ -38,9 +38,14 @@ def plug_of(config: Config, secrets: Secrets, name: str) -> Plug[Any]:
     """Load a platform's channel and set it up; ConfigError names what is missing."""
     section = getattr(config.channels, name)
     seen = secrets.of(name, section)
+    return plug_class(name)(Setup(name, section, seen))
+
+
+def plug_class(name: str) -> type[Plug[Any]]:
+    """Load what plugs a platform's channel in."""
     module, _, plug = PLATFORMS[name].partition(":")
     made: type[Plug[Any]] = getattr(import_module(module), plug)
-    return made(Setup(name, section, seen))
+    return made
 
 
 @asynccontextmanager

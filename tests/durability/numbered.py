@@ -28,7 +28,7 @@ def _telegram(person: int, number: int, text: str) -> InboundMessage | None:
     message = {"message_id": number, "date": START_S, "from": who, "chat": chat, "text": text}
     body = {"update_id": 100_000 * (person + 1) + number, "message": message}
     now = datetime.fromtimestamp(START_S, UTC)
-    return parse_update(_bytes(body), TelegramSettings("700100:token", "shop_bot", "main"), now).message
+    return parse_update(_bytes(body), TelegramSettings("700100:token", "shop_bot", "main"), now).messages[0]
 
 
 def _line(person: int, number: int, text: str) -> InboundMessage | None:

@@ -47,7 +47,6 @@ from bot.domain.messages import InboundMessage, MessageKind, Sender
 CHANNEL = "telegram"
 DEFAULT_API_URL = "https://api.telegram.org"
 _GONE = frozenset({"kicked", "left"})
-_SPOKEN_IN = frozenset({Chat.PRIVATE, Chat.GROUP, Chat.SUPERGROUP})
 _FILES: Mapping[type, MessageKind] = {
     PhotoSize: MessageKind.IMAGE, Voice: MessageKind.VOICE, Audio: MessageKind.VOICE, Video: MessageKind.VIDEO,
     VideoNote: MessageKind.VIDEO, Animation: MessageKind.VIDEO, Document: MessageKind.FILE,
@@ -64,6 +63,7 @@ class TelegramSettings:
     username: str = ""
     account: str = "shop"
     api_url: str = DEFAULT_API_URL
+    polls: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -78,16 +78,20 @@ class TelegramSettings:
     @property
     def mention(self) -> str:
         """Give what groups address the bot by, in lower case; empty when its name is not known."""
-        name = self.username.removeprefix("@").lower()
-        return f"@{name}" if name else ""
+        return self.username and f"@{self.username.removeprefix('@').lower()}"
+
+    @property
+    def base_url(self) -> str:
+        """Give where the bot's methods are."""
+        return f"{self.api_url.rstrip('/')}/bot{self.token}/"
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedUpdate:
     """What an update holds for us: a message, or the reason why there is none; and a press that wants an answer."""
 
-    message: InboundMessage | None
-    ignored: str = ""
+    messages: tuple[InboundMessage, ...]
+    ignored: tuple[str, ...] = ()
     callback_query_id: str = ""
 
 
@@ -124,15 +128,16 @@ def _read(update: Update, bot: TelegramSettings, now: datetime) -> ParsedUpdate:
     part, person, chat = getattr(update, name, None), update.effective_user, update.effective_chat
     query_id = part.id if isinstance(part, CallbackQuery) else ""
     if part is None or chat is None or person is None or person.is_bot:
-        return ParsedUpdate(None, "nobody who could be answered", query_id)
-    content = _content(name, part, chat, bot)
+        return ParsedUpdate((), ("nobody who could be answered",), query_id)
+    heard = chat.type == Chat.PRIVATE or (chat.type != Chat.CHANNEL and _addressed(part, bot))
+    content = _READERS[name](part, bot) if heard else "not said to the bot"
     if isinstance(content, str):
-        return ParsedUpdate(None, content, query_id)
+        return ParsedUpdate((), (content,), query_id)
     locale = locale_of(str(person.language_code or ""))
     sender = Sender(CHANNEL, bot.account, _address(update, chat, person), one_line(person.full_name), locale)
     at, platform_id = getattr(part, "date", None) or now, str(getattr(part, "message_id", "") or "")
     message = inbound(sender, f"update:{update.update_id}", at, content, platform_id)
-    return ParsedUpdate(replace(message, sequence=update.update_id), "", query_id)
+    return ParsedUpdate((replace(message, sequence=update.update_id),), (), query_id)
 
 
 def _address(update: Update, chat: Chat, person: User) -> str:
@@ -144,31 +149,16 @@ def _address(update: Update, chat: Chat, person: User) -> str:
     return "/".join(map(str, [chat.id, person.id, *topic]))
 
 
-def _content(name: str, part: Any, chat: Chat, bot: TelegramSettings) -> Content | str:
-    """Read what an update says to us, or why it says nothing."""
-    if chat.type not in _SPOKEN_IN:
-        return "not a private chat or group"
-    if chat.type != Chat.PRIVATE and not _addressed(part, bot):
-        return "in a group, not to the bot"
-    return _READERS[name](part, bot)
-
-
 def _addressed(part: Any, bot: TelegramSettings) -> bool:
     """Tell whether somebody in a group speaks to the bot: a press, a reply to it, a mention, or a command."""
     if not isinstance(part, Message):
         return isinstance(part, CallbackQuery)
-    answered = part.reply_to_message
-    if answered and answered.from_user and answered.from_user.id == bot.bot_id:
-        return True
     said = {**part.parse_entities(), **part.parse_caption_entities()}
-    return any(_names(entity, text.lower(), bot) for entity, text in said.items())
-
-
-def _names(entity: MessageEntity, text: str, bot: TelegramSettings) -> bool:
-    if entity.type == MessageEntity.BOT_COMMAND:
-        return "@" not in text or text.endswith(bot.mention or "@")
-    meant = entity.user and entity.user.id == bot.bot_id
-    return bool(meant) or (entity.type == MessageEntity.MENTION and text == bot.mention)
+    people = [part.reply_to_message and part.reply_to_message.from_user, *(entity.user for entity in said)]
+    return any(person and person.id == bot.bot_id for person in people) or any(
+        text.lower().endswith(bot.mention or "@") or (entity.type == MessageEntity.BOT_COMMAND and "@" not in text)
+        for entity, text in said.items()
+    )
 
 
 def _said(message: Message, bot: TelegramSettings) -> Content | str:
@@ -177,9 +167,8 @@ def _said(message: Message, bot: TelegramSettings) -> Content | str:
     file = getattr(file, "photo", None) or file  # of a live photo the still one
     file = file[-1] if isinstance(file, tuple) and file else file  # of a photo's sizes the largest
     if type(file) in _FILES:
-        mime = "image/jpeg" if isinstance(file, PhotoSize) else getattr(file, "mime_type", None) or ""
-        name = getattr(file, "file_name", None) or ""
-        return attached(_FILES[type(file)], getattr(file, "file_id", ""), mime, name, words)
+        reference, mime, name = (getattr(file, each, None) or "" for each in ("file_id", "mime_type", "file_name"))
+        return attached(_FILES[type(file)], reference, mime, name, words)
     if message.location:
         named = [message.venue.title, message.venue.address] if message.venue else []
         return place(f"{message.location.latitude:.6f}", f"{message.location.longitude:.6f}", *named)
@@ -193,26 +182,21 @@ def _said(message: Message, bot: TelegramSettings) -> Content | str:
 def _words(message: Message, bot: TelegramSettings) -> str:
     emoji = message.sticker.emoji if message.sticker else ""
     raw = emoji or message.text or message.caption or ""
-    if message.chat.type == Chat.PRIVATE or not bot.mention:
-        return raw
-    return re.sub(rf"{re.escape(bot.mention)}\b", "", raw, count=1, flags=re.IGNORECASE)
+    return re.sub(rf"{re.escape(bot.mention)}\b", "", raw, count=1, flags=re.IGNORECASE) if bot.mention else raw
 
 
 def _edited(message: Message, bot: TelegramSettings) -> Content | str:
     """Read an edit; a shared live location edits itself, only changed words are something said."""
-    if not (message.text or message.caption):
-        return "an edit without words"
-    return Content(MessageKind.EDIT, _words(message, bot), concerns=str(message.message_id))
+    words = _words(message, bot)
+    return Content(MessageKind.EDIT, words, concerns=str(message.message_id)) if words else "an edit without words"
 
 
-def _pressed(query: CallbackQuery, _bot: TelegramSettings) -> Content | str:
+def _pressed(query: CallbackQuery, _bot: TelegramSettings) -> Content:
     """Read a pressed button with its label."""
-    if not query.data:
-        return "a press without data"
     markup = query.message.reply_markup if isinstance(query.message, Message) else None
     keys = [key for row in markup.inline_keyboard for key in row] if markup else []
     label = next((key.text for key in keys if key.callback_data == query.data), "")
-    return pressed(label, query.data)
+    return pressed(label, query.data or "")
 
 
 def _reacted(change: MessageReactionUpdated, _bot: TelegramSettings) -> Content:
@@ -223,8 +207,7 @@ def _reacted(change: MessageReactionUpdated, _bot: TelegramSettings) -> Content:
 
 def _moved(change: ChatMemberUpdated, _bot: TelegramSettings) -> Content:
     """Read that somebody began, or blocked the bot."""
-    gone = change.new_chat_member.status in _GONE
-    return Content(MessageKind.UNFOLLOW if gone else MessageKind.FOLLOW)
+    return Content(MessageKind.UNFOLLOW if change.new_chat_member.status in _GONE else MessageKind.FOLLOW)
 
 
 _READERS: Mapping[str, Callable[[Any, TelegramSettings], Content | str]] = {

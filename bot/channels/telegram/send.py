@@ -10,14 +10,14 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from typing import Any, cast
 
 import httpx
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, Message, MessageEntity
 from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, RetryAfter, TelegramError
 from telegram.request import HTTPXRequest
 
-from bot.channels._api import DEFAULT_WAIT_S, TIMEOUT_S, broken_off, read_wait, silence_request_logs
+from bot.channels._api import TIMEOUT_S, broken_off, silence_request_logs
 from bot.channels.adapter import PlatformAdapter
 from bot.channels.cleaning import clean_message
 from bot.channels.degrade import card_parts, degrade, measure
@@ -44,8 +44,7 @@ from bot.domain.messages import Attachment, Button, OutboundMessage
 _SENDING = SendPolicy(per_second=30, chat_per_second=1, chat_burst=20)
 _PHOTOS = frozenset({"image/jpeg", "image/png", "image/webp"})
 _MAX_PHOTO_BYTES = 10 * 1024 * 1024  # Source: https://core.telegram.org/bots/api#sendphoto
-_SHORT_LABEL_CHARS = 12
-_BUTTONS_A_ROW = 2
+_ROW_CHARS = 24
 
 
 class TelegramAdapter(PlatformAdapter):
@@ -71,32 +70,29 @@ class TelegramAdapter(PlatformAdapter):
         message = replace(message, buttons=_referred(message.buttons))
         pieces: list[Attachment | OutboundMessage] = [*message.attachments]
         pieces += degrade(replace(clean_message(message), attachments=()), self.capabilities)
-        chat_id, topic = _place(to)
-        return await self.parts.send(outbox_id, pieces, lambda piece: self._send_piece(chat_id, topic, piece))
+        return await self.parts.send(outbox_id, pieces, lambda piece: self._send_piece(_place(to), piece))
 
-    async def _send_piece(self, chat_id: str, topic: int | None, piece: Attachment | OutboundMessage) -> Delivery:
+    async def _send_piece(self, place: Mapping[str, Any], piece: Attachment | OutboundMessage) -> Delivery:
         try:
             if isinstance(piece, Attachment):
-                sent = await self._send_file(chat_id, topic, await self.read_file(piece))
+                sent = await self._send_file(place, await self.read_file(piece))
             else:
                 title, _ = card_parts(piece)
                 bold = [MessageEntity(MessageEntity.BOLD, 0, measure(title, "utf16"))] if title else None
-                sent = await self._bot.send_message(
-                    chat_id, piece.text, entities=bold, reply_markup=_keyboard(piece.buttons), message_thread_id=topic
-                )
+                keys = _keyboard(piece.buttons)
+                sent = await self._bot.send_message(text=piece.text, entities=bold, reply_markup=keys, **place)
         except ChatMigrated as error:
-            return await self._send_piece(str(error.new_chat_id), topic, piece)
+            return await self._send_piece({**place, "chat_id": error.new_chat_id}, piece)
         except TelegramError as error:
             return _delivery(error)
         return Sent(str(sent.message_id))
 
-    async def _send_file(self, chat_id: str, topic: int | None, file: OutgoingFile) -> Message:
+    async def _send_file(self, place: Mapping[str, Any], file: OutgoingFile) -> Message:
         """Send a file, as a photo where it is one that Telegram shows."""
-        data, name = file.data, file.name
-        if file.mime in _PHOTOS and len(data) <= _MAX_PHOTO_BYTES:
+        if file.mime in _PHOTOS and len(file.data) <= _MAX_PHOTO_BYTES:
             with suppress(BadRequest):  # of sides that are too long or too unequal
-                return await self._bot.send_photo(chat_id, data, filename=name, message_thread_id=topic)
-        return await self._bot.send_document(chat_id, data, filename=name, message_thread_id=topic)
+                return await self._bot.send_photo(photo=file.data, filename=file.name, **place)
+        return await self._bot.send_document(document=file.data, filename=file.name, **place)
 
     async def _find(self, file_id: str, most_bytes: int) -> tuple[str, Mapping[str, str]]:
         """Tell where a file lies.
@@ -109,9 +105,9 @@ class TelegramAdapter(PlatformAdapter):
         except TelegramError as error:
             if "too big" in error.message.lower():
                 raise MediaRefused("Telegram gives bots no file of more than 20 MB") from None
-            reason = f"Telegram does not say where it is: {type(error).__name__}"
-            after_s = _wait_s(error) if isinstance(error, RetryAfter) else 0.0
-            raise MediaFault(reason, lasting=isinstance(error, BadRequest), after_s=after_s) from None
+            raise MediaFault(
+                f"Telegram does not give it: {type(error).__name__}", lasting=type(error) is BadRequest
+            ) from None
         if not file.file_path:
             raise MediaFault("Telegram gives no path to the file")
         return file.file_path, {}
@@ -122,8 +118,7 @@ class TelegramAdapter(PlatformAdapter):
         Source: https://core.telegram.org/bots/api#sendchataction
         """
         del answering
-        chat_id, topic = _place(to)
-        await self._bot.send_chat_action(chat_id, "typing", message_thread_id=topic)
+        await self._bot.send_chat_action(action="typing", **_place(to))
 
     async def answer_press(self, callback_query_id: str) -> None:
         """Tell Telegram that a pressed button was noticed; one pressed too long ago spins on without harm."""
@@ -135,10 +130,10 @@ class TelegramAdapter(PlatformAdapter):
         await self._bot.set_webhook(url, secret_token=secret, allowed_updates=WANTED_UPDATES)
 
 
-def _place(to: Addressee) -> tuple[str, int | None]:
+def _place(to: Addressee) -> Mapping[str, Any]:
     """Tell the chat and the topic of an address."""
     chat_id, *rest = to.channel_user_id.split("/")
-    return chat_id, int(rest[1]) if len(rest) > 1 else None
+    return {"chat_id": chat_id, "message_thread_id": int(rest[1]) if len(rest) > 1 else None}
 
 
 def _referred(buttons: tuple[Button, ...]) -> tuple[Button, ...]:
@@ -148,28 +143,19 @@ def _referred(buttons: tuple[Button, ...]) -> tuple[Button, ...]:
 
 
 def _keyboard(buttons: tuple[Button, ...]) -> InlineKeyboardMarkup | None:
-    """Lay buttons out: short labels two in a row, else one."""
-    if not buttons:
-        return None
+    """Lay buttons out: a few with short labels side by side, else one below the other."""
     keys = [InlineKeyboardButton(button.label, callback_data=button.payload) for button in buttons]
-    short = all(len(button.label) <= _SHORT_LABEL_CHARS for button in buttons)
-    width = _BUTTONS_A_ROW if short else 1
-    return InlineKeyboardMarkup([keys[start : start + width] for start in range(0, len(keys), width)])
+    side_by_side = len("   ".join(key.text for key in keys)) <= _ROW_CHARS
+    lay_out = InlineKeyboardMarkup.from_row if side_by_side else InlineKeyboardMarkup.from_column
+    return lay_out(keys) if keys else None
 
 
 def _delivery(error: TelegramError) -> Delivery:
     """Map Telegram's errors (BadRequest is a NetworkError to the library); Lost or Unreached without an answer."""
     if isinstance(error, RetryAfter):
-        return Deferred(_wait_s(error), "Telegram asks to wait")
+        return Deferred(cast("Any", error.retry_after).total_seconds(), "Telegram asks to wait")
     if isinstance(error, Forbidden):
         return Refused(f"Telegram refuses: {error.message}", Refusal.BLOCKED)
     if isinstance(error.__cause__, httpx.HTTPError):
         raise broken_off(error.__cause__) from error
-    passing = isinstance(error, NetworkError) and not isinstance(error, BadRequest)
-    return Failed(f"Telegram does not take the message: {error.message}", retryable=passing)
-
-
-def _wait_s(error: RetryAfter) -> float:
-    wait = error.retry_after
-    seconds = wait.total_seconds() if isinstance(wait, timedelta) else wait
-    return read_wait(f"{seconds:.0f}") or DEFAULT_WAIT_S
+    return Failed(f"Telegram does not take the message: {error.message}", retryable=type(error) is NetworkError)

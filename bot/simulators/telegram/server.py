@@ -24,6 +24,8 @@ from bot.simulators.typing_shown import TypingShown
 MAX_TEXT_UNITS = 4096
 MAX_CALLBACK_BYTES = 64
 _CHAT_GAP = timedelta(seconds=1)
+_POLL_STEP_S = 0.01
+_MOST_UPDATES = 100
 
 
 class Declined(Exception):
@@ -50,7 +52,7 @@ class Knobs:
 
     ``delay_s`` before each answer; ``fail_next`` answers to give instead of the right one, in order; ``drop_next``
     counts requests that are carried out and then lose their connection; ``one_a_second`` enforces the rate of a chat
-    on the simulator's clock; ``revoked`` takes the token no more.
+    on the simulator's clock; ``revoked`` takes the token no more; ``longest_poll_s`` bounds how long getUpdates waits.
     """
 
     delay_s: float = 0.0
@@ -58,6 +60,7 @@ class Knobs:
     drop_next: int = 0
     one_a_second: bool = False
     revoked: bool = False
+    longest_poll_s: float = 50.0
 
 
 _ACTIONS = frozenset(
@@ -95,6 +98,9 @@ class TelegramServer:
         self.topics: dict[int, set[int]] = {}
         self.migrated: dict[int, int] = {}
         self.webhook: dict[str, Any] = {}
+        self.pending: list[dict[str, Any]] = []
+        self.conflicts = 0
+        self._asking = 0
         self._last_at: dict[int, Any] = {}
         self._app = Starlette(routes=[Route("/bot{token}/{method}", self._call, methods=["GET", "POST"])])
 
@@ -105,7 +111,9 @@ class TelegramServer:
     async def _call(self, request: Request) -> JSONResponse:
         try:
             await self._admit(request.path_params["token"])
-            result = self._carry_out(request.path_params["method"], await _parameters(request))
+            method, parameters = request.path_params["method"], await _parameters(request)
+            polls = method == "getUpdates"
+            result = await self._updates(parameters) if polls else self._carry_out(method, parameters)
         except Declined as declined:
             return declined.answer()
         if self.knobs.drop_next:
@@ -131,13 +139,35 @@ class TelegramServer:
         if method == "answerCallbackQuery":
             return self._answer_press(parameters)
         if method == "setWebhook":
-            if not str(parameters.get("url", "")).startswith("https://"):
+            if parameters.get("url") and not str(parameters["url"]).startswith("https://"):
                 raise Declined(400, "Bad Request: bad webhook: An HTTPS URL must be provided for webhook")
             self.webhook = parameters
             return True
         if method == "getWebhookInfo":
             return self._webhook_info()
         raise Declined(404, "Not Found: method not found")
+
+    async def _updates(self, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+        """Give what is not confirmed, from ``offset`` on, waiting for it as long as was asked; one asks at a time."""
+        if self.webhook.get("url"):
+            raise self._conflict("can't use getUpdates method while webhook is active; use deleteWebhook to delete it")
+        if self._asking:
+            raise self._conflict("terminated by other getUpdates request; make sure that only one bot instance runs")
+        offset = int(parameters.get("offset") or 0)
+        self.pending = [update for update in self.pending if update["update_id"] >= offset]
+        self._asking += 1
+        try:
+            waiting_s = min(float(parameters.get("timeout") or 0), self.knobs.longest_poll_s)
+            until = asyncio.get_running_loop().time() + waiting_s
+            while not self.pending and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110 - anybody may append
+                await asyncio.sleep(_POLL_STEP_S)
+        finally:
+            self._asking -= 1
+        return self.pending[:_MOST_UPDATES]
+
+    def _conflict(self, why: str) -> Declined:
+        self.conflicts += 1
+        return Declined(409, f"Conflict: {why}")
 
     def _webhook_info(self) -> dict[str, Any]:
         allowed = self.webhook.get("allowed_updates", [])

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from bot.channels.telegram.parse import TelegramSettings
 from bot.channels.telegram.send import TelegramAdapter
-from bot.channels.telegram.webhook import SECRET_HEADER, build_router
+from bot.channels.telegram.webhook import SECRET_HEADER, Updates, build_router
 from bot.domain.channel_ports import Addressee, Deferred, Failed, Refused, Sent, Unclear
 from bot.domain.clock import ManualClock
 from bot.domain.errors import ConfigError, StorageError
@@ -42,7 +42,7 @@ class Town:
         self.inbox = MemoryInbox()
         self.replies: list[OutboundMessage] = []
         app = FastAPI()
-        app.include_router(build_router(self.adapter, SECRET, self._on_messages, self.clock))
+        app.include_router(build_router(Updates(self.adapter, self._on_messages, self.clock), SECRET))
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://shop.example")
         self.people = TelegramPeople(self.server, self.http, HOOK, SECRET)
         self.people.meet(LI, "小李")
@@ -235,7 +235,7 @@ async def test_database_in_trouble_asks_for_delivery_again(town: Town):
         raise StorageError("disk full at /data/xiaoer.db")
 
     app = FastAPI()
-    app.include_router(build_router(town.adapter, SECRET, broken, town.clock))
+    app.include_router(build_router(Updates(town.adapter, broken, town.clock), SECRET))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://x") as http:
         people = TelegramPeople(town.server, http, HOOK, SECRET)
         answer = await people.say(LI, "hello")
@@ -305,7 +305,7 @@ def test_secret_telegram_would_not_take_is_refused_at_start(secret: str):
     """A wrong secret is told when the router is built."""
     adapter = TelegramAdapter(TelegramSettings(TOKEN))
     with pytest.raises(ConfigError, match="1 to 256 characters"):
-        build_router(adapter, secret, MemoryInbox(), ManualClock(NOON))
+        build_router(Updates(adapter, MemoryInbox(), ManualClock(NOON)), secret)
 
 
 def test_token_of_the_wrong_shape_is_refused_at_start():

@@ -43,3 +43,14 @@ def test_connect_wants_a_public_address_and_telegram(xiaoer: Run, config: Path) 
     code, _, err = xiaoer("channels", "connect", "line", "-c", config)
     assert code == 2
     assert "docs/channels/line.md" in err
+
+
+def test_connect_of_a_polling_telegram_wants_no_public_address(xiaoer: Run, tmp_path: Path) -> None:
+    """Who asks for updates needs a token only, neither an address nor a secret."""
+    file = tmp_path / "config.yml"
+    file.write_text("xiaoer: {channels: {telegram: {enabled: true, receive: polling}}}\n")
+    code, _, err = xiaoer("channels", "connect", "telegram", "-c", file)
+    assert code == 2
+    assert "XIAOER_TELEGRAM_TOKEN" in err
+    assert "XIAOER_TELEGRAM_SECRET" not in err
+    assert "public_url" not in err
