@@ -21,6 +21,7 @@ from bot.domain.media import (
     read_uploaded,
     uploaded_reference,
 )
+from bot.domain.media_reasons import tell
 from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender
 from storage import erasing
 from storage.database import Database
@@ -86,7 +87,7 @@ def _state(one: Attachment) -> dict[str, Any]:
         "kind": one.kind.value,
         "name": clean_text(one.name, _NAME_CHARS),
         "state": there.value,
-        "reason": "" if one.reference else "its channel gives no way to it",
+        "reason": "" if one.reference else tell("no_way"),
         "content": kept[0] if kept else None,
         "mime": one.mime if kept else "",
         "size": kept[1] if kept else 0,
@@ -143,8 +144,9 @@ class SqlMediaRecord:
         await self._set(media_id, kept)
 
     async def wait(self, media_id: MediaId, due_at: datetime, reason: str) -> None:
-        """Try again at ``due_at``."""
-        await self._set(media_id, {"due_at": due_at, "reason": clean_text(reason, _REASON_CHARS)})
+        """Fetch it at ``due_at``, whatever was kept of it."""
+        nothing = {"state": MediaState.WAITING.value, "content": None, "mime": "", "size": 0}
+        await self._set(media_id, nothing | {"due_at": due_at, "reason": clean_text(reason, _REASON_CHARS)})
 
     async def give_up(self, media_id: MediaId, state: MediaState, reason: str) -> None:
         """Record that it will not come by itself any more."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -29,6 +30,7 @@ T = TypeVar("T")
 PIECE_BYTES = 256 * 1024
 _HASH_CHARS = 64
 _UNFINISHED = "unfinished"
+_LOCK = ".lock"
 _ADD = Upsert(lambda into: into(MEDIA_PIECES).on_conflict_do_nothing())
 _HAS = select(MEDIA_PIECES.c.content).where(MEDIA_PIECES.c.content == bindparam("content")).limit(1)
 _PIECE = select(MEDIA_PIECES.c.data).where(
@@ -55,7 +57,7 @@ class FolderShelf:
                     await self._on_disk(file.write, chunk)
             finally:
                 await self._on_disk(_finish, file)
-            await self._on_disk(_settle, part, self._place(digest.hexdigest()))
+            await self._on_disk(self._settle, part, self._place(digest.hexdigest()))
         finally:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
@@ -75,9 +77,11 @@ class FolderShelf:
     async def drop(self, content: str, before: datetime | None = None) -> None:
         """Forget a content, or leave it when it came again since ``before``; nothing happens when it is not there."""
         place = self._place(content)
-        with contextlib.suppress(FileNotFoundError):
-            if before is None or _kept_at(place) < before:
-                place.unlink()
+        await self._on_disk(self._drop, place, before)
+
+    async def touch(self, content: str) -> bool:
+        """Note that a content is needed now; False when it is not there."""
+        return await self._on_disk(self._touch, self._place(content))
 
     async def kept_before(self, moment: datetime) -> tuple[str, ...]:
         """List the contents that last came before a moment; what was never finished by then goes at once."""
@@ -97,9 +101,11 @@ class FolderShelf:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 part = place.with_name(f".{content}.part")
                 part.unlink(missing_ok=True)
-                _link_or_copy(self._place(content), part)
-                part.replace(place)
-                new += 1
+                # What is erased meanwhile is not copied.
+                with contextlib.suppress(FileNotFoundError):
+                    _link_or_copy(self._place(content), part)
+                    part.replace(place)
+                    new += 1
         return new
 
     async def _on_disk(self, work: Callable[..., T], *given: object) -> T:
@@ -109,6 +115,41 @@ class FolderShelf:
             raise StorageError(
                 f"{self.folder} cannot be written: {problem.strerror}; make room or mend it"
             ) from problem
+
+    def _settle(self, part: Path, place: Path) -> None:
+        """Give a whole file its name; the same content again only gets a new date."""
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with self._alone():
+            part.replace(place)
+        folder = os.open(place.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _drop(self, place: Path, before: datetime | None) -> None:
+        with self._alone(), contextlib.suppress(FileNotFoundError):
+            if before is None or _kept_at(place) < before:
+                place.unlink()
+
+    def _touch(self, place: Path) -> bool:
+        with self._alone():
+            try:
+                os.utime(place)
+            except FileNotFoundError:
+                return False
+        return True
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let no other thread or process name or drop a file meanwhile: what is old must not become new in between."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
 
     def _kept_before(self, moment: datetime) -> tuple[str, ...]:
         for part in self.folder.glob(f"{_UNFINISHED}/*"):
@@ -163,6 +204,11 @@ class SqlShelf:
             gone = gone.where(MEDIA_PIECES.c.kept_at < before)
         await self._database.run(lambda on: on.execute(gone))
 
+    async def touch(self, content: str) -> bool:
+        """Note that a content is needed now; False when it is not there."""
+        values = {"of_content": content, "at": self._clock.now()}
+        return await self._database.run(lambda on: bool(on.execute(_TOUCH, values).rowcount))
+
     async def kept_before(self, moment: datetime) -> tuple[str, ...]:
         """List the contents that last came before a moment."""
         old = (
@@ -213,17 +259,6 @@ def _finish(file: BinaryIO) -> None:
     with contextlib.closing(file):
         file.flush()
         os.fsync(file.fileno())
-
-
-def _settle(part: Path, place: Path) -> None:
-    """Give a whole file its name; the same content again only gets a new date."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    part.replace(place)
-    folder = os.open(place.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _kept_at(place: Path) -> datetime:

@@ -18,6 +18,7 @@ import httpx
 
 from bot.channels._api import DEFAULT_WAIT_S, read_wait
 from bot.domain.media import MediaFault, MediaRefused
+from bot.domain.media_reasons import size_mb, tell
 from bot.domain.messages import Attachment
 
 MAX_REDIRECTS = 3
@@ -28,8 +29,11 @@ _HTTPS_PORT = 443
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({400, 404, 410})
 _BUSY = 429
-_CARRIERS_OF_IPV4 = (ip_network("64:ff9b::/96"), ip_network("2002::/16"), ip_network("2001::/32"))
-"""IPv6 networks whose addresses carry an IPv4 address that we cannot see through: NAT64, 6to4, Teredo."""
+_CLOSED = tuple(
+    ip_network(each)
+    for each in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96", "fec0::/10", "192.88.99.0/24")
+)
+"""Networks that carry others' addresses (NAT64, 6to4 and its relays, Teredo, IPv4 inside IPv6), or were private."""
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Gives the addresses of a host's name."""
@@ -53,9 +57,9 @@ class MediaHosts:
             return
         host = url.host.lower().rstrip(".")
         if url.scheme != "https" or url.userinfo or (url.port or _HTTPS_PORT) != _HTTPS_PORT:
-            raise MediaRefused("its address is not a plain https address; it was not fetched")
+            raise MediaRefused(tell("plain"))
         if not any(host == suffix or host.endswith(f".{suffix}") for suffix in self.suffixes):
-            raise MediaRefused(f"its address lies on {host[:80] or 'no host'}, which is not the platform's")
+            raise MediaRefused(tell("foreign", host=host[:80] or "no host"))
 
     def is_api(self, url: httpx.URL) -> bool:
         """Tell whether an address has the scheme, host and port of the configured API."""
@@ -76,10 +80,10 @@ def is_public(address: str) -> bool:
     """Tell whether an address belongs to the public internet; ValueError when it is no address."""
     found: IPv4Address | IPv6Address = ip_address(address)
     if isinstance(found, IPv6Address):
-        if found.scope_id or any(found in network for network in _CARRIERS_OF_IPV4):
+        if found.scope_id:
             return False
         found = found.ipv4_mapped or found
-    return found.is_global and not found.is_multicast
+    return found.is_global and not found.is_multicast and not any(found in network for network in _CLOSED)
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
@@ -120,7 +124,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         except OSError as error:
             raise httpx.ConnectError("the name cannot be resolved") from error
         if not found or not all(is_public(address) for address in found):
-            raise MediaRefused(f"{host[:80]} does not lie on the public internet; nothing was fetched")
+            raise MediaRefused(tell("inside", host=host[:80]))
         return found[0]
 
 
@@ -162,9 +166,9 @@ class MediaHttp:
                 finally:
                     await response.aclose()
         except TimeoutError:
-            raise MediaFault(f"it did not come within {self._whole_timeout_s:.0f} seconds") from None
+            raise MediaFault(tell("slow", seconds=f"{self._whole_timeout_s:.0f}")) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise MediaFault(f"the platform cannot be reached: {type(error).__name__}") from error
+            raise MediaFault(tell("unreachable", problem=type(error).__name__)) from error
 
     async def close(self) -> None:
         """Close the connections."""
@@ -181,7 +185,7 @@ class MediaHttp:
                 return response
             await response.aclose()
             url = url.join(_read(response.headers.get("location", "")))
-        raise MediaRefused(f"its address leads on more than {MAX_REDIRECTS} times")
+        raise MediaRefused(tell("leads_on", times=MAX_REDIRECTS))
 
 
 Find = Callable[[str, int], Awaitable[tuple[str, Mapping[str, str]]]]
@@ -227,14 +231,14 @@ def _check(response: httpx.Response, most_bytes: int) -> None:
     """Raise MediaFault unless the answer is the thing itself, of a size we take."""
     status = response.status_code
     if status in _GONE:
-        raise MediaFault(f"the platform does not have it any more (HTTP {status})", lasting=True)
+        raise MediaFault(tell("gone", status=status), lasting=True)
     if status == _BUSY:
         wait_s = read_wait(response.headers.get("retry-after", "")) or DEFAULT_WAIT_S
-        raise MediaFault("the platform asks to wait", after_s=wait_s)
+        raise MediaFault(tell("wait"), after_s=wait_s)
     if status != httpx.codes.OK:
-        raise MediaFault(f"the platform answers HTTP {status}")
+        raise MediaFault(tell("answers", status=status))
     if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise MediaRefused("it comes packed, although that was not asked for")
+        raise MediaRefused(tell("packed"))
     length = response.headers.get("content-length", "")
     if length.isascii() and length.isdigit() and int(length) > most_bytes:
         raise too_large(most_bytes)
@@ -251,4 +255,4 @@ async def _bounded(response: httpx.Response, most_bytes: int) -> AsyncIterator[b
 
 def too_large(most_bytes: int) -> MediaRefused:
     """Say that something is larger than is taken."""
-    return MediaRefused(f"it is larger than {most_bytes / 1024 / 1024:.3g} MB")
+    return MediaRefused(tell("too_large", mb=size_mb(most_bytes)))

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bot.console.words import Words
 from bot.desk.transcripts import Speaker, TranscriptLine
 from bot.domain.ids import ConversationId
 from bot.domain.media import MediaFile, MediaId, media_id
+from bot.domain.media_reasons import read
 from bot.domain.media_types import AMR, PLAYED_TYPES, SHOWN_TYPES
+
+ADVICE = {
+    "too_large": "smaller",
+    "telegram_limit": "smaller",
+    "type": "other_type",
+    "empty": "again",
+    "gone": "again",
+    "withheld": "again",
+    "withheld_by_meta": "again",
+    "crashed": "again",
+    "disc": "operator",
+    "switched_off": "operator",
+}
+"""What a person can do, by the reason that an attachment is not there."""
 
 
 def attached(
@@ -34,3 +50,16 @@ def look(file: MediaFile) -> str:
     if file.mime == AMR:
         return "voice"
     return file.mime.partition("/")[0] if file.mime in PLAYED_TYPES else "file"
+
+
+def why(reason: str, word: Words) -> str:
+    """Say why an attachment is not there in the reader's language; as it is on record where we have no words for it."""
+    found = read(reason)
+    return reason if found is None else word(f"media_reason.{found[0]}", **found[1])
+
+
+def advice(reason: str, word: Words) -> str:
+    """Say what a person can do about it; empty where there is nothing."""
+    found = read(reason)
+    what = ADVICE.get(found[0], "") if found else ""
+    return word(f"media_advice.{what}") if what else ""

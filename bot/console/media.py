@@ -8,11 +8,12 @@ from urllib.parse import quote, unquote
 
 from starlette.responses import Response, StreamingResponse
 
-from bot.console.attachments import look
+from bot.console.attachments import look, why
 from bot.console.problems import Problem
 from bot.console.visits import Visit
 from bot.desk.media import DeskMedia
 from bot.desk.permits import permits
+from bot.desk.refusals import Refusal
 from bot.domain.errors import Conflict, NotFound
 from bot.domain.ids import ConversationId
 from bot.domain.media import MediaFile, MediaId
@@ -31,10 +32,14 @@ async def show(visit: Visit) -> Response:
     file = await _media(visit).get(_id(visit))
     first, last = _part(visit.request.headers.get("range", ""), file.size)
     headers = _headers(file)
+    if headers["ETag"] in visit.request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
     if (first, last) != (0, file.size - 1):
         headers["Content-Range"] = f"bytes {first}-{last}/{file.size}"
     headers["Content-Length"] = str(last - first + 1)
     status = 206 if "Content-Range" in headers else 200
+    if visit.request.method == "HEAD":
+        return Response(None, status, headers)
     chunks = await _begun(_media(visit).read(file, first))
     return StreamingResponse(_only(chunks, last - first + 1), status, headers)
 
@@ -56,7 +61,11 @@ async def take_and_send(visit: Visit, conversation_id: ConversationId, agent: Ag
     if not permits(conversation, agent).reply:
         raise Conflict("the conversation is not yours; the file was not sent")
     name = unquote(visit.request.headers.get("x-file-name", ""))[:_MAX_NAME_CHARS]
-    attachment = await _media(visit).take_in(conversation, name, visit.request.stream())
+    try:
+        attachment = await _media(visit).take_in(conversation, name, visit.request.stream())
+    except Refusal as refused:
+        data = {key: why(str(value), visit.word) for key, value in refused.data.items()}
+        raise Refusal(refused.key, str(refused), **data) from None
     key = visit.request.headers.get("x-send-key", "")
     await visit.desk.actions.send_file(conversation_id, agent, attachment, key)
 

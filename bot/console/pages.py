@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from bot.console.attachments import attached, look
+from bot.console.attachments import advice, attached, look, why
 from bot.console.words import LOCALES, Words, load_words
 from bot.desk.transcripts import mark_words
 
@@ -52,6 +52,8 @@ class Pages:
             "mark_words": mark_words,
             "attached": attached,
             "look": look,
+            "why": why,
+            "advice": advice,
             "version": lambda name: self._versions.get(name, ""),
         }
 

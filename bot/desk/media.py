@@ -11,7 +11,7 @@ from bot.desk.refusals import Refusal
 from bot.domain.channel_ports import Capabilities
 from bot.domain.clock import Clock
 from bot.domain.conversation import Conversation
-from bot.domain.errors import NotFound
+from bot.domain.errors import NotFound, StorageError
 from bot.domain.ids import ConversationId, CustomerId, new_id
 from bot.domain.media import (
     Erasure,
@@ -25,6 +25,7 @@ from bot.domain.media import (
     MediaShelf,
     MediaState,
 )
+from bot.domain.media_reasons import tell
 from bot.domain.media_types import kind_of
 from bot.domain.messages import Attachment, MessageKind
 from bot.domain.people import Agent
@@ -93,7 +94,9 @@ class DeskMedia:
         try:
             kept = await self._room.keeper.keep(chunks)
         except MediaRefused as refused:
-            raise Refusal("file_refused", f"the file was not taken: {refused.reason}", reason=refused.reason) from None
+            raise _not_taken(refused.reason) from None
+        except StorageError:
+            raise _not_taken(tell("disc")) from None
         kind = kind_of(kept.mime)
         if able == "images" and kind is not MessageKind.IMAGE:
             raise Refusal("only_images", f"the channel {conversation.channel} takes only pictures from us")
@@ -112,6 +115,8 @@ class DeskMedia:
             kept.size,
         )
         await self._room.record.add(file, self._clock.now())
+        if not await self._room.shelf.touch(kept.content):
+            raise _not_taken(tell("our_side", problem="an erasure"))
         return attachment
 
     async def holding(self, customer_id: CustomerId) -> Holding:
@@ -130,3 +135,7 @@ class DeskMedia:
         for conversation_id in erased.conversations:
             await self._bells.show(conversation_id)
         return erased.files
+
+
+def _not_taken(reason: str) -> Refusal:
+    return Refusal("file_refused", f"the file was not taken: {reason}", reason=reason)

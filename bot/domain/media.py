@@ -208,6 +208,13 @@ class MediaShelf(Protocol):
         """Forget a content, or leave it when it came again since ``before``; nothing happens when it is not there."""
         ...
 
+    async def touch(self, content: str) -> bool:
+        """Note that a content is needed now, so that no drop of before takes it; False when it is not there (any more).
+
+        Who puts a content on record touches it afterwards: between the two, somebody else's erasure may have taken it.
+        """
+        ...
+
     async def kept_before(self, moment: datetime) -> tuple[str, ...]:
         """List the contents that last came before a moment."""
         ...
@@ -241,7 +248,7 @@ class MediaRecord(Protocol):
         ...
 
     async def wait(self, media_id: MediaId, due_at: datetime, reason: str) -> None:
-        """Try again at ``due_at``."""
+        """Fetch it at ``due_at``, whatever was kept of it."""
         ...
 
     async def give_up(self, media_id: MediaId, state: MediaState, reason: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.domain.clock import Clock
+from bot.domain.errors import StorageError
 from bot.domain.media import (
     Kept,
     MediaFault,
@@ -21,6 +22,7 @@ from bot.domain.media import (
     MediaSource,
     MediaState,
 )
+from bot.domain.media_reasons import size_mb, tell
 from bot.domain.media_types import HEAD_BYTES, kind_of, sniff
 from bot.domain.messages import MessageKind, Sender
 from bot.domain.ports import LiveFeed
@@ -32,6 +34,8 @@ WAITS_S = (5.0, 30.0, 120.0, 600.0, 3600.0)
 """Seconds before each further try; after the last the attachment counts as not fetched."""
 _LEASE_S = 300.0
 _AT_ONCE = 4
+_MOST_CRASHES = 3
+"""So many more tries than failures on record: each ended with its process, and the next would too."""
 _TIDY_EVERY = timedelta(hours=1)
 _UNUSED_FOR = timedelta(hours=24)
 
@@ -94,10 +98,10 @@ class _Inspected:
     def _judge(self, head: bytes) -> int:
         """Tell the type by the bytes; give the largest size that such a thing may have."""
         if not head:
-            raise MediaRefused("it is empty")
+            raise MediaRefused(tell("empty"))
         self.mime = sniff(head[:HEAD_BYTES])
         if not self._limits.takes(self.mime):
-            raise MediaRefused(f"things of type {self.mime} are not taken here")
+            raise MediaRefused(tell("type", type=self.mime))
         real = self._limits.largest_of(kind_of(self.mime))
         most = min(real, self._limits.largest_of(self._kind)) if self._kind else real
         self._check_size(most)
@@ -105,7 +109,7 @@ class _Inspected:
 
     def _check_size(self, most: int) -> None:
         if self.size > most:
-            raise MediaRefused(f"it is larger than {most / 1024 / 1024:.3g} MB")
+            raise MediaRefused(tell("too_large", mb=size_mb(most)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,36 +160,66 @@ class MediaCollector:
         return len(unneeded)
 
     async def _run(self) -> None:
-        while True:
-            try:
-                tried = await self.collect()
-                if self._parts.clock.now() - self._tidied_at >= _TIDY_EVERY:
-                    self._tidied_at = self._parts.clock.now()
-                    await self.tidy()
-            except Exception as problem:  # noqa: BLE001 - the next look tries again
-                _LOG.error("looking for attachments failed: %s", describe(problem))
-                tried = 0
-            if not tried:
-                await asyncio.sleep(self._poll_s)
+        lanes: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                lanes |= await self._begin(_AT_ONCE - len(lanes))
+                if not lanes:
+                    await asyncio.sleep(self._poll_s)
+                    continue
+                # One that is slow keeps its own place and nobody else's.
+                _, lanes = await asyncio.wait(lanes, timeout=self._poll_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
+
+    async def _begin(self, most: int) -> set[asyncio.Task[None]]:
+        """Begin to fetch up to ``most`` of what is due, and tidy when it is time."""
+        try:
+            due = await self._parts.record.claim(self._parts.clock.now(), _LEASE_S, most) if most else ()
+            if self._parts.clock.now() - self._tidied_at >= _TIDY_EVERY:
+                self._tidied_at = self._parts.clock.now()
+                await self.tidy()
+        except Exception as problem:  # noqa: BLE001 - the next look tries again
+            _LOG.error("looking for attachments failed: %s", describe(problem))
+            return set()
+        return {asyncio.create_task(self._fetch_alone(file), name=f"media-{file.id}") for file in due}
+
+    async def _fetch_alone(self, file: MediaFile) -> None:
+        try:
+            await self._fetch(file)
+        except Exception as problem:  # noqa: BLE001 - it is tried again when its lease is over
+            _LOG.error("attachment %s could not be put on record: %s", file.id, describe(problem))
 
     async def _fetch(self, file: MediaFile) -> None:
-        record = self._parts.record
         try:
             kept = await self._load(file)
         except MediaFault as fault:
             await self._settle(file, fault)
+        except StorageError as problem:
+            _LOG.error("attachment %s was not kept: %s", file.id, problem)
+            await self._settle(file, MediaFault(tell("disc")))
         except Exception as problem:  # noqa: BLE001 - whatever it is, the others must not suffer
             _LOG.error("attachment %s was not fetched: %s", file.id, describe(problem))
-            await self._settle(file, MediaFault(f"{type(problem).__name__} on our side"))
+            await self._settle(file, MediaFault(tell("our_side", problem=type(problem).__name__)))
         else:
-            await record.stored(file.id, kept.content, kept.mime, kept.size)
+            await self._put_on_record(file, kept)
         for bell in live.changed(file.conversation_id):
             await self._parts.live.publish(bell)
 
+    async def _put_on_record(self, file: MediaFile, kept: Kept) -> None:
+        """Record it; when its bytes were erased with somebody else's just before, it is fetched once more."""
+        await self._parts.record.stored(file.id, kept.content, kept.mime, kept.size)
+        if not await self._parts.shelf.touch(kept.content):
+            await self._parts.record.wait(file.id, self._parts.clock.now(), "")
+
     async def _load(self, file: MediaFile) -> Kept:
+        if file.tries > len(WAITS_S) + _MOST_CRASHES:
+            raise MediaFault(tell("crashed", times=file.tries), lasting=True)
         source = self._parts.sources.get(file.channel)
         if source is None:
-            raise MediaFault(f"the channel {file.channel} is switched off here")
+            raise MediaFault(tell("switched_off", channel=file.channel))
         kind = file.attachment.kind
         most = self._parts.limits.largest_of(kind)
         async with source.download(file.account, file.attachment, most) as chunks:

@@ -116,7 +116,7 @@ async def test_agent_sends_a_picture_once(media_shop: MediaShop):
 @pytest.mark.parametrize(
     ("channel", "data", "words"),
     [("line", PICTURE, "takes no files"), ("wechat_oa", b"%PDF-1.7 x", "takes only pictures"),
-     ("web", PAGE, "not taken here"), ("web", PICTURE * 10, "larger than"), ("web", b"", "empty")],
+     ("web", PAGE, "text/html are not taken"), ("web", PICTURE * 10, "larger than"), ("web", b"", "empty")],
 )  # fmt: skip
 async def test_file_that_cannot_go_is_told_before_anything_is_sent(
     media_shop: MediaShop, channel: str, data: bytes, words: str
@@ -238,3 +238,63 @@ async def test_ticket_of_an_erased_customer_says_that_there_were_photos(media_sh
     page = (await browser.get("/tickets/TK10000001")).text
     assert "Picture · erased" in page
     assert str(media) not in page
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "words"),
+    [
+        (MediaState.REFUSED, "it is larger than 10 MB", "未接收：文件大于 10 MB · 请让顾客发一个小一些的。"),
+        (MediaState.FAILED, "the platform does not have it any more (HTTP 404)", "请让顾客重新发送。"),
+    ],
+)
+async def test_reason_is_told_in_the_readers_language(
+    media_shop: MediaShop, state: MediaState, reason: str, words: str
+):
+    """A Chinese page says why and what to do in Chinese; no English sentence of the record is in it."""
+    conversation = await media_shop.show("web", "image")
+    (file,) = (await media_shop.record.of_conversation(conversation)).values()
+    await media_shop.record.give_up(file.id, state, reason)
+    browser = await signed_in(media_shop)
+    await browser.post("/settings", {"locale": "zh", "timezone": "UTC"})
+    page = (await browser.get(f"/conversations/{conversation}")).text
+    assert words in page
+    assert reason not in page
+
+
+async def test_full_disc_is_told_to_the_agent(media_shop: MediaShop, monkeypatch: pytest.MonkeyPatch):
+    """What was chosen is not sent, the sentence says whom to tell, and nothing is on record."""
+    conversation = await media_shop.show("web", "image")
+    browser = await signed_in(media_shop)
+    await browser.post(f"/conversations/{conversation}/take")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("storage.shelves._create", full)
+    answer = await send(browser, conversation, PICTURE)
+    assert answer.status_code == 400
+    assert "disc cannot be written" in answer.text
+    assert len(await media_shop.record.of_conversation(conversation)) == 1
+
+
+async def test_name_that_no_header_can_hold_is_no_error(media_shop: MediaShop):
+    """Half a character, a line break, quotes and other scripts: the file is handed over all the same."""
+    conversation = await media_shop.show("web", "file", name='a\ud800"\r\nX: y;照片\u202egpj.exe')
+    media = await media_shop.keep(conversation, PICTURE, "application/pdf")
+    answer = await (await signed_in(media_shop)).http.get(f"/console/media/{media}")
+    assert answer.status_code == 200
+    assert "x" not in answer.headers
+    assert answer.headers["content-disposition"].startswith("attachment; filename=")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_head_and_known_tag_cost_no_bytes(media_shop: MediaShop):
+    """A browser that has it is told so; a look at the head brings the length and nothing else."""
+    conversation = await media_shop.show("web", "image")
+    media = await media_shop.keep(conversation, PICTURE, "image/png")
+    browser = await signed_in(media_shop)
+    head = await browser.http.head(f"/console/media/{media}")
+    assert (head.status_code, head.headers["content-length"], head.content) == (200, str(len(PICTURE)), b"")
+    again = await browser.http.get(f"/console/media/{media}", headers={"if-none-match": head.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert (await media_shop.browser().http.head(f"/console/media/{media}")).status_code != 200

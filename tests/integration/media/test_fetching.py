@@ -246,5 +246,10 @@ def test_public_addresses_are_told_from_the_others():
         "fc00::1",
         "2002:7f00:1::",
         "::ffff:10.0.0.1",
+        "::7f00:1",
+        "::10.0.0.1",
+        "fec0::1",
+        "64:ff9b:1::a00:1",
+        "192.88.99.1",
     ):
         assert not is_public(inside)
