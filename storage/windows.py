@@ -92,7 +92,7 @@ _OTHERS = (
 )
 _IDENTITY = select(CONVERSATIONS.c.identity_id).where(CONVERSATIONS.c.id == bindparam("conversation")).scalar_subquery()
 _TOKEN = select(WINDOWS.c.token, WINDOWS.c.opened_at).where(
-    WINDOWS.c.identity_id == _IDENTITY, WINDOWS.c.kind == bindparam("token_kind"), WINDOWS.c.used == 0
+    WINDOWS.c.identity_id == _IDENTITY, WINDOWS.c.kind == bindparam("token_kind"), WINDOWS.c.used <= bindparam("most")
 )
 _TAKE = (
     update(WINDOWS)
@@ -161,7 +161,9 @@ class SqlWindowLedger:
 
     async def token(self, conversation_id: ConversationId, kind: Opening, at: datetime) -> str:
         """Give the code of the last such action; empty when there is none, it was used, or its time is over."""
-        values = {"conversation": conversation_id, "token_kind": kind.value}
+        # Whoever is about to send has counted its message: the code of a counted window pays for that one.
+        most = 0 if kind is Opening.REPLY else 1
+        values = {"conversation": conversation_id, "token_kind": kind.value, "most": most}
         found = await self._database.glance(lambda connection: connection.execute(_TOKEN, values).first())
         if found is None:
             return ""

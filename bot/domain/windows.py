@@ -306,7 +306,10 @@ class ReplyTokens(Protocol):
     """The short-lived codes that came with a customer's action and pay for one answer; the newest of each kind."""
 
     async def token(self, conversation_id: ConversationId, kind: Opening, at: datetime) -> str:
-        """Give the code of the last such action; empty when there is none, it was used, or its time is over."""
+        """Give the code of the last such action; empty when there is none, it was used, or its time is over.
+
+        Asked by who has taken its place in the window: more than that one message, and the code is used.
+        """
         ...
 
     async def take(self, conversation_id: ConversationId, at: datetime) -> str:

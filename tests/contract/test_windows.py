@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from random import Random
 
-from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Sent
+from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Refused, Sent
 from bot.domain.clock import ManualClock
 from bot.domain.conversation import Owner
 from bot.domain.ids import ConversationId, OutboxId
 from bot.domain.line_ports import Cursor, PartsRecord
 from bot.domain.messages import InboundMessage, MessageKind, OutboundMessage, Sender
-from bot.domain.windows import Opening, Room
+from bot.domain.windows import Opening, Place, Room
 from bot.engine.delivery import Deliverer
 from bot.engine.live import MemoryLiveFeed
 from storage.merging import MergingOutbox
@@ -148,7 +148,11 @@ async def test_reply_code_is_given_once_and_within_its_time(line: Line):
     await line.commit(await line.pending(conversation), "欢迎")
     item = await line.outbox.next_due(conversation, NOW)
     assert item is not None
-    await SqlSendingGate(line.database).count(item, 1, NOW)
+    gate = SqlSendingGate(line.database)
+    assert isinstance(await gate.reserve(item, NOW), Place)
+    assert await counter.ledger.token(conversation, Opening.ENTER, NOW) == "code"
+    assert isinstance(await gate.reserve(item, NOW), Refused)
+    await gate.count(item, 2, NOW)
     assert await counter.ledger.token(conversation, Opening.ENTER, NOW) == ""
 
 
