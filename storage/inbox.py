@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +36,16 @@ _FIND_OPEN = (
 # Held, so that no link can give the identity to another customer before its conversation is there.
 _FIND_IDENTITY = (
     select(IDENTITIES.c.id, IDENTITIES.c.customer_id).where(*IS_SENDER).with_for_update(read=True, key_share=True)
+)
+_FIRST_KNOWN_AS = (
+    select(IDENTITIES.c.channel_user_id)
+    .where(
+        IDENTITIES.c.channel == bindparam("channel"),
+        IDENTITIES.c.account == bindparam("account"),
+        IDENTITIES.c.channel_user_id.in_((bindparam("channel_user_id"), bindparam("other_id"))),
+    )
+    .order_by(IDENTITIES.c.created_at)
+    .limit(1)
 )
 _FIND_MESSAGE = select(INBOX.c.conversation_id, INBOX.c.id).where(
     INBOX.c.channel == bindparam("channel"),
@@ -131,7 +142,7 @@ def _check_sender(sender: Sender) -> None:
 
 def _is_usual(message: InboundMessage) -> bool:
     """Tell whether a message changes only the inbox once its conversation is open and its name known."""
-    kept = windows.keeps_windows(message.sender.channel)
+    kept = windows.keeps_windows(message.sender.channel) or message.sender.other_id
     return not kept and message.kind not in REVISIONS and not message.attachments
 
 
@@ -152,6 +163,7 @@ def _accept_usual(connection: Connection, message: InboundMessage, at: datetime)
 
 
 def _accept_all(connection: Connection, messages: Sequence[InboundMessage], at: datetime) -> tuple[Accepted, ...]:
+    messages = [_as_first_known(connection, each) for each in messages]
     # Senders are locked in one order everywhere, so that two batches can never wait for each other.
     order = sorted(range(len(messages)), key=lambda index: tuple(sender_key(messages[index].sender).values()))
     answers: dict[int, Accepted] = {}
@@ -192,6 +204,15 @@ def _accept(connection: Connection, message: InboundMessage, at: datetime) -> Ac
     if message.attachments:
         media.expect(connection, ConversationId(conversation_id), message, at)
     return Accepted(ConversationId(conversation_id), InboxId(inbox_id), duplicate=False)
+
+
+def _as_first_known(connection: Connection, message: InboundMessage) -> InboundMessage:
+    """Let somebody of whom the platform tells two ids be who he was when it told only one."""
+    sender = message.sender
+    if not sender.other_id:
+        return message
+    known = connection.execute(_FIRST_KNOWN_AS, sender_key(sender) | {"other_id": clean_text(sender.other_id)}).scalar()
+    return replace(message, sender=replace(sender, channel_user_id=known or sender.channel_user_id, other_id=""))
 
 
 def _open(connection: Connection, sender: Sender, at: datetime) -> Row[Any, Any, Any, Any]:

@@ -45,13 +45,17 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who wrote, as the channel knows him: (channel, account, channel user id) and what it tells of him."""
+    """Who wrote, as the channel knows him: (channel, account, channel user id) and what it tells of him.
+
+    ``other_id`` is another id of his on the same channel: by whichever of them he was known first he stays known.
+    """
 
     channel: str
     account: str
     channel_user_id: str
     display_name: str = ""
     locale_hint: str = ""
+    other_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

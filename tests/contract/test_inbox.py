@@ -128,3 +128,27 @@ async def test_accept_refuses_a_time_without_zone(line: Line):
     with pytest.raises(Exception, match="time without zone"):
         await line.inbox.accept([message("k1")], datetime(2026, 1, 1))  # noqa: DTZ001 - the mistake under test
     assert await line.count(CUSTOMERS) == 0
+
+
+@pytest.mark.parametrize("channel", ["whatsapp", "telegram"])
+@pytest.mark.parametrize(("first", "second"), [("16505551234", "US.1349"), ("US.1349", "16505551234")])
+async def test_accept_somebody_with_two_ids_stays_who_he_was_first(line: Line, channel: str, first: str, second: str):
+    """A platform that tells a second id of a customer, or the other one first, does not make two of him."""
+    alone = Sender(channel, "main", first)
+    both = Sender(channel, "main", second, other_id=first)
+    taken = [
+        (await line.inbox.accept([message(f"k{n}", who=who)], NOW))[0] for n, who in enumerate((alone, both, both))
+    ]
+    assert len({each.conversation_id for each in taken}) == 1
+    assert [row["channel_user_id"] for row in await line.rows(IDENTITIES)] == [first]
+    assert await line.count(CUSTOMERS) == 1
+
+
+async def test_accept_stranger_with_two_ids_is_known_by_the_one_that_comes_first(line: Line):
+    """Nobody else is drawn in by an id of the other kind that is empty or his own."""
+    both = Sender("whatsapp", "main", "16505551234", other_id="US.1349")
+    other = Sender("whatsapp", "main", "16505559999")
+    await line.inbox.accept([message("k1", who=both), message("k2", who=other)], NOW)
+    await line.inbox.accept([message("k3", who=both)], NOW)
+    assert {row["channel_user_id"] for row in await line.rows(IDENTITIES)} == {"16505551234", "16505559999"}
+    assert await line.count(CONVERSATIONS) == 2

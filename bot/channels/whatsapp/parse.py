@@ -9,6 +9,7 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/busine
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from bot.channels._meta.settings import MetaSettings
@@ -87,7 +88,8 @@ def _message(raw: Mapping[str, Any], names: Mapping[str, str], settings: MetaSet
     """Read one message, or say why there is none."""
     kind, number = text_of(raw, "type"), text_of(raw, "id")
     # The number first, where it is told: by it the customer is known since before there were other ids.
-    sender = text_of(raw, "from") or text_of(raw, "from_user_id")
+    scoped = text_of(raw, "from_user_id")
+    sender = text_of(raw, "from") or scoped
     sent_at = moment(raw, "timestamp")
     if not kind or not number or not sender or sent_at is None:
         return "malformed"
@@ -96,7 +98,10 @@ def _message(raw: Mapping[str, Any], names: Mapping[str, str], settings: MetaSet
     if text_of(raw, "group_id"):
         return "said in a group"
     content = _of_file(kind, raw) if kind in _FILES else _READERS.get(kind, _unknown)(raw)
-    return inbound(settings.sender(sender, one_line(names.get(sender, ""))), number, sent_at, content, number)
+    writer = settings.sender(sender, one_line(names.get(sender, "")))
+    if scoped != sender:
+        writer = replace(writer, other_id=scoped)
+    return inbound(writer, number, sent_at, content, number)
 
 
 def _receipts(raw: Mapping[str, Any], account: str) -> Iterator[Receipt | str]:
