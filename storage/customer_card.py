@@ -9,12 +9,13 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, select
 
-from bot.domain.conversation import Owner
+from bot.domain.conversation import CustomerThread, Owner
 from bot.domain.customers import ChannelIdentity, Customer
 from bot.domain.desk_ports import CustomerFile, DeliveryState, HandoffNote, PastConversation
 from bot.domain.errors import NotFound
 from bot.domain.ids import ConversationId, CustomerId, IdentityId
 from bot.domain.receipts import ReceiptState
+from storage import conversations, events
 from storage.database import Database
 from storage.receipts import MARK_SLACK
 from storage.tables import (
@@ -94,6 +95,10 @@ class SqlCustomerFiles:
         """Load the customer of a conversation; NotFound when there is none."""
         return await self._database.read(lambda on: _file(on, conversation_id))
 
+    async def threads(self, conversation_id: ConversationId, most: int) -> tuple[CustomerThread, ...]:
+        """List all conversations of its customer over all channels, newest first; NotFound when there is none."""
+        return await self._database.read(lambda on: _threads(on, conversation_id, most))
+
 
 class SqlDeliveryStates:
     """What became of the messages to the shopper."""
@@ -157,6 +162,21 @@ def _file(on: Connection, conversation_id: ConversationId) -> CustomerFile:
             conversation.handoff_priority,
             conversation.waiting_since,
         ),
+    )
+
+
+def _threads(on: Connection, conversation_id: ConversationId, most: int) -> tuple[CustomerThread, ...]:
+    customer_id = conversations.get(on, conversation_id).customer_id
+    newest = (
+        select(*conversations.CONVERSATION_COLUMNS, IDENTITIES.c.display_name)
+        .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
+        .where(CONVERSATIONS.c.customer_id == customer_id)
+        .order_by(CONVERSATIONS.c.opened_at.desc(), CONVERSATIONS.c.id)
+        .limit(most)
+    )
+    return tuple(
+        CustomerThread(conversations.conversation_of(row), row["display_name"], tuple(events.after(on, row["id"], 0)))
+        for row in on.execute(newest).mappings().all()
     )
 
 

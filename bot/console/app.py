@@ -17,6 +17,7 @@ from bot.console import (
     conversation,
     dead_letters,
     figures,
+    history,
     inbox,
     knowledge,
     live,
@@ -99,6 +100,7 @@ def _for_agents(routes: Routes) -> None:
     routes.post("/conversations/{conversation_id}/snooze", role, snoozes.snooze)
     routes.post("/conversations/{conversation_id}/wake", role, snoozes.wake)
     routes.get("/conversations/{conversation_id}/person", role, person.show)
+    routes.get("/conversations/{conversation_id}/history", role, history.show)
     routes.post("/conversations/{conversation_id}/person/link", role, person.link)
     routes.post("/conversations/{conversation_id}/person/undo", role, person.undo)
     routes.get("/tickets", role, tickets.show_list)
@@ -114,6 +116,8 @@ def _for_agents(routes: Routes) -> None:
 def _for_managers(routes: Routes) -> None:
     role = Role.MANAGER
     routes.post("/conversations/{conversation_id}/person/erase-attachments", role, person.erase_attachments)
+    routes.get("/conversations/{conversation_id}/history/export.json", role, history.export_json)
+    routes.get("/conversations/{conversation_id}/history/export.txt", role, history.export_text)
     routes.get("/knowledge", role, knowledge.show)
     routes.post("/knowledge", role, knowledge.add)
     routes.get("/knowledge/new", role, knowledge.show_new)

@@ -16,7 +16,7 @@ from bot.console.visits import Visit
 from bot.desk.permits import permits
 from bot.desk.snoozes import SNOOZES
 from bot.desk.transcripts import TranscriptLine, transcribe
-from bot.domain.conversation import Conversation, Owner
+from bot.domain.conversation import Conversation, CustomerThread, Owner
 from bot.domain.desk_ports import DeliveryState
 from bot.domain.errors import Conflict
 from bot.domain.ids import ConversationId, new_id
@@ -29,11 +29,12 @@ _UNDELIVERED = frozenset({"refused", "dropped"})
 
 @dataclass(frozen=True, slots=True)
 class ThreadLine:
-    """A line as the thread shows it; ``day`` is set where a new day begins."""
+    """A line as the thread shows it; ``day`` is set where a new day begins, ``thread`` where there are several."""
 
     line: TranscriptLine
     day: date | None
     delivery: DeliveryState | None
+    thread: CustomerThread | None = None
 
 
 async def show(visit: Visit) -> Response:

@@ -32,7 +32,6 @@ from bot.domain.dead_letters import DeadLetters
 from bot.domain.desk_ports import (
     CustomerFiles,
     DeliveryStates,
-    HeldWords,
     Notebook,
     People,
     QueueLists,
@@ -46,7 +45,7 @@ from bot.domain.links import LinkBook
 from bot.domain.ports import ConversationReader, Dispatcher, LiveFeed, OrderSource
 from bot.domain.shared_ports import FirstMark
 from bot.domain.thread_ports import PassesThread, ThreadHolders
-from bot.domain.windows import MessageTemplate, Threads, WindowLedger
+from bot.domain.windows import HeldWords, MessageTemplate, Threads, WindowLedger
 
 
 @dataclass(frozen=True, slots=True)

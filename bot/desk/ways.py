@@ -11,14 +11,13 @@ from bot.desk.bells import Bells
 from bot.desk.refusals import Refusal
 from bot.domain.clock import Clock
 from bot.domain.conversation import Conversation
-from bot.domain.desk_ports import HeldWords
 from bot.domain.errors import NotFound
 from bot.domain.ids import ConversationId, IdentityId
 from bot.domain.line_ports import OwnershipStore
 from bot.domain.messages import OutboundMessage, TemplateUse
 from bot.domain.people import Agent
 from bot.domain.ports import ConversationReader
-from bot.domain.windows import Elsewhere, MessageTemplate, Room, Threads, WindowLedger
+from bot.domain.windows import Elsewhere, HeldWords, MessageTemplate, Room, Threads, WindowLedger
 
 MAX_VALUE_CHARS = 200
 _MAX_KEY_CHARS = 64

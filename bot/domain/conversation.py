@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from bot.domain.events import Event
 from bot.domain.ids import AgentId, ConversationId, CustomerId, IdentityId
 
 
@@ -29,7 +30,7 @@ ALLOWED_CHANGES: dict[Owner, frozenset[Owner]] = {
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A thread with a customer; ``epoch`` grows by one at every change of owner."""
+    """A thread with a customer; ``epoch`` grows at every change of owner, and of who the customer is."""
 
     id: ConversationId
     customer_id: CustomerId
@@ -43,3 +44,12 @@ class Conversation:
     locale: str
     opened_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerThread:
+    """One conversation of a customer with all its events; ``name`` is what its channel calls the customer."""
+
+    conversation: Conversation
+    name: str
+    events: tuple[tuple[int, datetime, Event], ...]

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from bot.domain.conversation import Owner
+from bot.domain.conversation import CustomerThread, Owner
 from bot.domain.customers import ChannelIdentity, Customer
 from bot.domain.handoff import Priority
 from bot.domain.ids import AgentId, ConversationId
@@ -222,31 +222,16 @@ class CustomerFiles(Protocol):
         """Load the customer of a conversation; NotFound when there is none."""
         ...
 
+    async def threads(self, conversation_id: ConversationId, most: int) -> tuple[CustomerThread, ...]:
+        """List all conversations of its customer over all channels, newest first; NotFound as above."""
+        ...
+
 
 class DeliveryStates(Protocol):
     """What became of the messages to the shopper."""
 
     async def of_conversation(self, conversation_id: ConversationId) -> Mapping[int, DeliveryState]:
         """Map event numbers to the state of their delivery."""
-        ...
-
-
-class HeldWords(Protocol):
-    """Words of agents that wait until the shopper writes, since the platform's window keeps them back."""
-
-    async def hold(self, conversation_id: ConversationId, said: int, agent: Agent, at: datetime) -> bool:
-        """Keep the words of event ``said`` until the shopper writes; True when they may go out at once instead.
-
-        Conflict unless the agent holds the conversation and the platform's window is what keeps them back.
-        """
-        ...
-
-    async def hold_reply(self, conversation_id: ConversationId, client_key: str, agent: Agent, at: datetime) -> bool:
-        """Do as ``hold`` with the reply that was sent under a key."""
-        ...
-
-    async def withdraw(self, conversation_id: ConversationId, said: int, agent: Agent, at: datetime) -> None:
-        """Let words that are held never go out; Conflict when they are not held, or another agent has it."""
         ...
 
 

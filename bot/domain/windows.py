@@ -18,6 +18,7 @@ from bot.domain.channel_ports import Deferred, Refused
 from bot.domain.ids import ConversationId, IdentityId
 from bot.domain.line_ports import OutboxItem
 from bot.domain.messages import REVISIONS, InboundMessage, MessageKind
+from bot.domain.people import Agent
 
 AGENT = "agent"
 
@@ -299,6 +300,25 @@ class SendingGate(Protocol):
 
     async def count(self, item: OutboxItem, went: int, at: datetime, place: Place = NO_PLACE) -> None:
         """Count the messages that went out, or may have, in the windows that are open; ``place`` is one of them."""
+        ...
+
+
+class HeldWords(Protocol):
+    """Words of agents that wait until the shopper writes, since the platform's window keeps them back."""
+
+    async def hold(self, conversation_id: ConversationId, said: int, agent: Agent, at: datetime) -> bool:
+        """Keep the words of event ``said`` until the shopper writes; True when they may go out at once instead.
+
+        Conflict unless the agent holds the conversation and the platform's window is what keeps them back.
+        """
+        ...
+
+    async def hold_reply(self, conversation_id: ConversationId, client_key: str, agent: Agent, at: datetime) -> bool:
+        """Do as ``hold`` with the reply that was sent under a key."""
+        ...
+
+    async def withdraw(self, conversation_id: ConversationId, said: int, agent: Agent, at: datetime) -> None:
+        """Let words that are held never go out; Conflict when they are not held, or another agent has it."""
         ...
 
 
