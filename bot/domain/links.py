@@ -35,6 +35,7 @@ class Evidence(StrEnum):
 
 VERIFIED = frozenset({Evidence.ORDER, Evidence.MERCHANT_LOGIN})
 _VOUCHED = re.compile(r"k[0-9a-f]{24}")
+_NUMBER = re.compile(r"[0-9]{6,15}")
 _SHOWN_DIGITS = 4
 
 
@@ -71,11 +72,11 @@ def vouched_account(channel: str, account: str, channel_user_id: str) -> str:
 
 
 def verified_phone(channel: str, channel_user_id: str) -> str:
-    """Give the phone number that an identity is by itself, digits alone; empty for every other identity.
+    """Give the phone number that an identity is by itself; empty for every other identity.
 
-    WhatsApp calls a customer by the number it has verified.
+    WhatsApp calls a customer by the number it has verified, unless he hides it: then by an id such as ``CN.1234``.
     """
-    return re.sub(r"\D", "", channel_user_id) if channel == "whatsapp" else ""
+    return channel_user_id if channel == "whatsapp" and _NUMBER.fullmatch(channel_user_id) else ""
 
 
 def conflict_of(identities: Iterable[ChannelIdentity], facts: Iterable[Fact]) -> Conflict:

@@ -122,6 +122,14 @@ async def test_two_whatsapp_numbers_are_not_joined_through_a_third_channel(town:
     assert await town.customer("8613900000002") != await town.customer("lin")
 
 
+async def test_whatsapp_id_of_somebody_who_hides_his_number_is_no_phone(town: Town):
+    """Nothing speaks against an id beside a number: the same order links them."""
+    await town.writes("8613800000001", "whatsapp", proves=("W1",))
+    await town.writes("CN.13491208655302741918", "whatsapp", proves=("W1",))
+    await town.linking.run_due()
+    assert await town.customer("CN.13491208655302741918") == await town.customer("8613800000001")
+
+
 async def test_two_agents_who_decide_the_same_at_once_make_one_link(town: Town, line: Line, mei: Agent):
     """Whoever is second finds it done, also when the other customer is nobody's any more; his page is no error."""
     here = await town.writes("lin")
