@@ -7,7 +7,7 @@ functions are the steps that must be done before it can open.
 from __future__ import annotations
 
 from bot.health.logs import set_up_logs
-from bot.wiring.checking import check_channel, connect_channel
+from bot.wiring.checking import channels_on, check_channel, connect_channel, webhook_address
 from bot.wiring.health import make_worker_application
 from bot.wiring.house import House, make_services, make_terminal, open_house
 from bot.wiring.keeping import back_up, migrate, move, restore
@@ -62,6 +62,7 @@ __all__ = [
     "Worker",
     "as_locale",
     "back_up",
+    "channels_on",
     "check_channel",
     "connect_channel",
     "count_orders",
@@ -99,4 +100,5 @@ __all__ = [
     "train",
     "train_engine",
     "wait_for_database",
+    "webhook_address",
 ]

@@ -326,6 +326,9 @@ class Secrets(Section):
     whatsapp_token: str = Field("", description="A system user's token with whatsapp_business_messaging.", repr=False)
     messenger_token: str = Field("", description="The Page's access token with pages_messaging.", repr=False)
     instagram_token: str = Field("", description="The token with instagram_manage_messages.", repr=False)
+    instagram_app_secret: str = Field(
+        "", description="The Instagram app secret, where Instagram's own login is used; signs webhooks.", repr=False
+    )
     web_identity_secret: str = Field(
         "", description="Shared with your site, which signs its logged-in customers with it.", repr=False
     )

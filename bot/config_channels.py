@@ -178,7 +178,7 @@ class MessengerChannel(Platform):
 class InstagramChannel(Platform):
     """Instagram; needs XIAOER_INSTAGRAM_TOKEN, XIAOER_META_APP_SECRET and XIAOER_META_VERIFY_TOKEN."""
 
-    SECRETS: ClassVar[tuple[str, ...]] = ("instagram_token", *_META)
+    SECRETS: ClassVar[tuple[str, ...]] = ("instagram_token", *_META, "instagram_app_secret")
 
     enabled: bool = Field(default=False, description="Receive and send over Instagram's direct messages.")
     user_id: str = Field("", description="The id of the Instagram professional account.")
@@ -188,6 +188,10 @@ class InstagramChannel(Platform):
         "https://graph.instagram.com/v23.0", description="Where the Graph API is reached, with its version."
     )
     quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
+
+    def needs(self) -> tuple[str, ...]:
+        """Name what it cannot do without: with Instagram's own login the app has a second secret, otherwise one."""
+        return self.SECRETS[:-1]
 
 
 class Channels(Section):

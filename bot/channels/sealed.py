@@ -34,10 +34,15 @@ _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _UNREADABLE = (binascii.Error, struct.error, ValueError, IndexError, TypeError, KeyError)
 
 
-def compare_signature(signature: str, *signed: str) -> None:
-    """Compare with the sha1 of the sorted parts in constant time; BadSignature."""
+def signature_of(*signed: str) -> str:
+    """Give the sha1 of the sorted parts."""
     joined = "".join(sorted(signed)).encode("utf-8", "surrogatepass")
-    wanted = hashlib.sha1(joined).hexdigest()  # noqa: S324 - the platform's scheme
+    return hashlib.sha1(joined).hexdigest()  # noqa: S324 - the platform's scheme
+
+
+def compare_signature(signature: str, *signed: str) -> None:
+    """Compare with the signature of the parts in constant time; BadSignature."""
+    wanted = signature_of(*signed)
     if not hmac.compare_digest(wanted.encode(), signature.encode("utf-8", "surrogatepass")):
         raise BadSignature("the callback's signature is wrong; check that the token is the one set in the console")
 

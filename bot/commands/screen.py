@@ -5,14 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 words = Console(highlight=False)
 trouble = Console(stderr=True, highlight=False)
 
+_WIDEST = 80
+
 Report = Callable[[str, float], None]
 """Tell how far it is: what is being done, and the share that is done, 0..1."""
+
+
+def wrapped(text: str, begin: str = "") -> str:
+    """Lay a text out within the screen, each line below ``begin``; addresses and commands are never broken."""
+    inside = " " * len(begin)
+    lines, line = [], begin
+    for word in text.split(" "):
+        if line.strip() and line != begin and cell_len(line) + 1 + cell_len(word) > min(words.width, _WIDEST):
+            lines.append(line)
+            line = inside + word
+        else:
+            line += word if line in {begin, inside} else f" {word}"
+    return "\n".join([*lines, line])
 
 
 @contextmanager

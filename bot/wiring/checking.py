@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bot.channels.findings import Finding, public_address
 from bot.channels.plug import Plug
-from bot.config import Config, Secrets
+from bot.channels.web.check import check_web
+from bot.config import Config, Secrets, variable
 from bot.domain.errors import ConfigError
 from bot.wiring.platforms import PLATFORMS, plug_class, plug_of
 
@@ -15,13 +16,28 @@ def webhook_address(config: Config, name: str) -> str:
     return f"{base}/webhooks/{name}" if base else ""
 
 
+def channels_on(config: Config) -> dict[str, bool]:
+    """Tell of every channel that can be looked at whether it is switched on."""
+    return {name: getattr(config.channels, name).enabled for name in ("web", *PLATFORMS)}
+
+
 async def check_channel(config: Config, secrets: Secrets, name: str) -> tuple[Finding, ...]:
-    """Look at one channel's set-up; ConfigError when it is not known or its secrets are missing."""
+    """Look at one channel's set-up; ConfigError when it is not known."""
     _known(name, ("web", *PLATFORMS))
-    found = () if getattr(config.channels, name).enabled else (_switched_off(name),)
+    section = getattr(config.channels, name)
+    found = () if section.enabled else (_switched_off(name),)
     if name == "web":
-        return (*found, *_check_web(config, secrets))
-    return (*found, *await plug_of(config, secrets, name).check(webhook_address(config, name)))
+        vouching, address = secrets.web_identity_secret, str(config.server.public_url or "")
+        return (*found, *await check_web(section.allowed_origins, vouching, address))
+    missing = [variable(each) for each in section.needs() if not getattr(secrets, each)]
+    if missing:
+        return (*found, _not_set(name, missing))
+    try:
+        plug = plug_of(config, secrets, name)
+    except ConfigError as wrong:
+        what, _, fix = str(wrong).partition("; ")
+        return (*found, Finding(what, fix or f"set it as docs/channels/{_page(name)}.md says"))
+    return (*found, *await plug.check(webhook_address(config, name)))
 
 
 async def connect_channel(config: Config, secrets: Secrets, name: str) -> str:
@@ -31,7 +47,7 @@ async def connect_channel(config: Config, secrets: Secrets, name: str) -> str:
     """
     _known(name, tuple(PLATFORMS))
     if plug_class(name).connect is Plug.connect:
-        raise ConfigError(f"{name} cannot be connected from here; docs/channels/{name}.md says where to click")
+        raise ConfigError(f"{name} cannot be connected from here; docs/channels/{_page(name)}.md says where to click")
     called = getattr(config.channels, name).called
     address = webhook_address(config, name) if called else ""
     wrong = public_address(address) if called else None
@@ -46,16 +62,15 @@ def _known(name: str, names: tuple[str, ...]) -> None:
         raise ConfigError(f"{name!r} is no channel of these; choose one of {', '.join(names)}")
 
 
-def _check_web(config: Config, secrets: Secrets) -> tuple[Finding, ...]:
-    origins = config.channels.web.allowed_origins
-    if "*" in origins:
-        fix = "list the sites by name in xiaoer.channels.web.allowed_origins"
-        where = Finding("any site may embed the widget", fix)
-    else:
-        where = Finding(f"the widget may stand on {', '.join(origins) or 'our own pages only'}")
-    known = "may" if secrets.web_identity_secret else "may not (XIAOER_WEB_IDENTITY_SECRET is not set)"
-    return (where, Finding(f"your site {known} vouch for its customers"))
-
-
 def _switched_off(name: str) -> Finding:
-    return Finding(f"{name} is switched off", f"set xiaoer.channels.{name}.enabled to true")
+    return Finding(f"{name} is switched off", f"set xiaoer.channels.{name}.enabled to true in config.yml")
+
+
+def _not_set(name: str, missing: list[str]) -> Finding:
+    fix = f"set it in the server's environment; docs/channels/{_page(name)}.md says where each comes from"
+    return Finding(f"not set: {', '.join(missing)}", fix)
+
+
+def _page(name: str) -> str:
+    """Name the page of a channel: Instagram's is Messenger's."""
+    return "messenger" if name == "instagram" else name

@@ -1,63 +1,80 @@
-"""Look at the set-up of a channel of a Meta app: token, id, subscription, and our own webhook from outside.
+"""Look at the set-up of a channel of a Meta app: token, id, permissions, subscriptions, our own webhook from outside.
 
-Source: https://developers.facebook.com/docs/graph-api/webhooks/getting-started and
-.../docs/messenger-platform/reference/subscribed-apps
+Source: https://developers.facebook.com/docs/graph-api/reference/debug_token (``scopes``, ``expires_at``),
+.../docs/messenger-platform/reference/subscribed-apps and
+.../docs/graph-api/reference/whats-app-business-account-to-number-current-status (``health_status``)
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
 
 import httpx
 
-from bot.channels._api import Answer, Lost, Unreached, call, open_http
+from bot.channels._api import Answer
+from bot.channels._meta.connect import FIELDS, GOOD_TO_HAVE, AppApi, business_account
 from bot.channels._meta.graph import GraphApi, read_error
 from bot.channels._meta.settings import MetaSettings
-from bot.channels.findings import Finding, collect, public_address
-from bot.channels.reading import listing, text_of
+from bot.channels.findings import Finding, answered, collect, own_webhook
+from bot.channels.reading import listing, mapping, moment, text_of
+from bot.domain.clock import Clock, SystemClock
 
 _TOKEN_CODE = 190
-_FIELDS = {
-    "whatsapp": "display_phone_number,verified_name",
-    "messenger": "name",
-    "instagram": "username",
-}
+_SOON = timedelta(days=14)
+_NAMES = {"whatsapp": "display_phone_number,verified_name", "messenger": "name", "instagram": "username"}
 _PERMISSIONS = {
-    "whatsapp": "whatsapp_business_messaging",
-    "messenger": "pages_messaging",
-    "instagram": "instagram_manage_messages",
+    "whatsapp": ("whatsapp_business_messaging", "whatsapp_business_management"),
+    "messenger": ("pages_messaging", "pages_manage_metadata"),
+    "instagram": ("instagram_manage_messages",),
 }
-_WANTED_FIELDS = frozenset({"messages", "messaging_postbacks"})
-# Without these nobody tells us that somebody in the inbox answers, and the bot speaks over him. ? Instagram's are
-# called differently by how the account is reached.
-_ROUTING_FIELDS = {"messenger": frozenset({"messaging_handovers", "standby"})}
+_NUMBER = "quality_rating,code_verification_status,name_status,status,health_status"
+_BAD_NUMBER = {
+    "quality_rating": ({"RED"}, "read in WhatsApp Manager, Insights, what customers complain about"),
+    "code_verification_status": ({"NOT_VERIFIED", "EXPIRED"}, "verify the number in WhatsApp Manager, Phone numbers"),
+    "name_status": ({"DECLINED", "EXPIRED", "NONE"}, "hand in a display name in WhatsApp Manager, Phone numbers"),
+    "status": (
+        {"PENDING", "OFFLINE", "BANNED", "RESTRICTED", "FLAGGED", "UNVERIFIED", "DISCONNECTED"},
+        "register the number (app dashboard, WhatsApp, API Setup) and look at it in WhatsApp Manager",
+    ),
+}
 
 
 async def check_meta(
-    settings: MetaSettings, webhook: str, transport: httpx.AsyncBaseTransport | None = None
+    settings: MetaSettings,
+    webhook: str,
+    transport: httpx.AsyncBaseTransport | None = None,
+    clock: Clock | None = None,
 ) -> tuple[Finding, ...]:
     """Look at the channel; ``webhook`` is our public address of it, empty when there is none."""
     graph = GraphApi(settings, transport)
     try:
-        found = await collect("Meta", _points(graph, settings))
+        found = await collect("Meta", _points(graph, settings, clock or SystemClock()))
     finally:
         await graph.close()
-    return (*found, await _own_webhook(settings, webhook, transport)) if found[0].good else found
+    if not found[0].good:
+        return found
+    challenge = secrets.token_hex(8)
+    query = {"hub.mode": "subscribe", "hub.verify_token": settings.verify_token, "hub.challenge": challenge}
+    return (*found, await own_webhook(webhook, query, challenge, "XIAOER_META_VERIFY_TOKEN", transport))
 
 
-async def _points(graph: GraphApi, settings: MetaSettings) -> AsyncIterator[Finding]:
-    node = await graph.get(settings.node, fields=_FIELDS[settings.channel])
+async def _points(graph: GraphApi, settings: MetaSettings, clock: Clock) -> AsyncIterator[Finding]:
+    node = answered(await graph.get(settings.node, fields=_NAMES[settings.channel]))
     if not node.good:
         yield _refused(node, settings)
         return
     names = [text_of(node.data, key) for key in ("display_phone_number", "verified_name", "name", "username")]
     yield Finding(f"the token reaches {' '.join(name for name in names if name)}")
-    if settings.channel != "whatsapp":
-        subscribed = await graph.get(f"{settings.node}/subscribed_apps")
-        yield _subscription(subscribed, _WANTED_FIELDS)
-        if settings.channel in _ROUTING_FIELDS:
-            yield _subscription(subscribed, _ROUTING_FIELDS[settings.channel])
+    async for found in _of_token(graph, settings, clock):
+        yield found
+    if settings.channel == "whatsapp":
+        async for found in _of_number(graph, settings):
+            yield found
+    else:
+        yield _subscription(answered(await graph.get(f"{settings.node}/subscribed_apps")), settings)
 
 
 def _refused(answer: Answer, settings: MetaSettings) -> Finding:
@@ -68,36 +85,67 @@ def _refused(answer: Answer, settings: MetaSettings) -> Finding:
     if "appsecret_proof" in error.message:
         fix = "copy the secret of the same app (App settings, Basic) into XIAOER_META_APP_SECRET"
         return Finding("the app secret does not belong to the token's app", fix)
-    permission = _PERMISSIONS[settings.channel]
+    permission = _PERMISSIONS[settings.channel][0]
     fix = f"check the id in config.yml, and that the token has {permission} for it"
     return Finding(f"the token does not reach the {settings.channel} id {settings.node} (error {error.code})", fix)
 
 
-def _subscription(answer: Answer, wanted: frozenset[str]) -> Finding:
+async def _of_token(graph: GraphApi, settings: MetaSettings, clock: Clock) -> AsyncIterator[Finding]:
+    """Look at the token's permissions and its end; where Meta does not tell them (Instagram's login) say nothing."""
+    app = await AppApi.open(graph, settings)
+    if app is None:
+        return
+    told = mapping((await app.get("debug_token", input_token=settings.token)).data, "data")
+    await app.close()
+    scopes = told.get("scopes")
+    if isinstance(scopes, list):
+        missing = [name for name in _PERMISSIONS[settings.channel] if name not in scopes]
+        fix = f"make the token again with {', '.join(missing)}, and set XIAOER_{settings.channel.upper()}_TOKEN"
+        yield Finding(f"the token lacks {', '.join(missing)}", fix) if missing else Finding("it has the permissions")
+    ends = moment(told, "expires_at")
+    if ends is not None:
+        left = ends - clock.now()
+        fix = "make one that does not expire (a system user's, see docs/channels)" if left < _SOON else ""
+        yield Finding(f"the token ends on {ends:%Y-%m-%d %H:%M} UTC", fix)
+
+
+async def _of_number(graph: GraphApi, settings: MetaSettings) -> AsyncIterator[Finding]:
+    number = await graph.get(settings.node, fields=_NUMBER)
+    for found in _condition(number.data):
+        yield found
+    account, app_id = business_account(number.data)
+    if not account:
+        return
+    listed = await graph.get(f"{account}/subscribed_apps")
+    apps = [text_of(mapping(each, "whatsapp_business_api_data"), "id") for each in listing(listed.data, "data")]
+    if app_id in apps or (apps and not app_id):
+        yield Finding("the app is subscribed to the WhatsApp Business account")
+    elif listed.good:
+        fix = "run `xiaoer channels connect whatsapp`"
+        yield Finding("the app is not subscribed to the WhatsApp Business account, so nothing arrives", fix)
+
+
+def _condition(number: Mapping[str, Any]) -> Iterator[Finding]:
+    for name, (bad, fix) in _BAD_NUMBER.items():
+        value = text_of(number, name)
+        if value in bad:
+            yield Finding(f"the number's {name.replace('_', ' ')} is {value}", fix)
+    for entity in listing(mapping(number, "health_status"), "entities"):
+        for error in listing(entity, "errors"):
+            what = text_of(error, "error_description") or "WhatsApp reports a fault"
+            fix = text_of(error, "possible_solution") or "look at the account in WhatsApp Manager"
+            yield Finding(f"{text_of(entity, 'entity_type').lower()}: {what[:160]}", fix[:160])
+
+
+def _subscription(answer: Answer, settings: MetaSettings) -> Finding:
     fields: set[str] = set()
     for app in listing(answer.data, "data"):
         told = app.get("subscribed_fields")
         fields |= {str(each) for each in told} if isinstance(told, list) else set()
-    if fields >= wanted:
-        return Finding(f"the app is subscribed to {', '.join(sorted(wanted))}")
-    missing = ", ".join(sorted(wanted - fields))
-    return Finding(f"the app is not subscribed to {missing}", f"app dashboard, Webhooks: subscribe to {missing}")
-
-
-async def _own_webhook(settings: MetaSettings, webhook: str, transport: httpx.AsyncBaseTransport | None) -> Finding:
-    """Ask our own webhook as the dashboard does."""
-    wrong = public_address(webhook)
-    if wrong:
-        return wrong
-    challenge = secrets.token_hex(8)
-    query = {"hub.mode": "subscribe", "hub.verify_token": settings.verify_token, "hub.challenge": challenge}
-    try:
-        async with open_http("", transport) as http:
-            answer = await call(http, http.build_request("GET", webhook, params=query))
-    except (Unreached, Lost) as error:
-        fix = f"start the server and let {webhook} reach it from outside"
-        return Finding(f"our own webhook cannot be reached ({error})", fix)
-    if answer.good:
-        return Finding(f"{webhook} answers; give it to the app dashboard with the verify token")
-    fix = f"let {webhook} reach this server, with the same XIAOER_META_VERIFY_TOKEN"
-    return Finding(f"our own webhook answers with HTTP {answer.status}", fix)
+    missing = [name for name in FIELDS[settings.channel] if name not in fields]
+    if missing:
+        fix = f"run `xiaoer channels connect {settings.channel}`"
+        return Finding(f"the app is not subscribed to {', '.join(missing)}, so we are not told of them", fix)
+    less = [name for name in GOOD_TO_HAVE[settings.channel] if name not in fields]
+    rest = f"; not to {', '.join(less)}" if less else ""
+    return Finding(f"the app is subscribed to {', '.join(FIELDS[settings.channel])}{rest}")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fastapi import APIRouter
 
 from bot.channels._meta.check import check_meta
+from bot.channels._meta.connect import connect_meta
 from bot.channels._meta.settings import MetaSettings
 from bot.channels._meta.webhook import MetaPorts
 from bot.channels.findings import Finding
@@ -24,7 +25,7 @@ class MetaPlug(Plug[AdapterT]):
             channel=setup.name,
             node=node,
             token=setup.secrets[f"{setup.name}_token"],
-            app_secret=setup.secrets["meta_app_secret"],
+            app_secret=setup.secrets.get(f"{setup.name}_app_secret") or setup.secrets["meta_app_secret"],
             verify_token=setup.secrets["meta_verify_token"],
             account=setup.section.account,
             api_url=setup.section.api_base,
@@ -40,3 +41,7 @@ class MetaPlug(Plug[AdapterT]):
     async def check(self, webhook: str) -> tuple[Finding, ...]:
         """Look at the set-up."""
         return await check_meta(self.settings, webhook)
+
+    async def connect(self, webhook: str) -> None:
+        """Set the webhook and subscribe the account; ConfigError with Meta's reason when it does not take it."""
+        await connect_meta(self.settings, webhook)

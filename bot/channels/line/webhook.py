@@ -1,8 +1,8 @@
 """LINE's channel: its webhook (verify the raw bytes, parse, commit, acknowledge) and a look at its set-up.
 
 Source: https://developers.line.biz/en/docs/messaging-api/verify-webhook-signature/ (``x-line-signature``: base64 of the
-body's HMAC-SHA256 with the channel secret), .../reference/messaging-api/#get-bot-info and
-#get-webhook-endpoint-information
+body's HMAC-SHA256 with the channel secret), .../reference/messaging-api/#get-bot-info,
+#set-webhook-endpoint-url and #test-webhook-endpoint
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from bot.channels._api import call, open_http
+from bot.channels._api import open_http
 from bot.channels._http import check_header, read_body, take_in, webhook_router
-from bot.channels.findings import Finding, collect, webhook_set
+from bot.channels.findings import Finding, ask, collect, told, webhook_set
 from bot.channels.line.parse import CHANNEL, parse_webhook
 from bot.channels.line.send import LineAdapter, LineSettings
 from bot.channels.plug import Heard, Lent, Plug, Setup
@@ -29,6 +29,7 @@ from bot.domain.channel_ports import OnMessages
 SIGNATURE_HEADER = "x-line-signature"
 MAX_BODY_BYTES = 1024 * 1024
 _TAB = "LINE Developers Console, the channel's tab Messaging API"
+_ENDPOINT = "/v2/bot/channel/webhook/endpoint"
 
 
 class LinePlug(Plug[LineAdapter]):
@@ -49,6 +50,11 @@ class LinePlug(Plug[LineAdapter]):
     async def check(self, webhook: str) -> tuple[Finding, ...]:
         """Look at the set-up."""
         return await check_line(self.settings, webhook)
+
+    async def connect(self, webhook: str) -> None:
+        """Set the webhook's address; ConfigError with LINE's reason when it does not take it."""
+        http = open_http(self.settings.api_url, token=self.settings.access_token)
+        await told("LINE", http, "PUT", _ENDPOINT, {"endpoint": webhook})
 
 
 def sign(secret: str, body: bytes) -> str:
@@ -81,18 +87,19 @@ async def check_line(
 
 
 async def _points(http: httpx.AsyncClient, webhook: str) -> AsyncIterator[Finding]:
-    info = await call(http, http.build_request("GET", "/v2/bot/info"))
+    info = await ask(http, "GET", "/v2/bot/info")
     if not info.good:
-        fix = f"issue a channel access token ({_TAB}) and set XIAOER_LINE_TOKEN"
-        yield Finding("LINE refuses the access token", fix)
+        yield Finding("LINE refuses the access token", f"issue another ({_TAB}) and set XIAOER_LINE_TOKEN")
         return
     yield Finding(f"the token is that of {text_of(info.data, 'displayName')} {text_of(info.data, 'basicId')}")
     if text_of(info.data, "chatMode") == "chat":
-        fix = "LINE Official Account Manager, Response settings: turn Chat off or hours of Chat as you like, Webhook on"
-        yield Finding("the account is in chat mode, so its inbox answers instead of the bot", fix)
-    endpoint = await call(http, http.build_request("GET", "/v2/bot/channel/webhook/endpoint"))
-    fix = f"set the Webhook URL to {webhook} ({_TAB}) and press Verify"
-    found = webhook_set(text_of(endpoint.data, "endpoint"), webhook, fix)
+        yield Finding("the account's inbox answers, not the bot", "Response settings: turn Chat off, Webhooks on")
+    endpoint = await ask(http, "GET", _ENDPOINT)
+    found = webhook_set(text_of(endpoint.data, "endpoint"), webhook, "run `xiaoer channels connect line`")
     yield found
     if found.good and endpoint.data.get("active") is not True:
         yield Finding("the webhook is switched off", f"turn Use webhook on ({_TAB})")
+    tried = await ask(http, "POST", "/v2/bot/channel/webhook/test", json={"endpoint": webhook}) if found.good else info
+    if tried.data.get("success") is False:
+        fix = "start the server and let LINE reach it; a 401 means another XIAOER_LINE_CHANNEL_SECRET"
+        yield Finding(f"LINE's try failed: {text_of(tried.data, 'reason')} {text_of(tried.data, 'detail')}", fix)

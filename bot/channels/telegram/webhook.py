@@ -21,7 +21,7 @@ from telegram.error import TelegramError
 
 from bot.channels._api import TIMEOUT_S, Unreached, call, open_http
 from bot.channels._http import check_header, read_body, take_in, webhook_router
-from bot.channels.findings import Finding, collect, webhook_set
+from bot.channels.findings import Finding, ask, collect, webhook_set
 from bot.channels.plug import Heard, Lent, Plug, Setup
 from bot.channels.pulling import Polled, keep_asking
 from bot.channels.reading import listing, mapping, text_of
@@ -35,7 +35,6 @@ SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's n
 MAX_BODY_BYTES = 256 * 1024
 _SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _CONNECT = "run `xiaoer channels connect telegram`"
-_MANY_PENDING = 100
 POLL_S = 25
 
 
@@ -139,7 +138,7 @@ async def check_telegram(
 
 
 async def _points(http: httpx.AsyncClient, settings: TelegramSettings, webhook: str) -> AsyncIterator[Finding]:
-    me = await call(http, http.build_request("POST", "getMe"))
+    me = await ask(http, "POST", "getMe")
     if not me.good:
         yield Finding("Telegram refuses the token", "copy it from @BotFather into XIAOER_TELEGRAM_TOKEN")
         return
@@ -152,7 +151,7 @@ async def _points(http: httpx.AsyncClient, settings: TelegramSettings, webhook: 
     if bot.get("can_read_all_group_messages") is True:
         fix = "send /setprivacy to @BotFather and choose Enable: the bot answers only when addressed"
         yield Finding("the bot reads every message of its groups", fix)
-    info = await call(http, http.build_request("POST", "getWebhookInfo"))
+    info = await ask(http, "POST", "getWebhookInfo")
     for found in _of_webhook(mapping(info.data, "result"), webhook, settings):
         yield found
 
@@ -167,9 +166,7 @@ def _of_webhook(info: Mapping[str, Any], webhook: str, settings: TelegramSetting
     allowed = info.get("allowed_updates")
     if isinstance(allowed, list) and not {*WANTED_UPDATES} <= {str(each) for each in allowed}:
         yield Finding("the webhook is not told everything", _CONNECT)
-    if text_of(info, "last_error_message"):
+    waiting, error = info.get("pending_update_count"), text_of(info, "last_error_message")[:120]
+    if error and waiting != 0:
         fix = "open that address from outside; a 401 means that the secret differs: " + _CONNECT
-        yield Finding(f"Telegram's last delivery failed: {text_of(info, 'last_error_message')[:120]}", fix)
-    pending = int(text_of(info, "pending_update_count") or 0)
-    if pending > _MANY_PENDING:
-        yield Finding(f"{pending} updates wait to be delivered", "start the server; they come by themselves")
+        yield Finding(f"Telegram's last delivery failed, and {waiting} updates wait: {error}", fix)

@@ -74,6 +74,7 @@ class LineServer:
         self.typing = TypingShown(clock, lasts_s=20)
         self.calls = 0
         self.webhook: dict[str, Any] = {"endpoint": "", "active": False}
+        self.trial: dict[str, Any] = {"success": True, "statusCode": 200, "reason": "OK", "detail": "200"}
         self._reply_tokens: dict[str, tuple[str, datetime]] = {}
         self._retry_keys: dict[str, datetime] = {}
         routes = [
@@ -82,6 +83,7 @@ class LineServer:
             Route("/v2/bot/chat/loading/start", self._loading, methods=["POST"]),
             Route("/v2/bot/info", self._info),
             Route("/v2/bot/channel/webhook/endpoint", self._webhook, methods=["GET", "PUT"]),
+            Route("/v2/bot/channel/webhook/test", self._try, methods=["POST"]),
         ]
         self._app = Starlette(routes=routes)
 
@@ -109,6 +111,9 @@ class LineServer:
 
     async def _webhook(self, request: Request) -> Response:
         return await self._carry_out(request, self._webhook_endpoint)
+
+    async def _try(self, request: Request) -> Response:
+        return await self._carry_out(request, lambda _request, _body: dict(self.trial))
 
     async def _carry_out(self, request: Request, act: Any, status: int = 200) -> Response:
         self.calls += 1
@@ -187,6 +192,8 @@ class LineServer:
 
     def _webhook_endpoint(self, request: Request, body: dict[str, Any]) -> dict[str, Any]:
         if request.method == "PUT":
+            if not str(body.get("endpoint", "")).startswith("https://"):
+                raise Declined(400, "Invalid webhook endpoint URL")
             self.webhook["endpoint"] = body["endpoint"]
             return {}
         if not self.webhook["endpoint"]:

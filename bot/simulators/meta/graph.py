@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from bot.domain.clock import Clock
+from bot.simulators.meta.dashboard import Dashboard
 
 
 class Declined(Exception):
@@ -96,11 +97,11 @@ class GraphServer:
         self.knobs = Knobs()
         self.shown: list[ShownMessage] = []
         self.calls = 0
-        self.subscribed = True
+        self.dashboard = Dashboard(self._admit_now, self._admit_app, _refusing)
         self._take: Take = lambda _body: {}
         self._edges: dict[str, Take] = {}
         routes = [
-            Route("/{version}/{node}/subscribed_apps", self._subscribed_apps, methods=["GET"]),
+            *self.dashboard.routes(),
             Route("/{version}/{node}/{edge}", self._edge, methods=["POST"]),
             Route("/{version}/{node}", self._node),
         ]
@@ -133,21 +134,15 @@ class GraphServer:
         except Declined as declined:
             return declined.answer(0)
         number = {"id": self.node, "display_phone_number": "+1 555-0783", "verified_name": "Xiaoer Goods"}
-        return JSONResponse(number | {"name": "Xiaoer Goods", "username": "xiaoer_goods", "quality_rating": "GREEN"})
-
-    async def _subscribed_apps(self, request: Request) -> Response:
-        try:
-            await self._admit(request)
-        except Declined as declined:
-            return declined.answer(0)
-        fields = ["messages", "messaging_postbacks", "message_deliveries", "message_reads"]
-        fields += ["messaging_handovers", "standby"]
-        app = {"id": "1", "name": "Xiaoer", "subscribed_fields": fields}
-        return JSONResponse({"data": [app] if self.subscribed else []})
+        page = {"name": "Xiaoer Goods", "username": "xiaoer_goods"}
+        return JSONResponse(number | page | self.dashboard.health(self.node))
 
     async def _admit(self, request: Request) -> None:
         if self.knobs.delay_s:
             await asyncio.sleep(self.knobs.delay_s)
+        self._admit_now(request)
+
+    def _admit_now(self, request: Request) -> None:
         proof = hmac.new(self.app.secret.encode(), self.app.token.encode(), hashlib.sha256).hexdigest()
         if self.knobs.token_expired or request.headers.get("authorization") != f"Bearer {self.app.token}":
             raise Declined(401, 190, "Error validating access token: session has expired", 463)
@@ -155,8 +150,23 @@ class GraphServer:
             raise Declined(400, 100, "Invalid appsecret_proof provided in the API argument")
         if self.knobs.fail_next:
             raise self.knobs.fail_next.pop(0)
-        if request.path_params["node"] != self.node:
+        if request.path_params.get("node", self.node) not in {self.node, self.dashboard.waba}:
             raise Declined(400, 100, "Object with this ID does not exist or cannot be loaded", 33)
+
+    def _admit_app(self, request: Request) -> None:
+        """Take the app's own token alone."""
+        if request.headers.get("authorization") != f"Bearer {self.dashboard.app_id}|{self.app.secret}":
+            raise Declined(400, 190, "Invalid OAuth access token signature.")
+
+
+def _refusing(act: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    async def acting(request: Request) -> Response:
+        try:
+            return await act(request)
+        except Declined as declined:
+            return declined.answer(0)
+
+    return acting
 
 
 def _unknown_edge(body: dict[str, Any]) -> dict[str, Any]:

@@ -172,7 +172,9 @@ class TelegramServer:
     def _webhook_info(self) -> dict[str, Any]:
         allowed = self.webhook.get("allowed_updates", [])
         updates = json.loads(allowed) if isinstance(allowed, str) else allowed
-        return {"url": self.webhook.get("url", ""), "pending_update_count": 0, "allowed_updates": updates}
+        known = {"url": self.webhook.get("url", ""), "pending_update_count": 0, "allowed_updates": updates}
+        told = ("pending_update_count", "last_error_message")
+        return known | {name: self.webhook[name] for name in told if name in self.webhook}
 
     def me(self) -> dict[str, Any]:
         """Describe the bot."""

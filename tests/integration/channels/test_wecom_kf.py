@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +12,6 @@ import pytest
 
 from bot.channels.sealed import Seal
 from bot.channels.wecom_kf import pull
-from bot.channels.wecom_kf.check import check_wecom_kf
 from bot.channels.wecom_kf.client import KfClient
 from bot.channels.wecom_kf.sessions import SessionState
 from bot.channels.wecom_kf.settings import WECOM, WecomKfSettings
@@ -370,16 +368,3 @@ def test_settings_the_platform_would_not_take_are_refused(settings: tuple[str, .
     """A wrong setting is told at start."""
     with pytest.raises(ConfigError, match=words):
         WecomKfSettings(*settings)
-
-
-async def test_check_tells_what_is_right_and_what_to_do(town: KfTown) -> None:
-    """Token and accounts are looked at; a wrong secret and an account the API may not manage say what to fix."""
-    network = SimulatedNetwork(town.server)
-    right = await check_wecom_kf(town.settings, "https://shop.example/webhooks/wecom_kf", town.clock, network)
-    assert all(finding.good for finding in right)
-    assert "wkDemo01" in right[1].what
-    other = replace(town.settings, accounts=("wkOther",))
-    assert [finding.good for finding in await check_wecom_kf(other, "", town.clock, network)][:2] == [True, False]
-    (wrong,) = await check_wecom_kf(replace(town.settings, secret="wrong"), "", town.clock, network)
-    assert not wrong.good
-    assert "wrong" not in wrong.what
