@@ -82,6 +82,11 @@ def attached(kind: MessageKind, reference: str, mime: str = "", name: str = "", 
     return Content(kind, words, (Attachment(kind, reference, mime, one_line(name)),))
 
 
+def in_words(content: Content) -> str:
+    """Write a message as words: its own, or in brackets what it is."""
+    return clean_text(content.words).text or f"[{content.kind.value}]"
+
+
 def place(latitude: object, longitude: object, *names: str) -> Content:
     """Read where somebody is, with what the place is called."""
     return Content(MessageKind.LOCATION, " ".join([f"{latitude},{longitude}", *filter(None, names)]))

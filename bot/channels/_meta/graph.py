@@ -22,6 +22,9 @@ from bot.domain.media import OutgoingFile
 
 _TOKEN = 190
 _BUSY = {4: 60.0, 17: 60.0, 32: 60.0, 613: 10.0}
+_REFUSED = {
+    368: (Refusal.OTHER, "Meta has blocked the account for a while for breaking a policy; see Account quality"),
+}
 _PASSING = frozenset({1, 2})
 _PERMISSION = frozenset({3, 10, *range(200, 300)})
 
@@ -50,7 +53,6 @@ class GraphApi:
     def __init__(self, settings: MetaSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         proof = hmac.new(settings.app_secret.encode(), settings.token.encode(), hashlib.sha256).hexdigest()
         base = settings.api_url.rstrip("/") + "/"
-        self.transport = transport
         self._http = open_http(base, transport, token=settings.token, appsecret_proof=proof)
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
@@ -96,7 +98,8 @@ def read_error(answer: Answer) -> GraphError:
 def weigh(answer: Answer, table: ErrorTable) -> Delivery:
     """Decide what an error means for the message."""
     error = read_error(answer)
-    found = table.refused.get((error.code, error.subcode)) or table.refused.get(error.code)
+    of_channel = table.refused.get((error.code, error.subcode)) or table.refused.get(error.code)
+    found = of_channel or _REFUSED.get(error.code)
     if found:
         kind, why = found
         return Refused(f"{why} (error {error.code})", kind)

@@ -14,10 +14,10 @@ from typing import Any
 from bot.channels._meta.settings import MetaSettings
 from bot.channels._meta.threads import INBOXES, is_inbox, place_name, read_move
 from bot.channels._meta.webhook import Batch, Found, read_entries
-from bot.channels.cleaning import clean_text
 from bot.channels.reading import (
     UNREADABLE,
     Content,
+    in_words,
     inbound,
     listing,
     mapping,
@@ -102,14 +102,12 @@ def _echo(event: Mapping[str, Any], message: Mapping[str, Any], settings: MetaSe
     at = moment(event, "timestamp", _MILLISECONDS)
     if not to or to == settings.node or not number or at is None:
         return ("malformed",)
-    said = _said(message)
-    words = clean_text(said.words).text or f"[{said.kind.value}]"
     customer, app = settings.sender(to), text_of(message, "app_id")
     by = place_name(app) if app else INBOXES[settings.channel]
     shown = _INBOX_NAMES[settings.channel] if by == INBOXES[settings.channel] else by
     return (
         ThreadMove(customer, Owner.WITH_AGENT, at, by),
-        StaffWords(customer, number[:_MAX_ID_CHARS], words, shown, at),
+        StaffWords(customer, number[:_MAX_ID_CHARS], in_words(_said(message)), shown, at),
     )
 
 

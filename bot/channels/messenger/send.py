@@ -62,7 +62,6 @@ _ERRORS = ErrorTable(
         (10, 2018300): (Refusal.HUMAN_ONLY, "another app or a person in the Page's inbox holds this conversation"),
         (200, 1545041): (Refusal.BLOCKED, "the customer does not receive messages of this account"),
         (200, 2018108): (Refusal.BLOCKED, "the customer does not receive messages now"),
-        368: (Refusal.OTHER, "Meta has blocked the account for a while for breaking a policy; see Account quality"),
         551: (Refusal.BLOCKED, "the customer is not available to this account"),
     },
     waits_s={1200: 5.0, 80006: 60.0},

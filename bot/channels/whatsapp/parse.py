@@ -1,7 +1,8 @@
 """WhatsApp's webhook -> messages and receipts (pure).
 
 Source: https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components; ``revoke`` and ``edit`` come only
-to numbers also used in the WhatsApp Business app: .../webhooks/reference/messages/revoke and .../messages/edit.
+to numbers also used in the WhatsApp Business app: .../webhooks/reference/messages/revoke and .../messages/edit; what is
+written in that app comes as .../webhooks/reference/smb_message_echoes.
 Who hides his number behind a username is named by his business-scoped user id alone:
 https://developers.facebook.com/documentation/business-messaging/whatsapp/business-scoped-user-ids
 """
@@ -13,11 +14,12 @@ from dataclasses import replace
 from typing import Any
 
 from bot.channels._meta.settings import MetaSettings
-from bot.channels._meta.webhook import Batch, read_entries
+from bot.channels._meta.webhook import Batch, Found, read_entries
 from bot.channels.reading import (
     UNREADABLE,
     Content,
     attached,
+    in_words,
     inbound,
     listing,
     mapping,
@@ -29,6 +31,7 @@ from bot.channels.reading import (
 )
 from bot.domain.messages import InboundMessage, MessageKind
 from bot.domain.receipts import Receipt, ReceiptState
+from bot.domain.staff import StaffWords
 
 CHANNEL = "whatsapp"
 _OBJECT = "whatsapp_business_account"
@@ -37,6 +40,7 @@ _SILENT = frozenset({"system", "ephemeral", "request_welcome"})
 # "played" is a voice message that was listened to.
 _STATES = {state.value: state for state in ReceiptState} | {"played": ReceiptState.READ}
 _MAX_TITLE_CHARS = 80
+_APP_NAME = "WhatsApp Business app"
 _FILES = {
     "image": MessageKind.IMAGE,
     "video": MessageKind.VIDEO,
@@ -52,26 +56,38 @@ def parse_webhook(body: bytes, settings: MetaSettings) -> Batch:
 
     What cannot be read is passed over with its reason: the rest of its batch must not be lost with it.
     """
-    found: list[InboundMessage | Receipt | str] = []
+    found: list[Found] = []
     for entry in read_entries(body, _OBJECT):
         for change in listing(entry, "changes"):
             value = mapping(change, "value")
-            if change.get("field") != "messages":
+            read = _FIELDS.get(text_of(change, "field"))
+            if read is None:
                 found.append(f"field {text_of(change, 'field')[:40]}")
             elif text_of(mapping(value, "metadata"), "phone_number_id") != settings.node:
                 found.append("another phone number")
             else:
-                found += _read_value(value, settings)
+                found += read(value, settings)
     return Batch.of(found)
 
 
-def _read_value(value: Mapping[str, Any], settings: MetaSettings) -> Iterator[InboundMessage | Receipt | str]:
+def _read_value(value: Mapping[str, Any], settings: MetaSettings) -> Iterator[Found]:
     names = _names(value)
     for raw in listing(value, "messages"):
         yield _message(raw, names, settings)
     for raw in listing(value, "statuses"):
         yield from _receipts(raw, settings.account)
     yield from (f"error report {text_of(error, 'code')[:16]}".rstrip() for error in listing(value, "errors"))
+
+
+def _read_echoes(value: Mapping[str, Any], settings: MetaSettings) -> Iterator[Found]:
+    """Read what the shop's people wrote to customers in the WhatsApp Business app."""
+    for raw in listing(value, "message_echoes"):
+        to = text_of(raw, "to") or text_of(raw, "to_user_id")
+        kind, number, at = text_of(raw, "type"), text_of(raw, "id"), moment(raw, "timestamp")
+        if not to or not kind or not number or at is None:
+            yield "malformed"
+            continue
+        yield StaffWords(settings.sender(to), number, in_words(_content(kind, raw)), _APP_NAME, at)
 
 
 def _names(value: Mapping[str, Any]) -> dict[str, str]:
@@ -97,11 +113,15 @@ def _message(raw: Mapping[str, Any], names: Mapping[str, str], settings: MetaSet
         return f"message {kind}"
     if text_of(raw, "group_id"):
         return "said in a group"
-    content = _of_file(kind, raw) if kind in _FILES else _READERS.get(kind, _unknown)(raw)
+    content = _content(kind, raw)
     writer = settings.sender(sender, one_line(names.get(sender, "")))
     if scoped != sender:
         writer = replace(writer, other_id=scoped)
     return inbound(writer, number, sent_at, content, number)
+
+
+def _content(kind: str, raw: Mapping[str, Any]) -> Content:
+    return _of_file(kind, raw) if kind in _FILES else _READERS.get(kind, _unknown)(raw)
 
 
 def _receipts(raw: Mapping[str, Any], account: str) -> Iterator[Receipt | str]:
@@ -198,4 +218,8 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], Content]] = {
     "reaction": _reaction,
     "revoke": _revoke,
     "edit": _edit,
+}
+_FIELDS: dict[str, Callable[[Mapping[str, Any], MetaSettings], Iterator[Found]]] = {
+    "messages": _read_value,
+    "smb_message_echoes": _read_echoes,
 }

@@ -49,32 +49,27 @@ _FILE_TYPES = {
 _SCOPED_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[0-9A-Za-z]{1,128}")
 _CHOOSE_ZH, _CHOOSE_EN = "请选择", "Choose"
 _SENDING = SendPolicy(per_second=80, chat_per_second=1 / 6, chat_burst=20)
+_NO_MARKETING = (Refusal.QUOTA, "WhatsApp holds marketing back from this customer; try no sooner than in a day")
+_OTHER_VALUES = (Refusal.TEMPLATE, "the template does not take these values, or becomes too long with them")
+_BAD_QUALITY = (Refusal.TEMPLATE, "the template, or its flow, is paused or disabled for its quality")
 _ERRORS = ErrorTable(
     refused={
-        368: (Refusal.OTHER, "Meta has blocked the account for a while for breaking a policy; see Account quality"),
-        130472: (Refusal.OTHER, "the customer takes part in a test of WhatsApp's and gets no marketing"),
         130497: (Refusal.OTHER, "the business account may not write to customers in this country"),
-        131021: (Refusal.OTHER, "the number is the shop's own"),
         131026: (Refusal.BLOCKED, "the number cannot be delivered to: not on WhatsApp, too old a version, or blocked"),
         131030: (Refusal.OTHER, "the number is not among those that a test number may write to; take the app live"),
         131031: (Refusal.OTHER, "the business account is locked"),
         131037: (Refusal.OTHER, "the number's display name is not approved yet; see WhatsApp Manager"),
         131042: (Refusal.OTHER, "the account cannot pay; see the payment settings in WhatsApp Manager"),
         131047: (Refusal.WINDOW, "window closed: more than 24 hours since the customer's last message"),
-        131049: (Refusal.QUOTA, "WhatsApp holds marketing back from this customer; try no sooner than in a day"),
         131050: (Refusal.BLOCKED, "the customer stopped marketing messages of this business"),
         131062: (Refusal.TEMPLATE, "this kind of message needs the customer's phone number, which is hidden from us"),
         132000: (Refusal.TEMPLATE, "the template has another number of parameters"),
         132001: (Refusal.TEMPLATE, "the template does not exist in this language or is not approved"),
-        132005: (Refusal.TEMPLATE, "the template is too long with these values"),
         132007: (Refusal.TEMPLATE, "the template's content breaks a policy"),
-        132012: (Refusal.TEMPLATE, "the template's parameters have another format"),
-        132015: (Refusal.TEMPLATE, "the template is paused for its quality"),
-        132016: (Refusal.TEMPLATE, "the template is disabled for its quality"),
-        132018: (Refusal.TEMPLATE, "the template does not take these values"),
-        132068: (Refusal.TEMPLATE, "the template's flow is blocked"),
-        132069: (Refusal.TEMPLATE, "the template's flow is throttled"),
         133010: (Refusal.OTHER, "the shop's number is not registered; register it in the app's dashboard"),
+        **dict.fromkeys((130472, 131049), _NO_MARKETING),
+        **dict.fromkeys((132005, 132012, 132018), _OTHER_VALUES),
+        **dict.fromkeys((132015, 132016, 132068, 132069), _BAD_QUALITY),
     },
     waits_s={130429: 1.0, 131056: 6.0, 80007: 60.0, 131048: 600.0},
     passing=frozenset({131000, 131016, 131057, 133004}),
