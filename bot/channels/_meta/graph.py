@@ -53,6 +53,7 @@ class GraphApi:
     def __init__(self, settings: MetaSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         proof = hmac.new(settings.app_secret.encode(), settings.token.encode(), hashlib.sha256).hexdigest()
         base = settings.api_url.rstrip("/") + "/"
+        self.transport = transport
         self._http = open_http(base, transport, token=settings.token, appsecret_proof=proof)
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
