@@ -123,9 +123,12 @@ class MessengerAdapter(PlatformAdapter):
         super().__init__(by_address(settings, transport), self._graph.close)
 
     async def deliver(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
-        """Send a file, or words with their choices; the first words of a day tell that a machine answers."""
+        """Send a file and what is said with it, or words; the first words of a day tell that a machine answers."""
         if message.attachments:
-            return await self._send_file(to, message)
+            parts = (None, *render(replace(message, attachments=()), self.name))
+            return await self.parts.send(
+                outbox_id, parts, lambda part: self._part(to, part) if part else self._send_file(to, message)
+            )
         opens = await self._opens(to, outbox_id)
         parts = render(disclose(message) if opens else message, self.name)
         delivery = await self.parts.send(outbox_id, parts, lambda part: self._part(to, part))

@@ -195,6 +195,29 @@ async def test_files_keep_the_same_rule_as_words(sender: str, tags: list[str]):
     await town.adapter.close()
 
 
+@pytest.mark.parametrize(
+    ("channel", "mime"), [("messenger", "image/png"), ("whatsapp", "audio/ogg"), ("whatsapp", "image/png")]
+)
+async def test_what_is_said_with_a_file_arrives_with_it(channel: str, mime: str):
+    """Under the file, or after it where there is no place for words."""
+    town = Town(channel)
+
+    async def upload(*_: object) -> Answer:
+        return Answer(200, {"message_id": "m", "id": "1"})
+
+    async def read(_: Attachment) -> OutgoingFile:
+        return OutgoingFile("cup", mime, b"bytes")
+
+    await town.people.say(town.shopper, "hi")
+    town.adapter.files, town.adapter._graph.upload = read, upload
+    words = "word " * 300
+    message = OutboundMessage(words, attachments=(Attachment(MessageKind.FILE, "1", mime),))
+    assert isinstance(await town.send(message, outbox=3), Sent)
+    assert words.strip() in " ".join(town.screen())
+    await town.http.aclose()
+    await town.adapter.close()
+
+
 async def test_agent_inside_the_window_needs_no_tag(messenger: Town):
     """The tag is not spent where it is not needed."""
     await messenger.people.say(messenger.shopper, "hi")
