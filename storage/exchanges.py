@@ -19,7 +19,7 @@ from bot.domain.ids import ConversationId
 from storage import outbox
 from storage.database import Database
 from storage.messages import decode_outbound, encode_outbound
-from storage.tables import EXCHANGES, INBOX, OUTBOX, Upsert
+from storage.tables import CONVERSATIONS, EXCHANGES, INBOX, OUTBOX, Upsert
 
 _KEPT = timedelta(hours=1)
 _MOST_ROWS = 20
@@ -59,9 +59,16 @@ _UNANSWERED = select(INBOX.c.dedupe_key).where(
     INBOX.c.dedupe_key.in_(bindparam("of_keys", expanding=True)),
     INBOX.c.done_at.is_(None),
 )
+_THIS = CONVERSATIONS.alias("this")
+# Also what was said in a conversation that is over by now, and could not be sent: the next word is where it goes.
+_OF_CUSTOMER = (
+    select(CONVERSATIONS.c.id)
+    .join(_THIS, _THIS.c.identity_id == CONVERSATIONS.c.identity_id)
+    .where(_THIS.c.id == bindparam("conversation"))
+)
 _WAITING = (
     select(OUTBOX.c.id, OUTBOX.c.state, OUTBOX.c.message)
-    .where(OUTBOX.c.conversation_id == bindparam("conversation"), OUTBOX.c.done_at.is_(None), outbox.FRESH)
+    .where(OUTBOX.c.conversation_id.in_(_OF_CUSTOMER), OUTBOX.c.done_at.is_(None), outbox.FRESH)
     .order_by(OUTBOX.c.id)
     .limit(_MOST_ROWS)
 )

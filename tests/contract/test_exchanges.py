@@ -24,6 +24,11 @@ def all_of(messages: Sequence[OutboundMessage]) -> Composed | None:
     return Composed(" ".join(message.text for message in messages), len(messages))
 
 
+def joined(answer: str, rest: OutboundMessage) -> OutboundMessage:
+    """Put the beginning back."""
+    return OutboundMessage(f"{answer}{rest.text}")
+
+
 async def begun(line: Line, *words: str) -> tuple[SqlExchanges, ConversationId]:
     """Take a message in, open its exchange, and answer with the words when there are any."""
     exchanges = SqlExchanges(line.database)
@@ -96,6 +101,59 @@ async def test_beginning_of_a_long_message_leaves_the_rest_waiting(line: Line):
     item = await line.outbox.next_due(conversation, NOW)
     assert item is not None
     assert (item.message.text, await states(line)) == ("三四", ["pending"])
+
+
+async def test_answer_that_nobody_heard_waits_as_before(line: Line):
+    """The rows are pending again, and the next call decides anew; nothing is left of the decision."""
+    exchanges, conversation = await begun(line, "一", "二")
+    assert await exchanges.look(KEY, 1, all_of) == Look("一 二")
+    assert await exchanges.take_back(KEY, 1, joined)
+    assert await states(line) == ["pending", "pending"]
+    assert not await exchanges.take_back(KEY, 1, joined)
+    assert await exchanges.begin(KEY, conversation, NOW, SOON) == 2
+    assert await exchanges.look(KEY, 2, all_of) == Look("一 二")
+
+
+async def test_answer_of_a_later_call_is_not_taken_back(line: Line):
+    """Who was overtaken has nothing to say about it."""
+    exchanges, conversation = await begun(line, "一")
+    assert await exchanges.look(KEY, 1, all_of) == Look("一")
+    assert await exchanges.begin(KEY, conversation, NOW, SOON) == 2
+    assert not await exchanges.take_back(KEY, 1, joined)
+    assert await exchanges.look(KEY, 2, all_of) == Look("一")
+    await exchanges.written(KEY, NOW)
+    assert await states(line) == ["sent"]
+
+
+async def test_beginning_that_nobody_heard_is_put_before_its_rest_again(line: Line):
+    """The row holds the whole message once more."""
+    exchanges, conversation = await begun(line, "一二三四", "五")
+    rest = Composed("一二", 0, OutboundMessage("三四"))
+    assert await exchanges.look(KEY, 1, lambda _: rest) == Look("一二")
+    assert await exchanges.take_back(KEY, 1, joined)
+    await exchanges.end(KEY, NOW)
+    item = await line.outbox.next_due(conversation, NOW)
+    assert item is not None
+    assert (item.message.text, await states(line)) == ("一二三四", ["pending", "pending"])
+
+
+async def test_words_left_of_a_conversation_that_is_over_go_with_the_next_word(line: Line):
+    """What could not be sent before the agent closed it is the beginning of the next answer."""
+    exchanges, conversation = await begun(line)
+    await line.commit(await line.pending(conversation))
+    agent = await line.hire("mei")
+    await line.ownership.take(conversation, agent, NOW)
+    await line.ownership.reply(conversation, agent, "已退款", NOW, "k1")
+    await line.ownership.resolve(conversation, agent, NOW)
+    await exchanges.end(KEY, NOW)
+    later = ExchangeKey("wechat_oa", "shop", "msg:2")
+    said = InboundMessage(LI, later.dedupe_key, MessageKind.TEXT, NOW, "谢谢")
+    (accepted,) = await line.inbox.accept([said], NOW)
+    assert accepted.conversation_id != conversation
+    assert await exchanges.begin(later, accepted.conversation_id, NOW, SOON) == 1
+    await line.commit(await line.pending(accepted.conversation_id), "不客气")
+    answer = (await exchanges.look(later, 1, all_of)).answer
+    assert answer.index("已退款") < answer.index("不客气")
 
 
 async def test_words_of_an_older_owner_are_no_answer(line: Line):

@@ -26,8 +26,10 @@ _OPENID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _NUMBER = re.compile(r"[0-9]{1,20}")
 _TIME = re.compile(r"[0-9]{1,10}")
 _FOLLOWED = frozenset({"subscribe", "subscribe_scan", "subscribe_scan_product"})
+# Source: .../Message_Management/Service_Center_messages.html (of the menu's entries only these let us send).
+_PRESSED = frozenset({"click", "scancode_push", "scancode_waitmsg"})
 # What happens without the shopper saying anything: reported places, opened links, results of mass messages, cards.
-_SAID = _FOLLOWED | {"unsubscribe", "click", "scan"}
+_SAID = _FOLLOWED | _PRESSED | {"unsubscribe", "scan"}
 _SILENT_EVENTS = frozenset(EVENT_TYPES) - _SAID | {"view_miniprogram", "publishjobfinish"}
 
 
@@ -71,7 +73,7 @@ def _of_event(event: str, texts: Mapping[str, str]) -> Content:
         return Content(MessageKind.FOLLOW)
     if event == "unsubscribe":
         return Content(MessageKind.UNFOLLOW)
-    if event == "click":
+    if event in _PRESSED:
         key = texts.get("EventKey", "")
         payload = payload_of(key)
         return Content(MessageKind.BUTTON, key, payload=payload) if payload else UNREADABLE
@@ -123,7 +125,7 @@ _READERS: dict[str, Callable[[Any], Content]] = {
 
 def _dedupe_key(texts: Mapping[str, str]) -> str:
     number = texts.get("MsgId", "")
-    if _NUMBER.fullmatch(number) and number != "0":
+    if _NUMBER.fullmatch(number) and number != "0" and texts["MsgType"].lower() != "event":
         return f"msg:{number}"
     names = ("FromUserName", "CreateTime", "MsgType", "Event", "EventKey")
     key = ":".join(["event", *(texts.get(name, "") for name in names)])

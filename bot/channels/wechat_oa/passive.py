@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
 from bot.channels.wechat_oa.reply import compose, rejoin
 from bot.domain.clock import Clock
 from bot.domain.errors import StorageError
-from bot.domain.exchange_ports import Composed, ExchangeKey, Exchanges, Look
+from bot.domain.exchange_ports import ExchangeKey, Exchanges, Look
 from bot.domain.ids import ConversationId
 from bot.domain.line_ports import Accepted
-from bot.domain.messages import InboundMessage, OutboundMessage
+from bot.domain.messages import InboundMessage
 from bot.domain.ports import LiveEvent, LiveFeed
 
 _LOOK_EVERY_S = 0.5
@@ -71,7 +72,7 @@ class Verdict:
 class PassiveReplies:
     """Waits for the answers of one account; ``alone`` tells whether it has no other way to send."""
 
-    def __init__(self, ports: PassivePorts, alone: Callable[[], bool]) -> None:
+    def __init__(self, ports: PassivePorts, alone: Callable[[], Awaitable[bool]]) -> None:
         self._ports = ports
         self._alone = alone
         self._lookout = _Lookout(ports.exchanges, ports.live)
@@ -127,17 +128,13 @@ class PassiveReplies:
         async with self._lookout.watching(key, conversation_id) as rung:
             while True:
                 left_s = end_s - loop.time()
-                look = await self._ports.exchanges.look(key, call, self._compose, hurry=hurry and left_s <= 0)
+                put = partial(compose, alone=await self._alone())
+                look = await self._ports.exchanges.look(key, call, put, hurry=hurry and left_s <= 0)
                 if not look.waiting or left_s <= 0:
                     return look
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(rung.wait(), left_s)
                 rung.clear()
-
-    def _compose(self, waiting: Sequence[OutboundMessage]) -> Composed | None:
-        if any(message.attachments for message in waiting):
-            return None  # what is attached goes by customer-service message, and keeps its place among the words
-        return compose(waiting, alone=self._alone())
 
 
 class _Lookout:

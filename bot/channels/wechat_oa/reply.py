@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from bot.channels.cleaning import clean_message
 from bot.channels.degrade import measure, number_options, split_text
@@ -37,22 +38,25 @@ def text_reply(to: str, account: str, created_at: int, text: str) -> str:
 
 
 def compose(messages: Sequence[OutboundMessage], *, alone: bool) -> Composed | None:
-    """Put waiting messages into one reply, choices as numbered lines.
+    """Put waiting messages into one reply, choices as numbered lines, up to the first with a picture.
 
     ``alone``: the account has no other way to send, so that of a text too long for one reply the beginning goes now
-    and the rest with the next reply; otherwise such a message is left to be sent by itself.
+    and the rest with the next reply, and words go without their picture; otherwise such a message is left to be sent
+    by itself.
     """
     shown: list[str] = []
     for message in messages:
         text = as_text(message)
+        if message.attachments and not (alone and text):
+            break
         if measure("\n\n".join([*shown, text]), _UNIT) > MAX_REPLY_BYTES:
             break
         shown.append(text)
     together = "\n\n".join(text for text in shown if text)
     if shown:
         # Nothing to read is no answer.
-        return Composed(together, len(shown)) if _NOT_XML.sub("", together).strip() else None
-    return _beginning(messages[0]) if alone and messages else None
+        return Composed(together, len(shown)) if together else None
+    return _beginning(messages[0]) if alone and messages and as_text(messages[0]) else None
 
 
 def rejoin(answer: str, rest: OutboundMessage) -> OutboundMessage:
@@ -63,7 +67,7 @@ def rejoin(answer: str, rest: OutboundMessage) -> OutboundMessage:
 
 def as_text(message: OutboundMessage) -> str:
     """Write a message as the text a reply can hold."""
-    clean = clean_message(message)
+    clean = clean_message(replace(message, text=_NOT_XML.sub("", message.text)))
     return number_options(clean.text, clean.buttons) if clean.buttons else clean.text
 
 

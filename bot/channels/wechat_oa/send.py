@@ -6,7 +6,9 @@ Source: https://developers.weixin.qq.com/doc/offiaccount/Message_Management/Serv
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -17,6 +19,7 @@ from bot.channels.cleaning import clean_message
 from bot.channels.degrade import degrade
 from bot.channels.reading import text_of
 from bot.channels.tencent_api import ReturnCodes, TencentAccount, TencentApi
+from bot.channels.vault import MemoryTokenShelf
 from bot.channels.wechat_oa.settings import CHANNEL, PASSIVE, SERVICE, WechatOaSettings, token_request
 from bot.domain.channel_ports import (
     Addressee,
@@ -31,7 +34,7 @@ from bot.domain.channel_ports import (
 from bot.domain.clock import Clock
 from bot.domain.ids import OutboxId
 from bot.domain.messages import OutboundMessage
-from bot.domain.shared_ports import TokenShelf
+from bot.domain.shared_ports import KeptToken, TokenShelf
 
 MAX_TEXT_BYTES = 2048  # ? the documentation names no number; 45002 is answered to longer text
 _WRONG_CREDENTIALS = frozenset({40001, 40002, 40013, 40125})
@@ -42,18 +45,26 @@ _CODES = ReturnCodes(
         45047: (Refusal.QUOTA, "window used up: five messages since the customer's last one"),
         43004: (Refusal.BLOCKED, "the customer does not follow the account"),
         48001: (Refusal.OTHER, "the account has no permission for customer-service messages"),
+        48002: (Refusal.BLOCKED, "the customer does not take the account's messages"),
+        48004: (Refusal.OTHER, "the platform has closed this interface to the account; see mp.weixin.qq.com"),
+        50002: (Refusal.BLOCKED, "the customer's account is limited"),
     },
     waits_s={45009: 600.0, 45011: 60.0, -1: 5.0},
 )
 _NO_PERMISSION = 48001
 # Source: .../Message_Management/Passive_user_reply_message.html (5 seconds; then it hangs up, and calls again).
 _HEARING = HearPolicy(ack_s=5.0, inline_s=5.0)
-# What waits for the customer's next word is looked at again now and then, in case the permission has come.
-_NEXT_WORD = Deferred(3600.0, "the account may not send by itself (errcode 48001): it waits for the next word")
+# What waits for the customer's next word for a week is no news any more: then its closed window refuses it.
+_NEXT_WORD = Deferred(7 * 86_400.0, "the account may not send by itself (errcode 48001): it waits for the next word")
+_NO_PICTURES = Refused("the account may not send pictures (errcode 48001)")
+_KNOWN_FOR = timedelta(hours=12)
 
 
 class WechatOaAdapter(PlatformAdapter):
-    """The ``wechat_oa`` channel of one account; ``shelf`` keeps its token, ``transport`` is for tests."""
+    """The ``wechat_oa`` channel of one account; ``transport`` is for tests.
+
+    ``shelf`` keeps its token, and that it may not send by itself: who sends learns that, who answers calls asks it.
+    """
 
     name, platform = CHANNEL, "WeChat"
 
@@ -66,25 +77,36 @@ class WechatOaAdapter(PlatformAdapter):
     ) -> None:
         shelf_name, request = f"{CHANNEL}:{settings.app_id}", partial(token_request, settings)
         account = TencentAccount(shelf_name, self.platform, settings.api_url, request, _WRONG_CREDENTIALS)
-        self._api = TencentApi(account, clock, transport, shelf)
+        self._clock = clock
+        self._shelf = shelf or MemoryTokenShelf()
+        self._forbidden = f"{shelf_name}:{_NO_PERMISSION}"
+        self._api = TencentApi(account, clock, transport, self._shelf)
         self._replies = settings.replies
         self._permitted = settings.replies != PASSIVE
+        self._is_told = False
         # A picture cannot stand in a callback's response: it goes by customer-service message or not at all.
         self.capabilities = Capabilities(
             MAX_TEXT_BYTES, "bytes", images=self._permitted, typing=self._permitted, hearing=_HEARING
         )
         super().__init__(self._api)
 
-    def is_alone(self) -> bool:
-        """Tell whether the response of a callback is the only way to answer, as far as is known."""
-        return not self._permitted
+    async def is_alone(self) -> bool:
+        """Tell whether the response of a callback is the only way to answer, as far as any process knows."""
+        if not self._permitted:
+            return True
+        known = await self._shelf.read(self._forbidden)
+        return known is not None and self._clock.now() < known.good_until
 
     async def deliver(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
         """Send words and pictures; an account that may not send by itself keeps them for the customer's next word."""
-        if self._replies == PASSIVE:
-            return _NEXT_WORD
-        parts = degrade(clean_message(message), self.capabilities)
-        return await self.parts.send(outbox_id, parts, lambda part: self._send_part(to.channel_user_id, part))
+        clean = clean_message(message)
+        words = bool(clean.text or clean.buttons)
+        if self._replies == PASSIVE and (words or clean.attachments):
+            return _NEXT_WORD if words else _NO_PICTURES
+        parts = tuple(piece for part in degrade(clean, self.capabilities) for piece in _pieces(part))
+        sent = await self.parts.send(outbox_id, parts, lambda part: self._send_part(to.channel_user_id, part))
+        # A picture cannot wait for the customer's next word, whose answer holds words: it would hold up all behind it.
+        return sent if sent is not _NEXT_WORD or words else _NO_PICTURES
 
     async def show_typing(self, to: Addressee, answering: str) -> None:
         """Show "typing", where the account may send by itself.
@@ -103,14 +125,28 @@ class WechatOaAdapter(PlatformAdapter):
         media_id = text_of(answer, "media_id")
         if not media_id:
             return Failed(f"WeChat does not take the picture (errcode {answer['errcode']})", retryable=False)
-        sent = await self._send_content(openid, {"msgtype": "image", "image": {"media_id": media_id}})
-        # It cannot wait for the customer's next word, whose answer holds words only, and would hold up all behind it.
-        return sent if sent is not _NEXT_WORD else Refused("the account may not send pictures (errcode 48001)")
+        return await self._send_content(openid, {"msgtype": "image", "image": {"media_id": media_id}})
 
     async def _send_content(self, openid: str, content: Mapping[str, Any]) -> Delivery:
         answer = await self._api.call("/cgi-bin/message/custom/send", {"touser": openid, **content})
-        if self._replies != SERVICE:
-            self._permitted = answer["errcode"] != _NO_PERMISSION
+        if self._replies != SERVICE and answer["errcode"] in {0, _NO_PERMISSION}:
+            await self._learn(permitted=answer["errcode"] == 0)
             if not self._permitted:
                 return _NEXT_WORD
         return _CODES.weigh(answer["errcode"])
+
+    async def _learn(self, *, permitted: bool) -> None:
+        """Keep what the platform says of the permission for all processes; that it is there need be told only once."""
+        if permitted and self._permitted and self._is_told:
+            return
+        self._permitted, self._is_told = permitted, True
+        until = self._clock.now() + (timedelta() if permitted else _KNOWN_FOR)
+        await self._shelf.write(self._forbidden, KeptToken("", until))
+
+
+def _pieces(part: OutboundMessage) -> Iterator[OutboundMessage]:
+    """Give what one call each sends: every picture, then the words."""
+    for attachment in part.attachments:
+        yield OutboundMessage("", attachments=(attachment,))
+    if part.text or part.buttons:
+        yield replace(part, attachments=())

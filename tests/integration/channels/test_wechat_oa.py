@@ -12,6 +12,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from bot.channels.vault import MemoryTokenShelf
 from bot.channels.wechat_oa.send import WechatOaAdapter
 from bot.channels.wechat_oa.settings import WechatOaSettings
 from bot.channels.wechat_oa.webhook import build_router
@@ -20,7 +21,9 @@ from bot.domain.clock import ManualClock
 from bot.domain.errors import ConfigError, StorageError
 from bot.domain.ids import ConversationId, OutboxId
 from bot.domain.line_ports import Accepted
-from bot.domain.messages import Button, InboundMessage, MessageKind, OutboundMessage
+from bot.domain.media import OutgoingFile
+from bot.domain.messages import Attachment, Button, InboundMessage, MessageKind, OutboundMessage
+from bot.simulators.media import MediaHold, WithMedia, tencent_media
 from bot.simulators.network import SimulatedNetwork
 from bot.simulators.wechat_oa.people import WechatPeople, to_xml
 from bot.simulators.wechat_oa.server import WechatServer
@@ -32,6 +35,8 @@ TOKEN = "callbacktoken"
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 LI = "oLi_0000000000000000000000001"
 HOOK = "/webhooks/wechat_oa"
+PICTURE = OutboundMessage("", attachments=(Attachment(MessageKind.IMAGE, "p1"),))
+BOTH = OutboundMessage("您看", attachments=PICTURE.attachments)
 
 
 class Town:
@@ -113,6 +118,21 @@ async def test_console_check_is_echoed_only_when_signed(plain: Town):
     assert (right.text, right.headers["content-type"]) == ("4242", "text/plain; charset=utf-8")
     wrong = await plain.http.get(HOOK, params=query | {"nonce": "1"})
     declined(wrong, plain, 401, "the callback's signature is wrong; check that the token is the one set in the console")
+
+
+async def test_event_that_comes_with_another_number_is_the_same(town: Town):
+    """Events are told apart by who, when and what; a number some carry is not theirs."""
+    for number in ("1", "2"):
+        await town.people.event(LI, "CLICK", EventKey="/track_order", MsgId=number)
+    assert len(town.inbox.messages) == 1
+
+
+@pytest.mark.parametrize("event", ["scancode_push", "scancode_waitmsg"])
+async def test_scanning_by_the_menu_is_pressing_it(town: Town, event: str):
+    """These entries open the menu's window as a click does; the phone waits for an answer."""
+    await town.people.event(LI, event, EventKey="track_order")
+    (kept,) = town.inbox.messages
+    assert (kept.kind, kept.payload) == (MessageKind.BUTTON, "/track_order")
 
 
 async def test_redelivered_message_and_event_are_one_each(town: Town):
@@ -315,7 +335,7 @@ async def test_token_that_stays_invalid_is_bounded(plain: Town):
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        (45015, Refused), (45047, Refused), (43004, Refused), (48001, Deferred),
+        (45015, Refused), (45047, Refused), (43004, Refused), (48001, Deferred), (48002, Refused), (50002, Refused),
         (45009, Deferred), (45011, Deferred), (-1, Deferred), (45002, Failed), (99999, Failed),
     ],
 )  # fmt: skip
@@ -327,6 +347,62 @@ async def test_error_codes_are_the_right_kind_of_delivery(plain: Town, code: int
     assert isinstance(result, kind)
     assert f"errcode {code}" in result.reason
     assert not isinstance(result, Failed) or not result.retryable
+
+
+async def test_words_with_a_picture_are_sent_both(plain: Town):
+    """The picture, then the words under it; neither swallows the other."""
+    await plain.people.say(LI, "hi")
+    await pictured(plain)
+    assert isinstance(await plain.send(BOTH), Sent)
+    assert [text.split()[0] for text in plain.people.screen(LI)] == ["📎", "您看"]
+
+
+@pytest.mark.parametrize(("message", "kind"), [(OutboundMessage("好"), Deferred), (BOTH, Deferred), (PICTURE, Refused)])
+@pytest.mark.parametrize("replies", ["passive", "both"])
+async def test_account_that_may_not_send_keeps_words_and_refuses_pictures(
+    plain: Town, message: OutboundMessage, kind: type, replies: str
+):
+    """A picture alone has nothing to wait for, and would hold up all that comes behind it."""
+    plain.server.knobs.permission = False
+    adapter = await pictured(plain, replies)
+    await plain.people.say(LI, "hi")
+    result = await plain.send(message)
+    assert isinstance(result, kind)
+    assert await adapter.is_alone()
+
+
+async def test_permission_is_known_to_all_processes_until_it_comes(plain: Town):
+    """One process learns of it, the others ask the shelf; a message that goes out takes it back for all."""
+    shelf = MemoryTokenShelf()
+    worker, web = (
+        WechatOaAdapter(plain.settings, plain.clock, SimulatedNetwork(plain.server), shelf) for _ in range(2)
+    )
+    await plain.people.say(LI, "hi")
+    plain.adapter, plain.server.knobs.permission = worker, False
+    assert not await web.is_alone()
+    await plain.send(OutboundMessage("一"))
+    assert await web.is_alone()
+    plain.server.knobs.fail_next = [-1, 45009, 45015]
+    for _ in range(3):
+        await plain.send(OutboundMessage("一"))
+    assert await web.is_alone()
+    plain.adapter = WechatOaAdapter(plain.settings, plain.clock, SimulatedNetwork(plain.server), shelf)
+    plain.server.knobs.permission = True
+    await plain.send(OutboundMessage("一"))
+    assert not await web.is_alone()
+
+
+async def pictured(town: Town, replies: str = "both") -> WechatOaAdapter:
+    """Make an adapter that has pictures, and a platform that takes them."""
+
+    async def read(_: Attachment) -> OutgoingFile:
+        return OutgoingFile("p.jpg", "image/jpeg", b"\xff\xd8\xff" + bytes(100))
+
+    network = SimulatedNetwork(WithMedia(town.server, tencent_media(MediaHold())))
+    await town.adapter.close()
+    town.adapter = WechatOaAdapter(WechatOaSettings(APP, SECRET, TOKEN, replies=replies), town.clock, network)
+    town.adapter.files = read
+    return town.adapter
 
 
 async def test_window_and_following_are_what_the_simulator_enforces(plain: Town):

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from bot.channels.wechat_oa.passive import PassivePace, PassivePorts, PassiveReplies, Verdict
 from bot.domain.clock import ManualClock
+from bot.domain.errors import StorageError
 from bot.domain.exchange_ports import Compose, ExchangeKey, Look, Rejoin
 from bot.domain.ids import ConversationId, InboxId
 from bot.domain.line_ports import Accepted
@@ -81,7 +82,11 @@ class Shop:
             self.rung.append(conversation_id)
 
         bell: Callable[[ConversationId], Awaitable[None]] = ring
-        self.replies = PassiveReplies(PassivePorts(self.record, self.feed, ManualClock(NOON), bell, PACE), lambda: True)
+
+        async def alone() -> bool:
+            return True
+
+        self.replies = PassiveReplies(PassivePorts(self.record, self.feed, ManualClock(NOON), bell, PACE), alone)
 
     def call(self, key: str) -> asyncio.Task[Verdict]:
         """Let the platform call with a message."""
@@ -146,6 +151,52 @@ async def test_call_that_was_overtaken_leaves_the_exchange_to_the_next():
     assert await first == Verdict(again=True)
     assert (await second).answer == "好"
     assert (shop.record.ended, shop.rung) == ([], [])
+
+
+async def test_next_to_wait_is_looked_after_when_the_last_has_just_gone():
+    """The one who leaves ends the looking; who comes in the same moment has a look of his own."""
+    shop, gone = Shop(), asyncio.Event()
+    lookout = shop.replies._lookout
+
+    async def wait(name: str) -> None:
+        if name == "2":
+            await gone.wait()
+        async with lookout.watching(ExchangeKey("wechat_oa", "shop", name), ConversationId(name)) as rung:
+            await (gone if name == "1" else rung).wait()
+
+    waiting = [asyncio.create_task(wait(name)) for name in ("1", "2")]
+    await asyncio.sleep(0)
+    shop.record.answers = {"2": "好"}
+    gone.set()
+    async with asyncio.timeout(20):
+        await asyncio.gather(*waiting)
+
+
+async def test_database_in_trouble_is_no_error_to_the_shopper():
+    """The message is safe: the call is left, and the answer goes by other ways."""
+    shop = Shop()
+
+    async def broken(*_: object) -> int:
+        raise StorageError("the disk is full")
+
+    shop.record.begin = broken  # type: ignore[method-assign]
+    assert await shop.call("1") == Verdict()
+    shop.record.written = shop.record.take_back = broken  # type: ignore[method-assign, assignment]
+    key = ExchangeKey("wechat_oa", "shop", "1")
+    for heard in (True, False):
+        await shop.replies.told(key, ConversationId("c1"), 1, heard=heard)
+    assert shop.rung == []
+
+
+async def test_time_a_call_has_spent_before_counts():
+    """The commit took all of the five seconds: the call is kept for the repeat at once."""
+    shop = Shop()
+    sender = Sender("wechat_oa", "shop", "o1")
+    message = InboundMessage(sender, "1", MessageKind.TEXT, NOON, "在吗")
+    accepted = Accepted(ConversationId("c1"), InboxId(1), duplicate=False)
+    since_s = asyncio.get_running_loop().time() - PACE.hang_up_s
+    async with asyncio.timeout(20):
+        assert (await shop.replies.answer(message, accepted, since_s)).again
 
 
 async def test_nobody_looks_when_nobody_waits():
