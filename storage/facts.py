@@ -33,6 +33,18 @@ _PROVED = (
     .limit(_KEPT_ORDERS)
 )
 
+_SIGNED_IN = (
+    select(FACTS.c.identity_id)
+    .join(IDENTITIES, IDENTITIES.c.id == FACTS.c.identity_id)
+    .where(
+        IDENTITIES.c.channel == bindparam("channel"),
+        IDENTITIES.c.account == bindparam("account"),
+        IDENTITIES.c.channel_user_id == bindparam("visitor"),
+        FACTS.c.kind == Evidence.MERCHANT_LOGIN.value,
+    )
+    .limit(1)
+)
+
 
 def record_orders(connection: Connection, conversation_id: str, numbers: Sequence[str], at: datetime) -> None:
     """Keep orders that a conversation's identity has proved, each with the digits it was proved with."""
@@ -78,6 +90,13 @@ class SqlLogins:
         The two become one customer at the next look for facts, unless verified facts speak against it.
         """
         return await self._database.run(lambda connection: _record_login(connection, visitor, known, at))
+
+    async def has_signed_in(self, visitor: Sender) -> bool:
+        """Tell whether a visitor turned out to be a known customer of the merchant's site."""
+        values = {"channel": visitor.channel, "account": visitor.account, "visitor": visitor.channel_user_id}
+        return await self._database.glance(
+            lambda connection: connection.execute(_SIGNED_IN, values).first() is not None
+        )
 
 
 def _record_login(connection: Connection, visitor: Sender, known: Sender, at: datetime) -> CustomerId | None:

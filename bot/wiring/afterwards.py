@@ -51,6 +51,10 @@ class Afterwards:
         """Keep that a visitor's browser also holds a known customer's login."""
         await self._logins.record(visitor, known, self._clock.now())
 
+    async def has_signed_in(self, visitor: Sender) -> bool:
+        """Tell whether a visitor turned out to be a known customer."""
+        return await self._logins.has_signed_in(visitor)
+
     async def _tell(self, conversations: Iterable[ConversationId]) -> None:
         for conversation in conversations:
             for bell in live.changed(conversation):

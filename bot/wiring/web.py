@@ -82,7 +82,8 @@ def make_routers(opened: House) -> Iterator[APIRouter]:
             accept, opened.stores.stream, opened.live, opened.clock, logins, after.on_known, after.on_read
         )
         days = config.channels.web.token_days
-        ports = replace(ports, media=make_shopper_media(config, opened.stores.database, opened.clock))
+        media = make_shopper_media(config, opened.stores.database, opened.clock)
+        ports = replace(ports, media=media, has_signed_in=after.has_signed_in)
         tokens = VisitorTokens(secrets.secret_key, settings.account, opened.clock, days * SECONDS_A_DAY)
         yield build_widget_router(settings, ports, tokens, Rates(opened.shared.rates))
     room = make_show_room(config, secrets, opened.stores.database, opened.clock)

@@ -136,6 +136,18 @@ async def test_login_vouched_for_in_the_same_browser_links_the_visitor(town: Tow
     assert (Evidence.MERCHANT_LOGIN, f"main:{KNOWN}") in await links_of(town, KNOWN)
 
 
+async def test_visitor_who_signed_in_is_known_to_have(town: Town):
+    """From then on his old token opens nothing; who has not signed in, and the customer himself, go on."""
+    for who in ("v-visitor", "v-other", KNOWN):
+        await town.writes(who)
+    visitor, known = Sender("web", "main", "v-visitor"), Sender("web", "main", KNOWN)
+    assert not await town.logins.has_signed_in(visitor)
+    await town.logins.record(visitor, known, town.clock.now())
+    assert await town.logins.has_signed_in(visitor)
+    assert not await town.logins.has_signed_in(Sender("web", "main", "v-other"))
+    assert not await town.logins.has_signed_in(Sender("web", "another", "v-visitor"))
+
+
 async def test_login_without_a_word_before_it_keeps_nothing(town: Town):
     """Who never wrote has nothing to be linked, and no customer is made for him."""
     before = await town.line.count(CUSTOMERS)

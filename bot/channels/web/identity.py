@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.channels.cleaning import clean_text
@@ -47,18 +47,23 @@ class _Claims:
     name: str
     expires_at: float
     nonce: str
+    secret: bytes = b""
 
 
 class MerchantLogins:
-    """Checks what the site vouches for, for one web account; ``marks`` remembers nonces until they expire."""
+    """Checks what the site vouches for, for one web account; ``marks`` remembers nonces until they expire.
+
+    ``secret`` may be two, the new and the old one with a space between, while the site changes from one to the other.
+    """
 
     def __init__(self, secret: str, account: str, clock: Clock, marks: FirstMark) -> None:
-        if len(secret) < MIN_SECRET_CHARS:
+        shortest = min(map(len, secret.split()), default=0)
+        if shortest < MIN_SECRET_CHARS:
             raise ConfigError(
-                f"XIAOER_WEB_IDENTITY_SECRET has {len(secret)} characters; "
+                f"XIAOER_WEB_IDENTITY_SECRET has {shortest} characters (a space begins another secret); "
                 f"share at least {MIN_SECRET_CHARS} random ones with your site"
             )
-        self._secret = secret.encode()
+        self._secrets = tuple(each.encode() for each in secret.split())
         self._account = account
         self._clock = clock
         self._marks = marks
@@ -73,7 +78,7 @@ class MerchantLogins:
         if not 0 < left_s <= MAX_LIFE_S:
             raise Declined(Problem.BAD_IDENTITY)
         # Marked under the secret, not the account: accounts that share a secret share what was used as well.
-        digest = hmac.new(self._secret, claims.nonce.encode(), hashlib.sha256).hexdigest()
+        digest = hmac.new(claims.secret, claims.nonce.encode(), hashlib.sha256).hexdigest()
         if not await self._marks.is_first(f"web-nonce:{digest}", int(left_s) + 1):
             raise Declined(Problem.BAD_IDENTITY)
         return KnownCustomer(claims.reference, claims.name)
@@ -82,7 +87,7 @@ class MerchantLogins:
         signed, _, signature = token.rpartition(".")
         if len(token) > _MAX_CLAIM_CHARS or not token.isascii() or token.count(".") != _JWT_PARTS - 1:
             raise Declined(Problem.BAD_IDENTITY)
-        self._check(signed.encode(), _unpack(signature))
+        secret = self._check(signed.encode(), _unpack(signature))
         head, _, body = signed.partition(".")
         # The algorithm is ours to choose, not the token's: "none" and all others are refused.
         header = _read_json(_unpack(head))
@@ -91,7 +96,8 @@ class MerchantLogins:
         claims = _read_json(_unpack(body))
         if not self._is_for_us(claims.get("aud")) or not all(self._has_begun(claims.get(key)) for key in _BEGINNINGS):
             raise Declined(Problem.BAD_IDENTITY)
-        return _claims(claims.get("sub"), claims.get("name"), claims.get("exp"), claims.get("jti", claims.get("nonce")))
+        nonce = claims.get("jti", claims.get("nonce"))
+        return replace(_claims(claims.get("sub"), claims.get("name"), claims.get("exp"), nonce), secret=secret)
 
     def _of_object(self, claim: Any) -> _Claims:
         """Read ``{customer, name, exp, nonce, signature}``: the hexadecimal HMAC-SHA256 of the four, one a line."""
@@ -103,10 +109,10 @@ class MerchantLogins:
         if not isinstance(signature, str) or len(signature) > _MAX_CLAIM_CHARS:
             raise Declined(Problem.BAD_IDENTITY)
         try:
-            self._check("\n".join(lines).encode(), bytes.fromhex(signature))
+            secret = self._check("\n".join(lines).encode(), bytes.fromhex(signature))
         except ValueError as error:
             raise Declined(Problem.BAD_IDENTITY) from error
-        return found
+        return replace(found, secret=secret)
 
     def _is_for_us(self, audience: Any) -> bool:
         """Tell whether a token that names its audience names this web account."""
@@ -122,9 +128,12 @@ class MerchantLogins:
             return False
         return begins_at - _MAX_SKEW_S <= self._clock.now().timestamp()
 
-    def _check(self, signed: bytes, signature: bytes) -> None:
-        if not hmac.compare_digest(hmac.new(self._secret, signed, hashlib.sha256).digest(), signature):
-            raise Declined(Problem.BAD_IDENTITY)
+    def _check(self, signed: bytes, signature: bytes) -> bytes:
+        """Give the secret it was signed with, each compared in constant time."""
+        for secret in self._secrets:
+            if hmac.compare_digest(hmac.new(secret, signed, hashlib.sha256).digest(), signature):
+                return secret
+        raise Declined(Problem.BAD_IDENTITY)
 
 
 def _claims(reference: Any, name: Any, expires_at: Any, nonce: Any, *, plain: bool = False) -> _Claims:

@@ -61,7 +61,9 @@ class WidgetPorts:
     """What the widget needs from the rest of the house; without ``logins`` no visitor can be a known customer.
 
     ``on_known`` is told of a visitor whom the site has vouched for in the same browser (as visitor, as known
-    customer); ``on_read`` up to which event a visitor's page has shown everything.
+    customer); ``on_read`` up to which event a visitor's page has shown everything. ``has_signed_in`` tells whether a
+    visitor turned out to be a known customer: his old token is then worth nothing, or whoever kept a copy of it would
+    speak as that customer.
     """
 
     on_messages: OnMessages
@@ -72,6 +74,7 @@ class WidgetPorts:
     on_known: Callable[[Sender, Sender], Awaitable[None]] | None = None
     on_read: Callable[[Sender, int], Awaitable[None]] | None = None
     media: ShopperMedia | None = None
+    has_signed_in: Callable[[Sender], Awaitable[bool]] | None = None
 
 
 class _Widget:
@@ -91,7 +94,9 @@ class _Widget:
         old = data.get("token")
         if data.get("identity") is not None:
             return await self._known(data["identity"], old)
-        token = self._tokens.renew(old) if isinstance(old, str) else self._tokens.issue()
+        before = self._tokens.visitor_before(old) if isinstance(old, str) else ""
+        stays = before and not await self._is_over(Sender(CHANNEL, self._settings.account, before))
+        token = self._tokens.renew(str(old)) if stays else self._tokens.issue()
         return JSONResponse({"token": token.token, "visitor": token.visitor_id})
 
     async def _known(self, identity: Any, old: Any) -> Response:
@@ -108,7 +113,7 @@ class _Widget:
 
     async def history(self, request: Request) -> Response:
         """Tell the newest messages, oldest first."""
-        sender = self._sender(request)
+        sender = await self._sender(request)
         await self._rates.spend(self._settings.reads_per_visitor, "read", sender.channel_user_id)
         limit = min(max(_number(request.query_params.get("limit", ""), _HISTORY_DEFAULT), 1), _HISTORY_MAX)
         items = await self._ports.stream.latest(sender, limit)
@@ -116,7 +121,7 @@ class _Widget:
 
     async def messages(self, request: Request) -> Response:
         """Take one message; 202 once it is committed."""
-        sender = self._sender(request)
+        sender = await self._sender(request)
         await self._rates.spend(self._settings.messages_per_visitor, "message", sender.channel_user_id)
         await self._rates.spend(self._settings.messages_per_address, "message", _address(request))
         data = await read_json(request)
@@ -131,7 +136,7 @@ class _Widget:
 
     async def read(self, request: Request) -> Response:
         """Take note that the page has shown everything up to event ``seq``."""
-        sender = self._sender(request)
+        sender = await self._sender(request)
         await self._rates.spend(self._settings.reads_per_visitor, "read", sender.channel_user_id)
         seq = (await read_json(request)).get("seq")
         if isinstance(seq, bool) or not isinstance(seq, int) or not 0 < seq <= _MAX_SEQ:
@@ -142,14 +147,14 @@ class _Widget:
 
     async def admit(self, request: Request, rate: str) -> Sender:
         """Tell who asks for a picture, and count it."""
-        sender = self._sender(request)
+        sender = await self._sender(request)
         await self._rates.spend(rate, "picture", sender.channel_user_id)
         await self._rates.spend(self._settings.messages_per_address, "picture", _address(request))
         return sender
 
     async def stream(self, request: Request) -> Response:
         """Stream what the visitor may see, from after ``Last-Event-ID`` or ``?after=``."""
-        sender = self._sender(request)
+        sender = await self._sender(request)
         await self._rates.spend(self._settings.reads_per_visitor, "read", sender.channel_user_id)
         self._slots.check(sender.channel_user_id)
         named = request.headers.get("last-event-id") or request.query_params.get("after", "")
@@ -165,7 +170,7 @@ class _Widget:
                 async for event in events:
                     yield event
 
-    def _sender(self, request: Request) -> Sender:
+    async def _sender(self, request: Request) -> Sender:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise Declined(Problem.BAD_TOKEN)
@@ -173,7 +178,13 @@ class _Widget:
             visitor = self._tokens.open(token.strip())
         except BadSignature as error:
             raise Declined(Problem.BAD_TOKEN) from error
-        return Sender(CHANNEL, self._settings.account, visitor.visitor_id, visitor.name)
+        sender = Sender(CHANNEL, self._settings.account, visitor.visitor_id, visitor.name)
+        if not visitor.known and await self._is_over(sender):
+            raise Declined(Problem.BAD_TOKEN)
+        return sender
+
+    async def _is_over(self, visitor: Sender) -> bool:
+        return self._ports.has_signed_in is not None and await self._ports.has_signed_in(visitor)
 
 
 def build_router(

@@ -14,21 +14,23 @@ from bot.channels.web.tokens import VisitorTokens
 from bot.domain.clock import ManualClock
 from bot.domain.messages import Sender
 from tests.unit.channels.doubles import NOON, MemoryInbox, MemoryLiveFeed, MemoryShopperStream
-from tests.unit.channels.test_web_identity import claims, jwt, logins, plain
+from tests.unit.channels.test_web_identity import SECRET, claims, jwt, logins, plain
 
 
 class Site:
     """The widget of a shop whose site vouches for its customers (or does not)."""
 
-    def __init__(self, *, vouches: bool = True) -> None:
+    def __init__(self, *, vouches: bool = True, secret: str = SECRET) -> None:
         clock = ManualClock(NOON)
         live = MemoryLiveFeed()
         self.inbox = MemoryInbox()
         self.met: list[tuple[str, str, str]] = []
         self.read: list[tuple[str, int]] = []
-        found = logins(clock) if vouches else None
+        found = logins(clock, secret=secret) if vouches else None
         stream = MemoryShopperStream(live, clock)
-        ports = WidgetPorts(self.inbox, stream, live, clock, found, self.on_known, self.on_read)
+        ports = WidgetPorts(
+            self.inbox, stream, live, clock, found, self.on_known, self.on_read, has_signed_in=self.has_signed_in
+        )
         self.tokens = VisitorTokens("a-secret-of-the-shop-for-tests", "shop", clock)
         app = FastAPI()
         app.include_router(build_router(WidgetSettings(), ports, self.tokens))
@@ -37,6 +39,10 @@ class Site:
     async def on_known(self, visitor: Sender, known: Sender) -> None:
         """Note who turned out to be whom."""
         self.met.append((visitor.channel_user_id, known.channel_user_id, known.display_name))
+
+    async def has_signed_in(self, visitor: Sender) -> bool:
+        """Tell whether he turned out to be somebody."""
+        return visitor.channel_user_id in {one for one, _, _ in self.met}
 
     async def on_read(self, sender: Sender, seq: int) -> None:
         """Note what was read."""
@@ -132,3 +138,38 @@ async def test_read_marks_are_the_visitors_own(site: Site):
         assert (await site.http.post("/widget/read", json=junk, headers=headers)).status_code == 422
     assert (await site.http.post("/widget/read", json={"seq": 7})).status_code == 401
     assert len(site.read) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "history"), ("GET", "stream"), ("POST", "messages"), ("POST", "read")],
+)
+async def test_token_kept_from_before_the_login_opens_nothing(site: Site, method: str, path: str):
+    """On a shared computer somebody keeps a visitor's token; the next person signs in with it in the browser.
+
+    The visitor and the customer are one person from then on, so that the kept token would speak as that customer.
+    """
+    kept = (await site.session()).json()
+    await site.session(identity=jwt(claims()), token=kept["token"])
+    answer = await site.http.request(
+        method,
+        f"/widget/{path}",
+        json={"id": "abcdefgh01", "text": "hi", "seq": 1},
+        headers={"Authorization": f"Bearer {kept['token']}"},
+    )
+    assert (answer.status_code, answer.json()["code"]) == (401, "bad_token")
+    assert site.inbox.messages == []
+    renewed = (await site.session(token=kept["token"])).json()
+    assert renewed["visitor"] not in {kept["visitor"], site.met[0][1]}
+
+
+async def test_words_of_two_secrets_are_taken_while_one_follows_the_other():
+    """While the site changes its secret both are good, each word once; a third is not."""
+    old, new = "o" * 40, "n" * 40
+    rotating = Site(secret=f"{new} {old}")
+    for secret in (old, new):
+        nonce = f"nonce-{secret[0]}-000"
+        assert (await rotating.session(identity=jwt(claims(jti=nonce), secret=secret))).status_code == 200
+        assert (await rotating.session(identity=jwt(claims(jti=nonce), secret=secret))).status_code == 403
+    assert (await rotating.session(identity=jwt(claims(jti="nonce-x-000"), secret="x" * 40))).status_code == 403
+    await rotating.http.aclose()

@@ -25,9 +25,9 @@ SECRET = "shared-with-the-merchants-site-0123456789"
 SOON = int(NOON.timestamp()) + 300
 
 
-def logins(clock: ManualClock | None = None) -> MerchantLogins:
+def logins(clock: ManualClock | None = None, secret: str = SECRET) -> MerchantLogins:
     at = clock or ManualClock(NOON)
-    return MerchantLogins(SECRET, "shop", at, MemoryFirstMark(at))
+    return MerchantLogins(secret, "shop", at, MemoryFirstMark(at))
 
 
 def packed(value: Any) -> str:
@@ -66,7 +66,7 @@ async def test_published_jwt_example_is_read_as_signed():
         ".SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c"
     )
     found = logins()
-    found._secret = b"your-256-bit-secret"
+    found._secrets = (b"your-256-bit-secret",)
     signed, _, signature = token.rpartition(".")
     found._check(signed.encode(), base64.urlsafe_b64decode(signature + "="))
     with pytest.raises(Declined):
