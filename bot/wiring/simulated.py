@@ -145,9 +145,13 @@ class PhoneBooth:
         return TelegramPhone(people, hold, wire, self._clock)
 
     def _whatsapp(self) -> Phone:
-        node = self._config.channels.whatsapp.phone_number_id
+        channel = self._config.channels.whatsapp
+        node = channel.phone_number_id
         token, hold = self._secrets.whatsapp_token, MediaHold(host=f"{self._base}/whatsapp")
         server = WhatsappServer(self._app(token), node, self._clock)
+        for each in channel.templates:
+            server.templates[each.name, each.language] = len(each.variables)
+            server.wordings[each.name, each.language] = each.text
         wire = self._wire("whatsapp", WithMedia(server, graph_media(hold, token, node)))
         people = WhatsappPeople(server, self._client(wire), "/webhooks/whatsapp")
         return WhatsappPhone(people, hold, wire, self._clock)

@@ -17,6 +17,7 @@ from bot.config_channels import (
     WechatOaChannel,
     WecomKfChannel,
     WhatsappChannel,
+    WhatsappTemplate,
 )
 from bot.domain.customers import SIMULATED
 from bot.domain.errors import ConfigError
@@ -28,6 +29,20 @@ _HOSTS = frozenset({"127.0.0.1", "localhost"})
 _DATABASE = "phones.db"
 _CORP, _APP = "ww51m0000000001", "wx51m0000000001"
 _NUMBER, _PAGE, _INSTAGRAM = "510000000000001", "510000000000002", "510000000000003"
+_TEMPLATES = (
+    WhatsappTemplate(
+        name="about_your_order",
+        language="zh_CN",
+        text="您好{{1}}，您的订单 {{2}} 有新进展，回复任意内容我们就接着聊。",
+        variables=("称呼", "订单号"),
+    ),
+    WhatsappTemplate(
+        name="about_your_order",
+        language="en",
+        text="Hello {{1}}, there is news about your order {{2}}. Reply with anything and we'll go on.",
+        variables=("name", "order number"),
+    ),
+)
 KF_ACCOUNT = f"{SIMULATED}kf"
 
 
@@ -95,7 +110,11 @@ def _channels(base: str) -> Channels:
         wecom_kf=WecomKfChannel(enabled=True, corp_id=_CORP, accounts=(KF_ACCOUNT,), api_base=f"{base}/wecom_kf"),
         line=LineChannel(enabled=True, account=f"{SIMULATED}line", api_base=f"{base}/line"),
         whatsapp=WhatsappChannel(
-            enabled=True, account=f"{SIMULATED}whatsapp", phone_number_id=_NUMBER, api_base=f"{base}/whatsapp/{graph}"
+            enabled=True,
+            account=f"{SIMULATED}whatsapp",
+            phone_number_id=_NUMBER,
+            templates=_TEMPLATES,
+            api_base=f"{base}/whatsapp/{graph}",
         ),
         messenger=MessengerChannel(
             enabled=True, account=f"{SIMULATED}messenger", page_id=_PAGE, api_base=f"{base}/messenger/{graph}"

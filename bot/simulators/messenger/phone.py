@@ -16,7 +16,7 @@ from bot.simulators.meta.graph import Declined
 from bot.simulators.phones.levers import Lever, flag, next_answer, once, pause, retrying
 from bot.simulators.phones.phone import Phone
 from bot.simulators.phones.samples import keep
-from bot.simulators.phones.screen import Act, Bubble, Deed, Mark, Person, Room, Shown
+from bot.simulators.phones.screen import Act, Bubble, Deed, Mark, Move, Person, Room, Shown
 from bot.simulators.phones.wire import Wire
 
 _THUMB_ID = 369239263222822
@@ -45,6 +45,7 @@ class MessengerPhone(Phone):
         Act.UNBLOCK,
     )
     reports = True
+    moves = tuple(Move)
 
     def __init__(self, people: MessengerPeople, kept: tuple[str, MediaHold], wire: Wire, clock: Clock) -> None:
         super().__init__(wire, clock)
@@ -76,7 +77,10 @@ class MessengerPhone(Phone):
         if deed.act is Act.RECALL:
             return await self._revise(user, message={"mid": deed.concerned, "is_deleted": True})
         deed.bubble.id = f"m_{self.name}_{user}_{secrets.token_hex(6)}"
-        return await writers.send(user, mid=deed.bubble.id, **self._content(person, deed))
+        event = writers.event(user, message={"mid": deed.bubble.id, **self._content(person, deed)})
+        # While the inbox has the thread, the app only overhears it.
+        place = "standby" if user in writers.server.held_elsewhere else "messaging"
+        return await writers.deliver_entry(**{place: [event]})
 
     async def _revise(self, user: str, **fields: Any) -> httpx.Response:
         """Let something happen that opens no window."""
@@ -122,6 +126,15 @@ class MessengerPhone(Phone):
         until = wrote_at + WINDOW
         is_open = self._clock.now() <= until and not server.knobs.window_closed and not person.blocking
         return Room(until if is_open else None)
+
+    async def _move(self, person: Person, move: Move, words: str) -> None:
+        writers, user = self._writers, person.id
+        if move is Move.TAKE:
+            await writers.takes_thread(user)
+        elif move is Move.SAY:
+            await writers.inbox_says(user, words)
+        else:
+            await writers.passes_thread(user)
 
     def _levers(self) -> Mapping[str, Lever]:
         knobs = self._writers.server.knobs

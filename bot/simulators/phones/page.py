@@ -19,7 +19,7 @@ from bot.domain.errors import NotFound, RefusedInput, XiaoerError
 from bot.domain.media_types import HEAD_BYTES, PLAYED_TYPES, SHOWN_TYPES, UNKNOWN, sniff
 from bot.simulators.phones.clock import MAX_STEP, PassingClock
 from bot.simulators.phones.phone import Phone
-from bot.simulators.phones.screen import Act
+from bot.simulators.phones.screen import Act, Move
 from bot.simulators.phones.words import pick_language, read_words
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -75,6 +75,7 @@ class PhonePage:
             "/{name}/files": self.send_file,
             "/{name}/people": self.person,
             "/{name}/knobs": self.knob,
+            "/{name}/moves": self.move,
         }
         place = self._place
         if self._clock:
@@ -111,7 +112,8 @@ class PhonePage:
         if kind not in set(Act):
             raise RefusedInput(f"{kind[:40]!r} is nothing a person can do; choose one of {', '.join(Act)}")
         about = data.get("about", 0)
-        bubble = await self._phone(request).act(Act(kind), text, language, about if isinstance(about, int) else 0)
+        number = about if isinstance(about, int) and not isinstance(about, bool) else 0
+        bubble = await self._phone(request).act(Act(kind), text, language, number)
         return JSONResponse({"number": bubble.number}, status_code=202, headers=_HEADERS)
 
     async def send_file(self, request: Request) -> Response:
@@ -150,6 +152,14 @@ class PhonePage:
         phone, data = self._phone(request), await _json(request)
         phone.turn(str(data.get("knob", "")), data.get("on") is True)
         return JSONResponse(phone.as_json(), headers=_HEADERS)
+
+    async def move(self, request: Request) -> Response:
+        """Let the shop's people do something on the platform itself; 202 while it is on its way."""
+        phone, name = self._phone(request), str((await _json(request)).get("move", ""))
+        if name not in set(Move):
+            raise RefusedInput(f"{name[:40]!r} is nothing the shop's people can do; choose one of {', '.join(Move)}")
+        phone.move(Move(name))
+        return JSONResponse({}, status_code=202, headers=_HEADERS)
 
     async def let_pass(self, request: Request) -> Response:
         """Let hours pass."""

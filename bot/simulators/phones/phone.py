@@ -26,10 +26,12 @@ from bot.simulators.phones.screen import (
     RETURNS,
     REVISIONS,
     SILENT,
+    STAFF_WORDS,
     Act,
     Bubble,
     Deed,
     Mark,
+    Move,
     Person,
     Room,
     Shown,
@@ -48,7 +50,8 @@ class Phone(ABC):
     """A phone and its people; ``watchers`` are called whenever the page should look again.
 
     ``acts`` are what its people can do, ``edits`` which kinds of their messages can be changed afterwards. ``counts``:
-    the platform limits what the shop may send. ``reports``: it tells the shop what was delivered and read.
+    the platform limits what the shop may send. ``reports``: it tells the shop what was delivered and read. ``moves``
+    are what the shop's people can do on the platform itself.
     """
 
     name: ClassVar[str]
@@ -56,6 +59,7 @@ class Phone(ABC):
     menu: ClassVar[tuple[str, ...]] = ()
     counts: ClassVar[bool] = True
     reports: ClassVar[bool] = False
+    moves: ClassVar[tuple[Move, ...]] = ()
 
     def __init__(self, wire: Wire, clock: Clock) -> None:
         self.watchers: set[Callable[[], None]] = set()
@@ -109,6 +113,15 @@ class Phone(ABC):
         act, file = own_file(data, name)
         return await self._begin(act, ("", file), language, 0)
 
+    def move(self, move: Move) -> None:
+        """Let the shop's people do something on the platform itself; RefusedInput, NotFound."""
+        if move not in self.moves:
+            raise NotFound(f"{self.name} has no move {move.value!r}")
+        person = self._current
+        if person is None or not person.met:
+            raise RefusedInput("nobody has written on this phone yet; write something first")
+        self._later(self._moved(person, move))
+
     def turn(self, knob: str, on: bool) -> None:
         """Turn a knob; NotFound when the phone has none of that name."""
         lever = self._knobs().get(knob)
@@ -149,6 +162,7 @@ class Phone(ABC):
             "bubbles": [bubble.as_json() for bubble in person.bubbles] if person else [],
             "acts": [act.value for act in self.acts],
             "menu": list(self.menu),
+            "moves": [move.value for move in self.moves],
             "counts": self.counts,
             "room": room.as_json() if room else None,
             "knobs": [
@@ -186,6 +200,10 @@ class Phone(ABC):
     def _room(self, person: Person) -> Room | None:
         """Tell what the platform lets the shop send a person; None before they have met."""
         raise NotImplementedError(f"{self.name} counts, but does not say what")
+
+    async def _move(self, person: Person, move: Move, words: str) -> None:
+        """Let the shop's people take a person's chat, write ``words`` to him, or leave it."""
+        raise NotImplementedError(f"{self.name} has moves, but does not say how")
 
     async def _report(self, person: Person, bubble: Bubble, mark: Mark) -> None:
         """Report that a message of the shop was delivered or read."""
@@ -287,6 +305,14 @@ class Phone(ABC):
             person.blocking = True
         if deed.bubble.mark is not None:
             deed.bubble.mark = mark
+        self.look()
+
+    async def _moved(self, person: Person, move: Move) -> None:
+        words = STAFF_WORDS[person.language]
+        with contextlib.suppress(httpx.HTTPError):
+            await self._move(person, move, words)
+        if move is Move.SAY and not person.blocking:
+            self._put(person, Bubble(0, self._clock.now(), "shop", "text", words))
         self.look()
 
     async def _tell(self, person: Person, bubble: Bubble) -> None:

@@ -41,6 +41,20 @@ RETURNS = frozenset({Act.FOLLOW, Act.UNBLOCK})
 """What somebody who has blocked the shop can still do."""
 
 
+class Move(StrEnum):
+    """What the shop's people do on the platform itself: take a chat, write in it, leave it to the bot again."""
+
+    TAKE = "take"
+    SAY = "say"
+    LEAVE = "leave"
+
+
+STAFF_WORDS = {
+    "zh": "您好，我是店里的同事，换我来接待您。",
+    "en": "Hello, I'm a colleague at the shop; I'll take it from here.",
+}
+
+
 class Mark(StrEnum):
     """How far a message has come: a person's to the shop, the shop's to what the platform reports of it."""
 

@@ -97,9 +97,10 @@ class WechatPhone(Phone):
         )
         now = self._clock.now()
         rooms = [(max(left, 0), at + lasts) for at, lasts, left in opened if at is not None and now - at <= lasts]
-        left, until = max(rooms, default=(0, None))
-        shut = server.knobs.window_closed or not follower.following or not left
-        return Room(None if shut else until, left)
+        if server.knobs.window_closed or not follower.following or not rooms:
+            return Room(None)
+        left, until = max(rooms)
+        return Room(until if left else None, left)
 
     def _levers(self) -> Mapping[str, Lever]:
         server = self._followers.server

@@ -14,7 +14,7 @@ from bot.simulators.media import MediaHold
 from bot.simulators.phones.levers import Lever, flag, next_answer, once, pause
 from bot.simulators.phones.phone import Phone
 from bot.simulators.phones.samples import keep
-from bot.simulators.phones.screen import Act, Deed, Person, Room, Shown
+from bot.simulators.phones.screen import Act, Deed, Move, Person, Room, Shown
 from bot.simulators.phones.wire import Wire
 from bot.simulators.wecom_kf.people import KfPeople
 from bot.simulators.wecom_kf.server import WINDOW, WINDOW_MESSAGES
@@ -40,6 +40,7 @@ class KfPhone(Phone):
         Act.RECALL,
         Act.FOLLOW,
     )
+    moves = tuple(Move)
 
     def __init__(self, people: KfPeople, hold: MediaHold, wire: Wire, clock: Clock) -> None:
         super().__init__(wire, clock)
@@ -84,10 +85,20 @@ class KfPhone(Phone):
         session = server.sessions.get((self._account, person.id))
         if session is None or session.spoke_at is None:
             return None
-        left = max(WINDOW_MESSAGES - session.used, 0)
         until = session.spoke_at + WINDOW
-        shut = server.knobs.window_closed or self._clock.now() > until or not left
-        return Room(None if shut else until, left)
+        if server.knobs.window_closed or self._clock.now() > until:
+            return Room(None)
+        left = max(WINDOW_MESSAGES - session.used, 0)
+        return Room(until if left else None, left)
+
+    async def _move(self, person: Person, move: Move, words: str) -> None:
+        customers, who, account = self._customers, person.id, self._account
+        if move is Move.TAKE:
+            await customers.take_over(who, account=account)
+        elif move is Move.SAY:
+            await customers.staff_says(who, words, account=account)
+        else:
+            await customers.end(who, account)
 
     def _levers(self) -> Mapping[str, Lever]:
         server = self._customers.server

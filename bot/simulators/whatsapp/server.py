@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.clock import Clock
+from bot.domain.windows import MessageTemplate
 from bot.simulators.meta.graph import Declined, GraphServer, MetaApp, ShownMessage, only, short_text
 from bot.simulators.typing_shown import TypingShown
 
@@ -26,6 +27,7 @@ class WhatsappServer(GraphServer):
     ``received`` maps the id of a customer's message to who wrote it; ``read`` lists those that were marked as read.
 
     ``templates`` maps (name, language) to the number of its parameters; only these are approved.
+    ``wordings`` maps the same to their text, where it is to be shown as a person reads it.
     """
 
     def __init__(self, app: MetaApp, phone_number_id: str, clock: Clock) -> None:
@@ -36,6 +38,7 @@ class WhatsappServer(GraphServer):
         self.typing = TypingShown(clock, lasts_s=25)
         self.blocked: set[str] = set()
         self.templates: dict[tuple[str, str], int] = {}
+        self.wordings: dict[tuple[str, str], str] = {}
         self._last_to: dict[str, datetime] = {}
         self._take = self._taken
 
@@ -105,6 +108,9 @@ class WhatsappServer(GraphServer):
         ]
         if len(values) != wanted:
             raise Declined(400, 132000, "Number of parameters does not match the expected number of params")
+        wording = self.wordings.get((name, language))
+        if wording:
+            return MessageTemplate(name, language, wording).fill(tuple(values))
         return " ".join([f"[{name}]", *values])
 
 

@@ -265,3 +265,41 @@ def test_day_passes_and_the_windows_close(shop: Shop) -> None:
 def test_time_passes_only_forward(shop: Shop, hours: object) -> None:
     """Anything else is refused."""
     assert shop.http.post("/clock", json={"hours": hours}).status_code == 400
+
+
+def owner(shop: Shop, channel: str, person: str) -> str:
+    """Tell who has a person's conversation."""
+    query = (
+        "SELECT c.owner FROM conversations c JOIN identities i ON i.id = c.identity_id"
+        " WHERE i.channel = ? AND i.channel_user_id = ?"
+    )
+    with closing(sqlite3.connect(shop.folder / "phones.db")) as database:
+        found = database.execute(query, (channel, person)).fetchall()
+    return str(found[-1][0]) if found else ""
+
+
+@pytest.mark.parametrize("name", ["wecom_kf", "messenger", "instagram"])
+def test_colleague_on_the_platform_takes_the_chat(shop: Shop, name: str) -> None:
+    """The bot falls silent while he has it; what he writes stands on the screen and on record."""
+    hand = Hand(shop, name, "en")
+    assert shop.post(name, "moves", move="take").status_code == 400  # nobody has written yet
+    hand.act("text", QUESTION)
+    hand.hears("refund")
+    person = hand.phone["person"]
+    assert shop.post(name, "moves", move="take").status_code == 202
+    hand.until(lambda: owner(shop, name, person) == "with_agent", "the colleague to have it")
+    shop.post(name, "moves", move="say")
+    hand.hears("I'm a colleague")
+    before = len(hand.heard)
+    hand.act("text", "how much is delivery?")
+    hand.until(lambda: hand.phone["bubbles"][-1]["mark"] == "delivered", "the message to be delivered")
+    hand.until(lambda: "colleague" in str(events(shop, name, "agent_uttered")), "his words to be on record")
+    assert len(hand.heard) == before
+    assert shop.post(name, "moves", move="leave").status_code == 202
+    hand.until(lambda: owner(shop, name, person) != "with_agent", "the chat to be left")
+
+
+@pytest.mark.parametrize(("name", "move", "status"), [("telegram", "take", 404), ("wecom_kf", "fly", 400)])
+def test_colleague_can_do_there_what_the_platform_has(shop: Shop, name: str, move: str, status: int) -> None:
+    """Elsewhere there is no such place."""
+    assert shop.post(name, "moves", move=move).status_code == status

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 
 from bot.domain.clock import ManualClock
@@ -11,10 +14,12 @@ from bot.domain.errors import RefusedInput
 from bot.domain.media_types import sniff
 from bot.simulators.courier import CourierKnobs
 from bot.simulators.media import HeldFile, MediaHold
+from bot.simulators.meta.graph import MetaApp
 from bot.simulators.phones.clock import MAX_AHEAD, MAX_STEP, PassingClock
 from bot.simulators.phones.levers import RETRY_AFTER_S, retrying
 from bot.simulators.phones.samples import KEPT_FILES, keep, own_file, sample
 from bot.simulators.phones.screen import Act
+from bot.simulators.whatsapp.server import WhatsappServer
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 
@@ -92,3 +97,20 @@ def test_platform_calls_again_from_the_start() -> None:
     assert not lever.is_on()
     lever.turn(not shop_is_called_once)
     assert lever.is_on()
+
+
+async def test_template_is_shown_as_the_person_reads_it() -> None:
+    """With its values in their places."""
+    server = WhatsappServer(MetaApp("token", "secret", "verify"), "1", ManualClock(NOW))
+    server.templates["news", "en"] = 1
+    server.wordings["news", "en"] = "Hello {{1}}, there is news."
+    server.customers["16505550001"] = NOW
+    parts = [{"type": "body", "parameters": [{"type": "text", "text": "Ann"}]}]
+    template = {"name": "news", "language": {"code": "en"}, "components": parts}
+    body = {"messaging_product": "whatsapp", "to": "16505550001", "type": "template", "template": template}
+    proof = hmac.new(b"secret", b"token", hashlib.sha256).hexdigest()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(server), base_url="http://graph.example") as http:
+        where, head = f"/v23.0/1/messages?appsecret_proof={proof}", {"Authorization": "Bearer token"}
+        answer = await http.post(where, json=body, headers=head)
+    assert answer.status_code == 200, answer.text
+    assert [shown.text for shown in server.shown] == ["Hello Ann, there is news."]

@@ -2,7 +2,7 @@
 (function () {
   "use strict";
 
-  const { word, make } = window.Phones;
+  const { word, own, make } = window.Phones;
   const WEBHOOK = ["twice", "slow", "reorder", "forge", "lost", "retry"];
   const PERSON = ["unread"];
 
@@ -39,8 +39,20 @@
     return input;
   }
 
+  // What the shop's people do on the platform itself, past our console.
+  function drawMoves(screen, phone, box) {
+    if (!phone.moves.length || box.querySelector(".moves")) return;
+    const press = (move) => () => screen.move(move);
+    const buttons = phone.moves.map((move) => {
+      return make("button", { type: "button", text: own(`move.${move}`, screen.name), onclick: press(move) });
+    });
+    const title = make("legend", { text: own("moves", screen.name) });
+    box.append(make("fieldset", { class: "moves" }, title, ...buttons, make("small", { text: word("why.moves") })));
+  }
+
   function drawKnobs(screen, phone) {
     const box = screen.stand.querySelector(".knobs");
+    drawMoves(screen, phone, box);
     for (const knob of phone.knobs) knobOf(screen, box, knob).checked = knob.on;
     const turned = phone.knobs.filter((knob) => knob.on !== knob.usual).length;
     screen.stand.classList.toggle("faulty", turned > 0);

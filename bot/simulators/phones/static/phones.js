@@ -105,6 +105,7 @@
     const name = stand.dataset.phone;
     const find = (what) => stand.querySelector(what);
     const screen = new Screen(stand, (act, text, about) => post(name, "acts", { act, text, language, about: about ?? 0 }));
+    screen.move = (move) => post(name, "moves", { move });
     screen.turn = (knob, on) => post(name, "knobs", { knob, on });
     const box = find(".words");
     const say = editing(stand, screen, box);

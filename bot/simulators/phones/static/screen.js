@@ -61,6 +61,10 @@
       this.drawn = new Map();
       this.person = null;
       this.opener = null;
+      // A picture has its height only once it is there.
+      this.log.addEventListener("load", () => this.following && this.toEnd(), true);
+      this.log.addEventListener("wheel", () => (this.following = false), { passive: true });
+      this.log.addEventListener("touchmove", () => (this.following = false), { passive: true });
       this.sheet.addEventListener("keydown", (event) => {
         if (event.key === "Escape") this.close();
       });
@@ -83,8 +87,13 @@
       this.drawMenu(phone);
       this.drawRoom(phone);
       window.Phones.drawBench(this, phone);
-      if (near || added) this.log.scrollTop = this.log.scrollHeight;
+      if (near || added) this.toEnd();
       return added;
+    }
+
+    toEnd() {
+      this.following = true;
+      this.log.scrollTop = this.log.scrollHeight;
     }
 
     bubbles(phone) {
