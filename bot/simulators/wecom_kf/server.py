@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 
 from starlette.applications import Starlette
@@ -46,8 +47,8 @@ class Knobs:
     ``delay_s`` before each answer; ``fail_next`` error codes to answer instead of carrying out, ``refuse_calls`` one
     for every call of a name; ``status_next`` HTTP statuses likewise; ``drop_next`` requests carried out that then lose
     their connection; ``gap_every`` pulls that come empty with ``has_more``; ``repeat`` entries given again at the next
-    pull; ``limit`` at most so many a pull; ``refuse_after`` lets the next sends be taken and then fail with this
-    ``fail_type``; ``window_closed`` whatever the clock says.
+    pull; ``shuffle`` mixes what a pull gives; ``limit`` at most so many a pull; ``refuse_after`` lets the next sends be
+    taken and then fail with this ``fail_type``; ``window_closed`` whatever the clock says.
     """
 
     delay_s: float = 0.0
@@ -57,6 +58,7 @@ class Knobs:
     drop_next: int = 0
     gap_every: int = 0
     repeat: int = 0
+    shuffle: Random | None = None
     limit: int = MAX_BATCH
     refuse_after: list[int] = field(default_factory=list)
     window_closed: bool = False
@@ -217,7 +219,10 @@ class KfServer:
             return {"next_cursor": f"c{start}g{int(gaps or 0) + 1}", "has_more": 1, "msg_list": []}
         end = min(int(start) + min(limit, self.knobs.limit), len(entries))
         first = max(int(start) - self.knobs.repeat, 0)
-        return {"next_cursor": f"c{end}", "has_more": int(end < len(entries)), "msg_list": entries[first:end]}
+        given = entries[first:end]
+        if self.knobs.shuffle:
+            self.knobs.shuffle.shuffle(given)
+        return {"next_cursor": f"c{end}", "has_more": int(end < len(entries)), "msg_list": given}
 
     def _check_pull(self, token: str, cursor: str) -> None:
         now = self.clock.now()

@@ -16,7 +16,7 @@ from bot.channels.wecom_kf.client import KfClient
 from bot.channels.wecom_kf.following import SessionFollower
 from bot.channels.wecom_kf.pull import KfPuller
 from bot.channels.wecom_kf.send import WecomKfAdapter
-from bot.channels.wecom_kf.settings import WecomKfSettings
+from bot.channels.wecom_kf.settings import DEFAULT_API_URL, WecomKfSettings
 from bot.channels.wecom_kf.webhook import build_router
 from bot.domain.channel_ports import Addressee, Delivery, Refused
 from bot.domain.clock import ManualClock
@@ -60,13 +60,17 @@ class Bells:
 
 
 class KfTown:
-    """Everything around one company; ``restart`` makes our half anew over the same database."""
+    """Everything around one company; ``start`` makes our half anew over the same database.
 
-    def __init__(self, database: Database, humans: str = "console") -> None:
+    ``api_url`` is that of a company which is served elsewhere, in place of the one made here.
+    """
+
+    def __init__(self, database: Database, humans: str = "console", api_url: str = "") -> None:
         self.clock = ManualClock(NOON)
         self.database = database
         self.server = KfServer(CORP, SECRET, self.clock)
-        self.settings = WecomKfSettings(CORP, SECRET, TOKEN, AES_KEY, humans=humans)
+        self.settings = WecomKfSettings(CORP, SECRET, TOKEN, AES_KEY, humans=humans, api_url=api_url or DEFAULT_API_URL)
+        self._is_elsewhere = bool(api_url)
         self.outbox = SqlOutboxStore(database)
         self.turns = SqlTurnStore(database)
         self.failures: list[Refused] = []
@@ -80,7 +84,7 @@ class KfTown:
         bells, inbox = Bells(), SqlInboxStore(self.database)
         intake = Intake(inbox, bells, MemoryLiveFeed(), self.clock)
         network = SimulatedNetwork(WithMedia(self.server, tencent_media(self.hold)))
-        client = KfClient(self.settings, self.clock, network)
+        client = KfClient(self.settings, self.clock, None if self._is_elsewhere else network)
         ledger = SqlWindowLedger(self.database)
         self.adapter = WecomKfAdapter(self.settings, client, ledger, self.clock)
         heard = self._heard(intake, PulledIntake(intake, inbox, self.clock))
