@@ -10,7 +10,10 @@ from bot.domain.ids import ConversationId
 from bot.domain.media import MediaFile, MediaId, media_id
 from bot.domain.media_reasons import read
 from bot.domain.media_types import AMR, PLAYED_TYPES, SHOWN_TYPES
+from bot.domain.messages import MessageKind
 
+_RECOGNISED = frozenset({AMR, "audio/speex"})
+"""The voice notes that come with words: those of the Official Account, by the names that it gives them."""
 ADVICE = {
     "too_large": "smaller",
     "telegram_limit": "smaller",
@@ -35,6 +38,12 @@ def attached(
         (one, files.get(media_id(conversation_id, line.dedupe_key, at) if own else MediaId(one.get("reference", ""))))
         for at, one in enumerate(line.attachments)
     )
+
+
+def heard(line: TranscriptLine) -> bool:
+    """Tell whether a line's words are what the platform understood of a voice note; nobody typed them."""
+    spoken = any(one.get("kind") == MessageKind.VOICE and one.get("mime") in _RECOGNISED for one in line.attachments)
+    return bool(line.text) and line.speaker is Speaker.CUSTOMER and spoken
 
 
 def photographed(references: Sequence[str], files: Mapping[MediaId, MediaFile]) -> tuple[MediaFile | None, ...]:

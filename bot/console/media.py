@@ -24,7 +24,6 @@ _POLICY = "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-
 _RANGE = re.compile(r"bytes=(\d{1,15})-(\d{0,15})")
 _UNSAFE = re.compile(r'[^A-Za-z0-9._ -]|["\\]')
 _MAX_NAME_CHARS = 200
-_KEPT_S = 600
 
 
 async def show(visit: Visit) -> Response:
@@ -95,7 +94,8 @@ def _headers(file: MediaFile) -> dict[str, str]:
         "Content-Type": file.mime if inline else UNKNOWN,
         "Content-Disposition": f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}",
         "Content-Security-Policy": _POLICY,
-        "Cache-Control": f"private, max-age={_KEPT_S}",
+        # Kept by the browser and asked for again each time, so that nobody sees it after the sign-out or its erasure.
+        "Cache-Control": "private, no-cache",
         "Accept-Ranges": "bytes",
         "ETag": f'"{file.content[:32]}"',
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from bot.console.attachments import advice, attached, look, why
+from bot.console.attachments import advice, attached, heard, look, why
 from bot.console.words import LOCALES, Words, load_words
 from bot.desk.transcripts import mark_words
 
@@ -54,6 +54,7 @@ class Pages:
             "look": look,
             "why": why,
             "advice": advice,
+            "heard": heard,
             "version": lambda name: self._versions.get(name, ""),
         }
 

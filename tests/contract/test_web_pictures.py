@@ -111,6 +111,34 @@ async def test_pictures_are_counted(page: Page):
     assert answers[-1] == 429
 
 
+async def test_picture_whose_bytes_are_gone_is_a_plain_404(page: Page, tmp_path: Path):
+    """Told before the answer begins, not by a connection that breaks off."""
+    own = await page.visitor()
+    await page.send(PICTURE, own)
+    (pending,) = await page.line.turns.pending_conversations()
+    turn = await page.line.pending(pending)
+    await page.line.commit(turn, events=(utterance(turn.inbox[0][1]),))
+    (shown,) = [item for item in await page.items(own) if item["attachments"]]
+    for content in FolderShelf(tmp_path / "media").contents():
+        await FolderShelf(tmp_path / "media").drop(content)
+    answer = await page.http.get(f"/widget/pictures/{shown['attachments'][0]['id']}", headers=own)
+    assert answer.status_code == 404
+
+
+async def test_full_disc_asks_the_visitor_to_try_again(page: Page, monkeypatch: pytest.MonkeyPatch):
+    """Nothing is on record, and the picture may come again with the same number."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    own = await page.visitor()
+    with monkeypatch.context() as patch:
+        patch.setattr("storage.shelves._create", full)
+        assert (await page.send(PICTURE, own)).status_code == 503
+    assert await page.line.turns.pending_conversations() == ()
+    assert (await page.send(PICTURE, own)).json()["duplicate"] is False
+
+
 def utterance(message: InboundMessage) -> CustomerUttered:
     """Record a message as a turn does."""
     attachments = [

@@ -84,7 +84,13 @@ class Pictures:
             "Cache-Control": "private, max-age=600",
         }
         kind = file.mime if inline else UNKNOWN
-        return StreamingResponse(self._media.read(file.content), headers=headers, media_type=kind)
+        chunks = self._media.read(file.content)
+        try:
+            # Read before the answer begins, so that bytes that are gone are told as such.
+            first = await anext(chunks)
+        except (NotFound, StopAsyncIteration) as missing:
+            raise Declined(Problem.NOT_THERE) from missing
+        return StreamingResponse(_all(first, chunks), headers=headers, media_type=kind)
 
     async def _kept(self, request: Request) -> Attachment:
         try:
@@ -94,3 +100,9 @@ class Pictures:
         if not kept.mime.startswith("image/"):
             raise Declined(Problem.NOT_TAKEN)
         return Attachment(MessageKind.IMAGE, uploaded_reference(kept.content, kept.size), kept.mime)
+
+
+async def _all(first: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for chunk in chunks:
+        yield chunk

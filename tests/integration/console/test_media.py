@@ -295,6 +295,18 @@ async def test_head_and_known_tag_cost_no_bytes(media_shop: MediaShop):
     browser = await signed_in(media_shop)
     head = await browser.http.head(f"/console/media/{media}")
     assert (head.status_code, head.headers["content-length"], head.content) == (200, str(len(PICTURE)), b"")
+    assert head.headers["cache-control"] == "private, no-cache"
     again = await browser.http.get(f"/console/media/{media}", headers={"if-none-match": head.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert (await media_shop.browser().http.head(f"/console/media/{media}")).status_code != 200
+
+
+async def test_words_of_a_voice_note_are_told_from_typed_ones(media_shop: MediaShop):
+    """What the Official Account understood is shown with the note, and said to be that."""
+    things = [{"kind": "voice", "reference": "v1", "mime": "audio/amr", "name": ""}]
+    said = ev.CustomerUttered("我的单到哪了", "voice", "key-web", attachments=things)
+    conversation = await media_shop.exchange("lin", "hello", "hi", events=[said])
+    browser = await signed_in(media_shop)
+    page = (await browser.get(f"/conversations/{conversation}")).text
+    assert "我的单到哪了" in page
+    assert page.count("As the platform understood the voice message") == 1
