@@ -49,10 +49,16 @@
 
   function offer(file) {
     const row = document.createElement("li");
+    const words = document.createElement("p");
+    words.className = "tray-words";
     const name = document.createElement("span");
     name.className = "file-name";
     name.dir = "auto";
-    name.textContent = `${file.name} · ${tray.dataset.preparing}`;
+    name.textContent = name.title = file.name;
+    const facts = document.createElement("span");
+    facts.className = "quiet";
+    facts.textContent = tray.dataset.preparing;
+    words.append(name, " ", facts);
     const send = makeButton(tray.dataset.send, "primary");
     const remove = makeButton(tray.dataset.remove, "");
     send.disabled = true;
@@ -60,19 +66,23 @@
       row.remove();
       button.focus();
     });
-    row.append(name, send, remove);
+    const does = document.createElement("span");
+    does.className = "tray-does";
+    does.append(send, remove);
+    row.append(words, does);
     tray.append(row);
-    ready = ready.then(() => row.isConnected && make(file, { row, name, send, remove }));
+    ready = ready.then(() => row.isConnected && make(file, { row, name, facts, send, remove }));
   }
 
   async function make(file, parts) {
     let made = { file, thumb: null };
     try {
       made = await window.pictures.prepare(file);
-      parts.name.textContent = described(file, made.file);
+      parts.name.textContent = parts.name.title = made.file.name;
+      parts.facts.textContent = described(file, made.file);
     } catch {
       const words = tray.dataset.takes === "files" ? tray.dataset.asItIs : tray.dataset.unreadable;
-      parts.name.textContent = `${file.name} · ${size(file.size)} · ${words}`;
+      parts.facts.textContent = `${size(file.size)} · ${words}`;
       if (tray.dataset.takes !== "files") {
         parts.send.remove();
         return;
@@ -88,8 +98,8 @@
   }
 
   function described(file, made) {
-    if (made === file) return `${file.name} · ${size(file.size)}`;
-    return `${made.name} · ${filled(tray.dataset.made, { size: size(made.size), was: size(file.size) })}`;
+    if (made === file) return size(file.size);
+    return filled(tray.dataset.made, { size: size(made.size), was: size(file.size) });
   }
 
   function arm(file, { row, send, remove }) {
