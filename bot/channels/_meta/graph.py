@@ -21,7 +21,9 @@ from bot.domain.channel_ports import Deferred, Delivery, Failed, Refusal, Refuse
 from bot.domain.media import OutgoingFile
 
 _TOKEN = 190
-_BUSY = {4: 60.0, 17: 60.0, 32: 60.0, 613: 10.0}
+# Source: https://developers.facebook.com/docs/graph-api/overview/rate-limiting (80001 and on: of Pages, Instagram,
+# Messenger, WhatsApp accounts and others).
+_BUSY = {613: 10.0, **dict.fromkeys((4, 17, 32, 341, *range(80001, 80015)), 60.0)}
 _REFUSED = {
     368: (Refusal.OTHER, "Meta has blocked the account for a while for breaking a policy; see Account quality"),
 }

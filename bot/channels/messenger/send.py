@@ -64,7 +64,7 @@ _ERRORS = ErrorTable(
         (200, 2018108): (Refusal.BLOCKED, "the customer does not receive messages now"),
         551: (Refusal.BLOCKED, "the customer is not available to this account"),
     },
-    waits_s={1200: 5.0, 80006: 60.0},
+    waits_s={1200: 5.0},
 )
 
 

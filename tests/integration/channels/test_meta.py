@@ -218,6 +218,19 @@ async def test_what_is_said_with_a_file_arrives_with_it(channel: str, mime: str)
     await town.adapter.close()
 
 
+@pytest.mark.parametrize(
+    ("code", "wait_s"), [(4, 60), (32, 60), (341, 60), (613, 10), (1200, 5), (80001, 60), (80002, 60), (80006, 60)]
+)
+async def test_limit_of_any_kind_is_a_wait_and_loses_nothing(messenger: Town, code: int, wait_s: int):
+    """The Page's, the account's, the app's and the user's limits all pass."""
+    await messenger.people.say(messenger.shopper, "hi")
+    messenger.server.knobs.fail_next = [Declined(400, code, "limit reached")]
+    result = await messenger.send(HI)
+    assert isinstance(result, Deferred)
+    assert result.after_s == wait_s
+    assert isinstance(await messenger.send(HI), Sent)
+
+
 async def test_agent_inside_the_window_needs_no_tag(messenger: Town):
     """The tag is not spent where it is not needed."""
     await messenger.people.say(messenger.shopper, "hi")
