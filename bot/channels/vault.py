@@ -7,12 +7,15 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.domain.clock import Clock
 from bot.domain.shared_ports import KeptToken, TokenShelf
 
 _EARLY = timedelta(minutes=5)
+# Source: https://developers.weixin.qq.com/doc/offiaccount/Basic_Information/getStableAccessToken.html (20 times a day,
+# at least 30 s apart): a token that is refused for another reason than its end must not burn them.
+_FORCED_EVERY = timedelta(minutes=5)
 
 
 class TokenRefused(Exception):
@@ -66,19 +69,25 @@ class TokenVault:
         self._ask = fetch
         self._clock = clock
         self._shelf = shelf or MemoryTokenShelf()
+        self._forced_at: datetime | None = None
 
     async def token(self) -> str:
         """Give a token that is good now; TokenRefused, or what the request raises."""
         return await self._good_token() or await self._fetch_once()
 
     async def replace(self, refused: str) -> str:
-        """Give another token than ``refused``, which the platform no longer takes; one request whoever asks."""
+        """Give another token than ``refused``, which the platform no longer takes; one request whoever asks.
+
+        It may be the same when the platform gives no other, which is asked for only now and then.
+        """
         async with self._shelf.turn(self._name):
             kept = await self._shelf.read(self._name)
             token = kept.token if kept is not None else refused
             if token == refused:
                 token = await self._fetch(force=False)
-            if token == refused:
+            now = self._clock.now()
+            if token == refused and (self._forced_at is None or now - self._forced_at >= _FORCED_EVERY):
+                self._forced_at = now
                 token = await self._fetch(force=True)
             return token
 

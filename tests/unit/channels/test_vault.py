@@ -1,0 +1,45 @@
+"""The vault of access tokens: one request whoever asks, and no quota burnt on a token that stays refused."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from bot.channels.vault import Fetched, TokenVault
+from bot.domain.clock import ManualClock
+from tests.unit.channels.doubles import NOON
+
+
+class Platform:
+    """Gives the same token until it is asked for another."""
+
+    def __init__(self) -> None:
+        self.asked: list[bool] = []
+
+    async def fetch(self, force: bool) -> Fetched:
+        """Give a token."""
+        self.asked.append(force)
+        await asyncio.sleep(0)
+        return Fetched(f"token-{sum(self.asked)}", 7200)
+
+
+async def test_refused_token_is_replaced_once_for_all_who_hold_it():
+    """Twenty who were refused make the platform give one other token."""
+    platform = Platform()
+    vault = TokenVault("wx", platform.fetch, ManualClock(NOON))
+    refused = await vault.token()
+    assert set(await asyncio.gather(*(vault.replace(refused) for _ in range(20)))) == {"token-1"}
+    assert platform.asked == [False, False, True]
+
+
+async def test_token_refused_again_and_again_burns_no_quota():
+    """Another is forced at most every five minutes, however many ask; after that it may be."""
+    platform, clock = Platform(), ManualClock(NOON)
+    vault = TokenVault("wx", platform.fetch, clock)
+    token = await vault.token()
+    for _ in range(30):
+        token = await vault.replace(token)
+    assert sum(platform.asked) == 1
+    clock.advance(timedelta(minutes=5))
+    assert await vault.replace(token) == "token-2"
+    assert "token" not in repr(Fetched("token-1", 1))
