@@ -236,8 +236,10 @@ class EmbeddedDispatcher:
         if wait_s <= 0:
             self._ring(conversation_id, 0.0)
             return
-        loop = asyncio.get_running_loop()
-        self._timers[conversation_id] = loop.call_later(min(wait_s, _MAX_WAIT_S), self._ring_timed, conversation_id)
+        # What waits longer (for days, until the shopper's next word) is found by the sweep when it is due.
+        if wait_s <= _MAX_WAIT_S:
+            loop = asyncio.get_running_loop()
+            self._timers[conversation_id] = loop.call_later(wait_s, self._ring_timed, conversation_id)
 
     def _ring_timed(self, conversation_id: ConversationId) -> None:
         self._timers.pop(conversation_id, None)

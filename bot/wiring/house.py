@@ -41,6 +41,7 @@ from handlers import build_handlers
 from handlers.services import Services, ShopFacts
 from responses.renderer import TemplateRenderer
 from storage.merging import MergingOutbox
+from storage.sweep import SqlSweep
 from storage.windows import SqlSendingGate
 
 
@@ -202,7 +203,8 @@ async def open_house(
             understanding = await stack.enter_async_context(open_knowing(opened, recogniser))
             engine = make_engine(opened, understanding)
             pace = Pace(quiet_s=config.turns.quiet_time_s, longest_wait_s=config.turns.longest_wait_s)
-            embedded = EmbeddedDispatcher(opened.line.turns, engine.turns, engine.delivery, pace)
+            left = SqlSweep(opened.stores.database, clock, 0)
+            embedded = EmbeddedDispatcher(left, engine.turns, engine.delivery, pace)
             units = due_units(opened.stores.database, watch)
             embedded.timers = make_timers(config, units, clock, opened.renderer, opened.shared.live)
             await embedded.start()

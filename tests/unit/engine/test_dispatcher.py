@@ -89,6 +89,16 @@ def dispatcher(work: Work, **pace: float) -> EmbeddedDispatcher:
     return EmbeddedDispatcher(work, work, work, Pace(**(defaults | pace)))  # type: ignore[arg-type]
 
 
+async def test_long_wait_costs_nothing_meanwhile():
+    """A message that waits for days is nobody's timer: the sweep finds it when it is due."""
+    work = Work()
+    work.waits = [7 * 86_400.0]
+    bell = dispatcher(work)
+    await bell.ring(ONE)
+    await bell.settle()
+    assert (work.delivered, bell._timers) == ([ONE], {})
+
+
 async def test_ring_runs_the_turn_and_delivers():
     """One bell, one turn, one delivery."""
     work = Work()
