@@ -26,6 +26,7 @@ class WhatsappServer(GraphServer):
 
     ``received`` maps the id of a customer's message to who wrote it; ``read`` lists those that were marked as read.
 
+    ``named`` maps the id of a message of ours to the name we gave it.
     ``templates`` maps (name, language) to the number of its parameters; only these are approved.
     ``wordings`` maps the same to their text, where it is to be shown as a person reads it.
     """
@@ -39,6 +40,7 @@ class WhatsappServer(GraphServer):
         self.blocked: set[str] = set()
         self.templates: dict[tuple[str, str], int] = {}
         self.wordings: dict[tuple[str, str], str] = {}
+        self.named: dict[str, str] = {}
         self._last_to: dict[str, datetime] = {}
         self._take = self._taken
 
@@ -48,7 +50,7 @@ class WhatsappServer(GraphServer):
         if "status" in body:
             return self._mark_read(body)
         to, kind = _recipient(body), short_text(body, "type", 20)
-        only(body, "messaging_product", "recipient_type", "to", "recipient", "type", kind)
+        only(body, "messaging_product", "recipient_type", "to", "recipient", "type", kind, "biz_opaque_callback_data")
         readers = {"text": _text, "interactive": _interactive} | dict.fromkeys(_FILES, _file)
         buttons: list[tuple[str, str]] = []
         if kind == "template":
@@ -59,6 +61,8 @@ class WhatsappServer(GraphServer):
             raise Declined(400, 131051, "Unsupported message type")
         self._permit(to, kind)
         number = f"wamid.{to}.{len(self.shown) + 1:06d}"
+        if "biz_opaque_callback_data" in body:
+            self.named[number] = short_text(body, "biz_opaque_callback_data", 512)
         style = "list" if kind == "interactive" and body[kind]["type"] == "list" else "keys"
         media = str(body[kind]["id"]) if kind in _FILES else ""
         self.shown.append(ShownMessage(number, to, text, tuple(buttons), style=style, media=media))

@@ -41,8 +41,13 @@ def test_page_can_be_read_by_everyone(shop: Shop, browser: Browser, width: int, 
         hand = Hand(shop, name, language[:2])
         hand.act("text", "我要投诉" if language == "zh-CN" else "I have a formal complaint to make")
         hand.hears(".")
+        if name == "wechat_oa":
+            hand.act("voice")
+            hand.act("image")
     with opened(browser, shop, language, width) as page:
         expect(page.locator(".bubble").first).to_be_visible()
+        for under in page.locator(".stand.chosen summary").filter(visible=True).all():
+            under.click()
         found = Axe().run(page).response["violations"]
         assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
 
@@ -69,6 +74,15 @@ def test_telegram_is_used_with_the_keyboard_alone(shop: Shop, browser: Browser) 
         hears(phone, "<img src=x")
         expect(box).to_have_value("")
         expect(phone.get_by_title("delivered").last).to_be_visible(timeout=PATIENCE_MS)
+        phone.get_by_role("button", name="Change this message").last.press("Enter")
+        phone.get_by_role("button", name="Change it").press("Enter")
+        expect(box).to_have_value("<img src=x onerror=\"document.title='owned'\"> never mind")
+        box.fill("<b>never mind</b>")
+        box.press("Enter")
+        hears(phone, "edited")
+        hears(phone, "<b>never mind</b>")
+        phone.locator(".own-file").set_input_files({"name": "mine.pdf", "mimeType": "", "buffer": b"%PDF-1.7"})
+        expect(phone.get_by_role("link", name="mine.pdf")).to_be_visible(timeout=PATIENCE_MS)
         assert "owned" not in page.title()
         assert phone.get_by_role("log").locator("img").count() == 0
         phone.locator("summary", has_text="Calls").first.press("Enter")
