@@ -22,6 +22,7 @@ MARK_SLACK = timedelta(seconds=2)
 """How much later than the platform's time of a message we may have recorded it as sent. ?"""
 
 _ID_CHARS, _REASON_CHARS = 200, 200
+_MOST_DIGITS = 18
 _TIMES = {
     ReceiptState.DELIVERED: "delivered_at",
     ReceiptState.READ: "read_at",
@@ -50,6 +51,17 @@ _IDENTITY = select(IDENTITIES.c.id).where(*IS_SENDER)
 _THEIRS = select(CONVERSATIONS.c.id).where(CONVERSATIONS.c.identity_id == bindparam("identity"))
 _MESSAGE = select(OUTBOX.c.id, OUTBOX.c.conversation_id, OUTBOX.c.platform_id).where(
     OUTBOX.c.conversation_id.in_(_THEIRS), outbox_parts.called("platform")
+)
+# A message whose sending was cut off has no id yet; the platform's word of it brings one.
+_NAMED = (
+    update(OUTBOX)
+    .where(
+        OUTBOX.c.id == bindparam("item"),
+        OUTBOX.c.conversation_id.in_(_THEIRS),
+        OUTBOX.c.state == "unclear",
+        OUTBOX.c.platform_id == "",
+    )
+    .values(platform_id=bindparam("platform"))
 )
 # What was refused because the platform said so is sent after all once it says that it was delivered; a message that
 # never went out whole (it has no id) is not made whole by the receipt of one of its parts.
@@ -121,6 +133,9 @@ def _keep(connection: Connection, receipt: Receipt, identity: str | None) -> lis
     connection.execute(_KEEP.on(connection), key | times | {"reason": reason})
     if identity is None:
         return []
+    if receipt.ours.isascii() and receipt.ours.isdigit() and len(receipt.ours) <= _MOST_DIGITS:
+        values = {"identity": identity, "item": int(receipt.ours), "platform": key["platform_id"]}
+        connection.execute(_NAMED, values)
     rows = connection.execute(_MESSAGE, {"identity": identity, "platform": key["platform_id"]}).all()
     for item, _, whole in rows:
         _weigh(connection, receipt, item, outbox_parts.of_row(connection, item, whole))

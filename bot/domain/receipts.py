@@ -22,7 +22,11 @@ _RANKS = {state: rank for rank, state in enumerate(ReceiptState)}
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """One receipt: of the message ``platform_id``, or of everything sent to ``channel_user_id`` until ``up_to``."""
+    """One receipt: of the message ``platform_id``, or of everything sent to ``channel_user_id`` until ``up_to``.
+
+    ``ours`` is the outbox row that we named when we sent the message, where the platform gives such a name back: by it
+    a message is known whose sending was cut off before its id was told.
+    """
 
     channel: str
     account: str
@@ -32,6 +36,7 @@ class Receipt:
     platform_id: str = ""
     up_to: datetime | None = None
     reason: str = ""
+    ours: str = ""
 
 
 def further(before: ReceiptState | None, now: ReceiptState) -> ReceiptState:

@@ -221,3 +221,54 @@ async def test_mark_covers_all_parts(line: Line):
     assert [one.receipt for one in await post.shown()] == [""]
     await post.told(READ, "", up_to=NOW + timedelta(seconds=9))
     assert [one.receipt for one in await post.shown()] == ["read"]
+
+
+@pytest.mark.parametrize("state", [DELIVERED, READ])
+async def test_message_cut_off_while_it_was_sent_is_found_again_by_our_name(line: Line, state: ReceiptState):
+    """What the platform says of it under the name we gave it makes it sent, with its id; later receipts find it too."""
+    post = Post(line)
+    await post.says("hello", taken=False)
+    (row,) = await line.rows(OUTBOX)
+    await line.outbox.mark_sending(OutboxId(row["id"]), NOW)
+    await line.outbox.mark_unclear(OutboxId(row["id"]), NOW, "the connection was lost", PartsRecord(0))
+    assert await post.told(state, "wamid.1", ours=str(row["id"])) == (post.conversation,)
+    (row,) = await line.rows(OUTBOX)
+    assert (row["state"], row["platform_id"]) == ("sent", "wamid.1")
+    await post.told(READ, "wamid.1")
+    (shown,) = (await post.states.of_conversation(post.conversation)).values()
+    assert (shown.state, shown.receipt) == ("sent", "read")
+
+
+async def test_message_cut_off_that_failed_is_a_failure(line: Line):
+    """Then nothing of it arrived, and it may be sent again."""
+    post = Post(line)
+    await post.says("hello", taken=False)
+    (row,) = await line.rows(OUTBOX)
+    await line.outbox.mark_unclear(OutboxId(row["id"]), NOW, "the connection was lost", PartsRecord(0))
+    await post.told(FAILED, "wamid.1", ours=str(row["id"]), reason="blocked")
+    (row,) = await line.rows(OUTBOX)
+    assert (row["state"], row["refusal"]) == ("refused", "failed")
+
+
+@pytest.mark.parametrize("ours", ["", "0", "-1", "1e9", "9" * 40, "١", "x"])
+async def test_name_that_is_not_one_of_ours_changes_nothing(line: Line, ours: str):
+    """Whatever a platform gives back as our name."""
+    post = Post(line)
+    await post.says("hello", taken=False)
+    (row,) = await line.rows(OUTBOX)
+    await line.outbox.mark_unclear(OutboxId(row["id"]), NOW, "the connection was lost", PartsRecord(0))
+    await post.told(DELIVERED, "wamid.1", ours=ours)
+    (row,) = await line.rows(OUTBOX)
+    assert (row["state"], row["platform_id"]) == ("unclear", "")
+
+
+async def test_name_of_another_customers_message_changes_nothing(line: Line):
+    """Only the messages of who the receipt is about are looked at; a message that has its id keeps it."""
+    post, other = Post(line), Post(line, Sender("whatsapp", "main", "4917099999"))
+    await post.says("hello", taken=False)
+    (row,) = await line.rows(OUTBOX)
+    await line.outbox.mark_unclear(OutboxId(row["id"]), NOW, "the connection was lost", PartsRecord(0))
+    await other.says("hi")
+    await other.told(DELIVERED, "wamid.1", ours=str(row["id"]))
+    rows = {one["id"]: one for one in await line.rows(OUTBOX)}
+    assert (rows[row["id"]]["state"], rows[row["id"]]["platform_id"]) == ("unclear", "")

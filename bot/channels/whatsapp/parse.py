@@ -39,7 +39,8 @@ _OBJECT = "whatsapp_business_account"
 _SILENT = frozenset({"system", "ephemeral", "request_welcome"})
 # "played" is a voice message that was listened to.
 _STATES = {state.value: state for state in ReceiptState} | {"played": ReceiptState.READ}
-_MAX_TITLE_CHARS = 80
+# Source: .../cloud-api/reference/messages (given back in the statuses of the message).
+NAME_OF_OURS = "biz_opaque_callback_data"
 _APP_NAME = "WhatsApp Business app"
 _FILES = {
     "image": MessageKind.IMAGE,
@@ -134,12 +135,12 @@ def _receipts(raw: Mapping[str, Any], account: str) -> Iterator[Receipt | str]:
     why = "; ".join(_fault(error) for error in listing(raw, "errors"))
     told = [text_of(raw, "recipient_id"), text_of(raw, "recipient_user_id")]
     for to in [one for one in told if one] or [""]:
-        yield Receipt(CHANNEL, account, state, at, to, number, reason=why)
+        yield Receipt(CHANNEL, account, state, at, to, number, reason=why, ours=text_of(raw, NAME_OF_OURS))
 
 
 def _fault(error: Mapping[str, Any]) -> str:
     """Write why a message was not delivered, as WhatsApp's list of errors has it."""
-    code, title = text_of(error, "code")[:16], one_line(text_of(error, "title"))[:_MAX_TITLE_CHARS]
+    code, title = text_of(error, "code")[:16], one_line(text_of(error, "title"))
     return f"{title} (error {code})" if title else f"error {code}"
 
 

@@ -23,7 +23,7 @@ from bot.channels.adapter import PlatformAdapter
 from bot.channels.cleaning import clean_message
 from bot.channels.degrade import card_parts, degrade, measure, split_text
 from bot.channels.reading import listing, text_of
-from bot.channels.whatsapp.parse import CHANNEL
+from bot.channels.whatsapp.parse import CHANNEL, NAME_OF_OURS
 from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Failed, Refusal, SendPolicy, Sent, Unclear
 from bot.domain.ids import OutboxId
 from bot.domain.messages import Attachment, Button, OutboundMessage, TemplateUse
@@ -114,14 +114,12 @@ def _with_choices(text: str, buttons: Sequence[Button]) -> list[dict[str, Any]]:
 
 
 def _reply_buttons(buttons: Sequence[Button]) -> dict[str, Any]:
-    replies = [{"id": button.payload, "title": button.label} for button in buttons]
-    return {"buttons": [{"type": "reply", "reply": reply} for reply in replies]}
+    return {"buttons": [{"type": "reply", "reply": {"id": each.payload, "title": each.label}} for each in buttons]}
 
 
 def _rows(text: str, buttons: Sequence[Button]) -> dict[str, Any]:
-    rows = [_row(button) for button in buttons]
     opener = _CHOOSE_EN if text.isascii() else _CHOOSE_ZH
-    return {"button": opener, "sections": [{"title": opener, "rows": rows}]}
+    return {"button": opener, "sections": [{"title": opener, "rows": [*map(_row, buttons)]}]}
 
 
 def _row(button: Button) -> dict[str, Any]:
@@ -173,7 +171,10 @@ class WhatsappAdapter(PlatformAdapter):
         whom = to.channel_user_id
         if message.attachments:
             return await self._send_file(whom, message, outbox_id)
-        return await self.parts.send(outbox_id, render(message), lambda part: self._post(whom, part))
+        parts = render(message)
+        # Of several parts the row's name would not tell which: only a message of one carries it.
+        ours = {NAME_OF_OURS: str(outbox_id)} if len(parts) == 1 else {}
+        return await self.parts.send(outbox_id, parts, lambda part: self._post(whom, part | ours))
 
     async def show_typing(self, to: Addressee, answering: str) -> None:
         """Mark the message that is being answered as read, and show "typing" until the answer or for 25 seconds.

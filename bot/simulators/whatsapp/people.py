@@ -54,7 +54,8 @@ class WhatsappPeople:
         """Report what became of a message of ours."""
         user = next(shown.to for shown in self.server.shown if shown.id == number)
         whom = {"recipient_user_id" if is_scoped_id(user) else "recipient_id": user}
-        report = {"id": number, "status": status, "timestamp": self._now(), **whom, **more}
+        named = {"biz_opaque_callback_data": name} if (name := self.server.named.get(number)) else {}
+        report = {"id": number, "status": status, "timestamp": self._now(), **whom, **named, **more}
         return await self.deliver_value(statuses=[report])
 
     async def deliver(self, *messages: dict[str, Any]) -> httpx.Response:

@@ -9,7 +9,7 @@ import pytest
 
 from bot.channels._api import Answer
 from bot.channels.whatsapp.send import render
-from bot.domain.channel_ports import Deferred, Failed, Refusal, Refused, Sent
+from bot.domain.channel_ports import Deferred, Failed, Refusal, Refused, Sent, Unclear
 from bot.domain.media import OutgoingFile
 from bot.domain.messages import Attachment, Button, MessageKind, OutboundMessage
 from bot.domain.receipts import ReceiptState
@@ -163,6 +163,18 @@ async def test_error_that_an_operator_or_meta_mends_is_tried_again(town: Town, c
     result = await town.send(OutboundMessage("hi"))
     assert isinstance(result, Failed)
     assert result.retryable
+
+
+async def test_message_cut_off_is_told_by_its_status_under_our_name(town: Town):
+    """The answer was lost, the message was not: its status names the outbox row. Of several parts none is named."""
+    await town.people.say(town.shopper, "hi")
+    town.server.knobs.drop_next = 1
+    assert isinstance(await town.send(OutboundMessage("hello"), outbox=41), Unclear)
+    (shown,) = town.server.shown
+    await town.people.status(shown.id, "delivered")
+    assert [(one.platform_id, one.ours) for one in town.receipts] == [(shown.id, "41")]
+    assert isinstance(await town.send(OutboundMessage("long " * 2000), outbox=42), Sent)
+    assert len(town.server.named) == 1
 
 
 async def test_failure_told_later_says_what_it_was(town: Town):
