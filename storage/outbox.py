@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, insert, or_, select, u
 from bot.domain.ids import ConversationId, OutboxId
 from bot.domain.line_ports import NO_PARTS, OutboxDraft, OutboxItem, PartsRecord, TurnOutbox
 from bot.domain.windows import POLICIES
-from storage import events, outbox_parts
+from storage import events, outbox_parts, windows
 from storage.database import Database
 from storage.messages import decode_outbound, encode_outbound
 from storage.tables import CONVERSATIONS, IDENTITIES, OUTBOX
@@ -105,7 +105,7 @@ _OF_CHANNEL = (
     .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
     .where(IDENTITIES.c.channel == bindparam("of_channel"))
 )
-_TOLD = select(OUTBOX.c.id, OUTBOX.c.platform_id).where(
+_TOLD = select(OUTBOX.c.id, OUTBOX.c.platform_id, OUTBOX.c.conversation_id).where(
     outbox_parts.called("of_platform"), OUTBOX.c.conversation_id.in_(_OF_CHANNEL)
 )
 _UNDELIVERED = (
@@ -285,10 +285,12 @@ def _giving_up(state: str, item: OutboxId, at: datetime, reason: str) -> dict[st
 
 def _undelivered(connection: Connection, told: dict[str, str], values: dict[str, Any]) -> bool:
     changed = False
-    for item, platform_id in connection.execute(_TOLD, told).all():
+    for item, platform_id, conversation_id in connection.execute(_TOLD, told).all():
         numbers = {one: number for number, one in outbox_parts.of_row(connection, item, platform_id)}
         first = {"item": item, "first": numbers.get(told["of_platform"], 0)}
-        changed |= bool(connection.execute(_UNDELIVERED, values | first).rowcount)
+        if connection.execute(_UNDELIVERED, values | first).rowcount:
+            changed = True
+            windows.learn(connection, conversation_id, values["kind"])
         outbox_parts.fall_back(connection, **first)
     return changed
 

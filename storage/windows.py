@@ -40,6 +40,7 @@ TEMPLATE = "template"
 HELD = "held"
 """The kind that notes that an identity has words of agents waiting; no opening either."""
 
+_USED_UP = 1000
 _BOT, _NOTICE = "bot", "notice"
 _GIVES_WAY = {Owner.WITH_BOT.value: (_BOT,), Owner.WITH_AGENT.value: (_BOT, _NOTICE)}
 """Who does not get the last of several counted messages, by who owns the conversation."""
@@ -141,6 +142,15 @@ def open_window(connection: Connection, identity_id: str, message: InboundMessag
             "token": clean_text(message.reply_token, _MAX_TOKEN_CHARS),
         }
         connection.execute(_OPEN.on(connection), row)
+
+
+def learn(connection: Connection, conversation_id: str, refusal: str) -> None:
+    """Note what a platform says of a message it took and did not deliver: its window is over, or used up."""
+    openings = WINDOWS.c.identity_id == _IDENTITY, WINDOWS.c.kind.in_([kind.value for kind in Opening])
+    if refusal == Refusal.WINDOW:
+        connection.execute(delete(WINDOWS).where(*openings), {"conversation": conversation_id})
+    elif refusal == Refusal.QUOTA:
+        connection.execute(update(WINDOWS).where(*openings).values(used=_USED_UP), {"conversation": conversation_id})
 
 
 class SqlWindowLedger:
