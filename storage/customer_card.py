@@ -14,8 +14,9 @@ from bot.domain.customers import ChannelIdentity, Customer
 from bot.domain.desk_ports import CustomerFile, DeliveryState, HandoffNote, PastConversation
 from bot.domain.errors import NotFound
 from bot.domain.ids import ConversationId, CustomerId, IdentityId
+from bot.domain.links import conflict_of
 from bot.domain.receipts import ReceiptState
-from storage import conversations, events
+from storage import conversations, events, facts
 from storage.database import Database
 from storage.receipts import MARK_SLACK
 from storage.tables import (
@@ -148,11 +149,13 @@ def _file(on: Connection, conversation_id: ConversationId) -> CustomerFile:
         raise NotFound(f"there is no conversation {conversation_id!r}")
     customer_id = conversation.customer_id
     customer = on.execute(select(CUSTOMERS).where(CUSTOMERS.c.id == customer_id)).one()
+    identities = _identities(on, customer_id)
+    shown = facts.of_identities(on, [one.id for one in identities]) if customer.linked else ()
     return CustomerFile(
         customer=Customer(
             CustomerId(customer_id), customer.display_name, customer.messages_allowed, customer.created_at
         ),
-        identities=_identities(on, customer_id),
+        identities=identities,
         order_numbers=_order_numbers(on, customer_id),
         tickets=tuple(ticket_of(row) for row in _newest(on, TICKETS, TICKETS.c.created_at, customer_id)),
         past=_past(on, customer_id, conversation_id),
@@ -162,6 +165,7 @@ def _file(on: Connection, conversation_id: ConversationId) -> CustomerFile:
             conversation.handoff_priority,
             conversation.waiting_since,
         ),
+        conflict=bool(customer.linked and conflict_of(identities, shown)),
     )
 
 

@@ -60,7 +60,7 @@ class SqlHeldWords:
         return await self._database.run(lambda connection: _hold(connection, conversation_id, its, agent, at))
 
     async def withdraw(self, conversation_id: ConversationId, said: int, agent: Agent, at: datetime) -> None:
-        """Let words that are held never go out; Conflict when they are not held, or another agent has it."""
+        """Let words that are kept back never go out; Conflict when they are not, or another agent has it."""
         await self._database.run(lambda connection: _withdraw(connection, conversation_id, said, agent, at))
 
 
@@ -101,9 +101,9 @@ def _withdraw(connection: Connection, conversation_id: str, said: int, agent: Ag
     if row.owner == Owner.WITH_AGENT and row.agent_id != agent.id:
         raise Conflict("another agent has this conversation; only they can do this")
     item = _item(connection, conversation_id, OUTBOX.c.event_seq == said)
-    if item.state != HELD:
+    if item.state != HELD and not (item.state == "refused" and item.refusal in _KEPT_BACK):
         raise Conflict(f"these words are {item.state} and wait for nothing; nothing was done")
-    dropped = {"state": "dropped", "done_at": at, "reason": ""}
+    dropped = {"state": "dropped", "done_at": at, "reason": "", "refusal": None}
     connection.execute(update(OUTBOX).where(OUTBOX.c.id == item.id).values(dropped))
 
 

@@ -51,7 +51,8 @@ async def write_elsewhere(visit: Visit) -> Response:
     """Go on with the customer on another channel of his."""
     identity = IdentityId(visit.form.get("identity", "")[:64])
     try:
-        there = await visit.desk.ways.write_elsewhere(visit.conversation_id, identity, visit.me)
+        said = _number(visit.form["said"]) if "said" in visit.form else None
+        there = await visit.desk.ways.write_elsewhere(visit.conversation_id, identity, visit.me, said)
     except Conflict as conflict:
         raise Problem(409, "conflict.with_agent") from conflict
     # The page's own script brings the words along that were written or refused here.
@@ -68,12 +69,16 @@ async def withdraw(visit: Visit) -> Response:
     return await _with_words(visit, visit.desk.ways.withdraw)
 
 
-async def _with_words(visit: Visit, action: Callable[[ConversationId, int, Agent], Awaitable[None]]) -> Response:
-    said = str(visit.request.path_params["said"])
+def _number(said: str) -> int:
     if not said.isascii() or not said.isdecimal() or len(said) > _MOST_DIGITS:
         raise NotFound(f"there are no words {said!r}")
+    return int(said)
+
+
+async def _with_words(visit: Visit, action: Callable[[ConversationId, int, Agent], Awaitable[None]]) -> Response:
+    said = _number(str(visit.request.path_params["said"]))
     try:
-        await action(visit.conversation_id, int(said), visit.me)
+        await action(visit.conversation_id, said, visit.me)
     except Conflict as conflict:
         raise Problem(409, "conflict.held_words") from conflict
     if visit.wants_fragment:

@@ -104,11 +104,12 @@ class DeskWays:
         await self._bells.deliver(conversation_id)
 
     async def write_elsewhere(
-        self, conversation_id: ConversationId, identity_id: IdentityId, agent: Agent
+        self, conversation_id: ConversationId, identity_id: IdentityId, agent: Agent, said: int | None = None
     ) -> ConversationId:
         """Take the customer's conversation on another of his channels, opening one if need be; give its id.
 
-        NotFound when the channel is not his or closed too, Conflict when somebody else holds the conversation there.
+        ``said`` are words kept back here that are said there instead: they never go out here. NotFound when the channel
+        is not his or closed too, Conflict when somebody else holds the conversation there or the words went out.
         """
         windows, threads, now = self._stores.windows, self._stores.threads, self._clock.now()
         found = await windows.elsewhere(conversation_id, now) if windows else ()
@@ -117,6 +118,8 @@ class DeskWays:
             raise NotFound(f"the customer of {conversation_id!r} cannot be written to as {identity_id!r}")
         there = other.conversation_id or await threads.open(identity_id, now)
         await self._stores.ownership.take(there, agent, now)
+        if said is not None:
+            await self.withdraw(conversation_id, said, agent)
         await self._bells.deliver(there)
         return there
 

@@ -187,7 +187,7 @@ class PastConversation:
 
 @dataclass(frozen=True, slots=True)
 class CustomerFile:
-    """The whole customer beside the chat; order numbers are those the customer proved, newest first."""
+    """The whole customer beside the chat; order numbers are those proved, newest first; ``conflict`` as in links."""
 
     customer: Customer
     identities: tuple[ChannelIdentity, ...]
@@ -195,6 +195,7 @@ class CustomerFile:
     tickets: tuple[Ticket, ...]
     past: tuple[PastConversation, ...]
     handoff: HandoffNote
+    conflict: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -318,7 +318,7 @@ class HeldWords(Protocol):
         ...
 
     async def withdraw(self, conversation_id: ConversationId, said: int, agent: Agent, at: datetime) -> None:
-        """Let words that are held never go out; Conflict when they are not held, or another agent has it."""
+        """Let words that are kept back never go out; Conflict when they are not, or another agent has it."""
         ...
 
 

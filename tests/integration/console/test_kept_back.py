@@ -183,4 +183,8 @@ async def test_room_says_how_much_time_is_left_in_the_agents_own_zone(town: Town
     await li.sign_in("li", PASSWORDS["agent"])
     assert "closes in 25 min" in (await li.get(f"/conversations/{conversation}")).text
     await shop.database.run(lambda on: on.exec_driver_sql("UPDATE windows SET used=4") and None)
-    assert "1 message left" in (await li.get(f"/conversations/{conversation}")).text
+    page = (await li.get(f"/conversations/{conversation}")).text
+    assert "1 message left" in page
+    assert "closes in 25 min" in page
+    await shop.database.run(lambda on: on.exec_driver_sql("UPDATE windows SET used=3") and None)
+    assert "2 messages left" in (await li.get(f"/conversations/{conversation}")).text

@@ -98,3 +98,17 @@ async def test_search_is_shown_escaped(shop: Shop, li: Browser):
     assert "<script>alert(1)" not in page
     assert "Nobody fits." in page
     assert "Fang" in (await li.get(f"/conversations/{first}/person?q=fang")).text
+
+
+async def test_card_says_when_verified_facts_contradict_each_other(shop: Shop, li: Browser):
+    """Whoever answers sees it beside the chat, until the link is undone."""
+    first = await shop.exchange("k" + "0" * 24, "hi", "好的", name="王芳")
+    await shop.exchange("k" + "1" * 24, "hi", "好的", name="王芳")
+    assert "contradict" not in (await li.get(f"/conversations/{first}/card")).text
+    page = (await li.get(f"/conversations/{first}/person")).text
+    form = {"customer": field(page, "customer"), "reason": "same person", "sure": "yes"}
+    await li.post(f"/conversations/{first}/person/link", form)
+    assert "Verified facts contradict each other" in (await li.get(f"/conversations/{first}/card")).text
+    page = (await li.get(f"/conversations/{first}/person")).text
+    await li.post(f"/conversations/{first}/person/undo", {"link": field(page, "link"), "reason": "two people"})
+    assert "contradict" not in (await li.get(f"/conversations/{first}/card")).text

@@ -83,8 +83,8 @@ async def test_words_go_along_to_the_customers_other_channel(shop: Shop, browser
     assert await page.input_value("#text") == ""
 
 
-async def test_refused_words_go_along_and_keep_what_was_begun_there(shop: Shop, browser: Browser, address: str):
-    """A draft that stood there already stays above them."""
+async def test_refused_words_go_along_and_never_go_out_twice(shop: Shop, browser: Browser, address: str):
+    """They stand in the composer there, and here they wait for nothing any more."""
     here = await linked(shop)
     page = await signed_in(browser, address, "li")
     await page.goto(f"{address}/conversations/{here}")
@@ -98,9 +98,8 @@ async def test_refused_words_go_along_and_keep_what_was_begun_there(shop: Shop, 
     await expect(page.locator(".thread-who")).to_contain_text("Web")
     assert await page.input_value("#text") == "到货了"
     await page.goto(f"{address}/conversations/{here}")
-    await page.locator(".kept-back").get_by_role("button", name="Write on Web").click()
-    await expect(page.locator(".thread-who")).to_contain_text("Web")
-    assert await page.input_value("#text") == "到货了"
+    await expect(page.locator("#lines")).to_contain_text("Not sent")
+    await expect(page.locator(".kept-back")).to_have_count(0)
 
 
 async def test_pages_of_windows_and_people_fit_and_are_readable(shop: Shop, browser: Browser, address: str):
