@@ -37,7 +37,7 @@ from bot.engine.dispatcher import EmbeddedDispatcher
 from bot.engine.intake import Intake
 from bot.engine.live import MemoryLiveFeed
 from bot.simulators.network import SimulatedNetwork
-from bot.simulators.wechat_oa.people import WechatPeople
+from bot.simulators.wechat_oa.people import CallKnobs, WechatPeople
 from bot.simulators.wechat_oa.server import WechatServer
 from storage.database import Database
 from storage.exchanges import SqlExchanges
@@ -47,7 +47,7 @@ from storage.turns import SqlTurnStore
 from storage.windows import SqlSendingGate
 from tests.contract.line import commit_of
 from tests.integration.channels.calling import Calls
-from tests.unit.channels.doubles import NOON
+from tests.unit.channels.doubles import NOON, serving
 
 APP, SECRET, TOKEN = "wxdemo0000000001", "app-secret-for-tests", "callbacktoken"
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
@@ -279,6 +279,21 @@ async def test_answer_that_nobody_heard_is_the_next_calls(town: OaTown):
     await said
     assert town.people.passive == [(LI, "答：在吗")]
     assert await town.states() == ["sent"]
+
+
+async def test_server_tells_us_that_wechat_has_hung_up(town: OaTown):
+    """Over a real connection, closed while the engine thinks: the answer is not taken for heard."""
+    app = town.app
+    assert app is not None
+    town.turns.delay_s = 0.5
+    async with serving(app) as base, httpx.AsyncClient(base_url=base) as http:
+        people = WechatPeople(town.server, http, HOOK, TOKEN, town.settings.encoding_aes_key)
+        people.knobs = CallKnobs(hang_up_s=0.2, calls=1)
+        await people.say(LI, "在吗")
+    assert people.notices
+    assert await town.states() == ["pending"]
+    await town.settle()
+    assert (town.people.screen(LI), await town.states()) == (["答：在吗"], ["sent"])
 
 
 async def test_conversation_of_a_human_is_not_kept_waiting(town: OaTown):
