@@ -292,6 +292,7 @@ async def test_server_tells_us_that_wechat_has_hung_up(town: OaTown):
         await people.say(LI, "在吗")
     assert people.notices
     assert await town.states() == ["pending"]
+    town.clock.advance(timedelta(minutes=1))
     await town.settle()
     assert (town.people.screen(LI), await town.states()) == (["答：在吗"], ["sent"])
 
