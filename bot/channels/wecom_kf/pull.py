@@ -19,7 +19,7 @@ from bot.channels.reading import listing, text_of
 from bot.channels.rounds import go_round
 from bot.channels.vault import TokenRefused
 from bot.channels.wecom_kf.parse import Batch, SendFailure, parse_batch
-from bot.channels.wecom_kf.send import WecomKfAdapter
+from bot.channels.wecom_kf.send import CallRefused, WecomKfAdapter
 from bot.channels.wecom_kf.settings import CHANNEL, WecomKfSettings
 from bot.domain.errors import XiaoerError
 from bot.domain.line_ports import Cursor
@@ -97,7 +97,7 @@ class KfPuller:
                     token = ""
                     continue
                 if answer["errcode"] != 0:
-                    raise Unreached(f"sync_msg answers errcode {answer['errcode']}")
+                    raise CallRefused("sync_msg", answer["errcode"])
                 batch = parse_batch(answer, self._heard.clock.now())
                 taken += await self._take(batch, Cursor(CHANNEL, open_kfid, "sync_msg", batch.next_cursor, position))
                 # An empty list with has_more is only a gap; without a new cursor it would be pulled for ever.
@@ -142,10 +142,11 @@ class KfPuller:
                 _LOG.warning("wecom_pull_failed", error=type(problem).__name__, again_in_s=wait_s)
                 if wait_s is not None:
                     await asyncio.sleep(wait_s)
+                elif not isinstance(problem, CallRefused):
+                    # Nobody may ring again soon: the poll comes earlier. Who was refused is refused again.
+                    self._poll_at = min(self._poll_at, asyncio.get_running_loop().time() + _BEHIND_S)
             else:
                 return
-        # Nobody may ring again soon: the poll comes earlier.
-        self._poll_at = min(self._poll_at, asyncio.get_running_loop().time() + _BEHIND_S)
 
     async def _poll(self) -> None:
         if not await self._heard.leads():
@@ -158,11 +159,16 @@ class KfPuller:
 
     async def _accounts(self) -> tuple[str, ...]:
         """List the accounts to serve: those of the settings, or all that the API may manage."""
-        found: list[str] = list(self._settings.accounts)
-        while not self._settings.accounts:
+        if self._settings.accounts:
+            return self._settings.accounts
+        found: list[Mapping[str, Any]] = []
+        while len(found) % _PAGE == 0:
             answer = await self._adapter.client.post("account/list", {"offset": len(found), "limit": _PAGE})
-            page = [text_of(each, "open_kfid") for each in listing(answer, "account_list")]
+            page = listing(answer, "account_list")
             found += page
-            if len(page) < _PAGE:
+            if answer["errcode"] != 0:
+                raise CallRefused("account/list", answer["errcode"])
+            if not page:
                 break
-        return tuple(filter(None, found))
+        ours = [text_of(each, "open_kfid") for each in found if each.get("manage_privilege") is not False]
+        return tuple(filter(None, ours))

@@ -78,7 +78,7 @@ class KfServer:
     """An ASGI app for one company.
 
     ``sent`` is what customers see, as (account, customer, text); ``offered`` the menu entries and ``shapes`` the type
-    of each, in step. ``calls`` are the names of all that was asked.
+    of each, in step. ``calls`` are the names of all that was asked, ``foreign`` accounts the API may not manage.
     """
 
     def __init__(self, corp_id: str, secret: str, clock: Clock, accounts: tuple[str, ...] = ("wkDemo01",)) -> None:
@@ -92,6 +92,7 @@ class KfServer:
         self.shapes: list[str] = []
         self.pulls: list[dict[str, Any]] = []
         self.calls: list[str] = []
+        self.foreign: tuple[str, ...] = ()
         self.tokens_made = self.token_requests = 0
         self._msg_tokens: dict[str, datetime] = {}
         self._welcome: dict[str, tuple[str, str, datetime]] = {}
@@ -197,8 +198,12 @@ class KfServer:
         first, most = body.get("offset", 0), body.get("limit", MAX_ACCOUNTS)
         if not isinstance(first, int) or not isinstance(most, int) or not 0 < most <= MAX_ACCOUNTS:
             raise ApiError(40058, "invalid offset or limit")
-        listed = self.accounts[first : first + most]
-        return {"account_list": [{"open_kfid": each, "name": "客服", "manage_privilege": True} for each in listed]}
+        listed = (*self.accounts, *self.foreign)[first : first + most]
+        return {
+            "account_list": [
+                {"open_kfid": each, "name": "客服", "manage_privilege": each in self.accounts} for each in listed
+            ]
+        }
 
     def _sync(self, body: dict[str, Any]) -> dict[str, Any]:
         account = self._account(body)

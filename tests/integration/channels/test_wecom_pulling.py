@@ -120,19 +120,53 @@ async def test_poll_comes_sooner_after_one_that_failed(town: KfTown, monkeypatch
     monkeypatch.setattr(pull, "_RETRIES_S", ())
     town.people.silent = True
     await town.people.say(LI, "有人吗")
-    town.server.knobs.refuse_calls["sync_msg"] = 50001
+    town.server.knobs.status_next = [502] * 3
     await town.puller.start()
-    await eventually(lambda: town.server.calls.count("sync_msg") > 2)
-    town.server.knobs.refuse_calls.clear()
+    await eventually(lambda: not town.server.knobs.status_next)
     async with asyncio.timeout(10):
         while not await town.taken():  # noqa: ASYNC110 - a table has no event of its own
             await asyncio.sleep(0.02)
 
 
 async def test_every_account_of_a_large_company_is_polled(town: KfTown) -> None:
-    """The list comes in pages of a hundred."""
-    town.server.accounts = tuple(f"wk{number:04}" for number in range(250))
+    """The list comes in pages of a hundred; what the API may not manage is left alone."""
+    town.server.accounts = tuple(f"wk{number:04}" for number in range(197))
+    town.server.foreign = ("wkForeign1", "wkForeign2", "wkForeign3")
     assert await town.puller._accounts() == town.server.accounts
+
+
+async def test_account_that_is_refused_does_not_hasten_the_poll(town: KfTown, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking for it again and again would use up the strict limit of pulls without a token."""
+    monkeypatch.setattr(pull, "_RETRIES_S", ())
+    monkeypatch.setattr(pull, "_LEAD_LOOK_S", 0.01)
+    monkeypatch.setattr(pull, "_BEHIND_S", 0.01)
+    town.server.knobs.refuse_calls["sync_msg"] = 60030
+    await town.puller.start()
+    await eventually(lambda: "sync_msg" in town.server.calls)
+    looks = town.looks
+    await eventually(lambda: town.looks > looks + 5)
+    assert town.server.calls.count("sync_msg") == 1
+
+
+async def test_accounts_of_one_company_are_apart(town: KfTown) -> None:
+    """One customer at two accounts has two conversations; an account that is not served is not pulled."""
+    other = "wkDemo02"
+    town.server.accounts += (other,)
+    town.server.entries[other] = []
+    await town.people.say(LI, "一")
+    await town.people.say(LI, "二", other)
+    await town.settle()
+    taken = await town.taken()
+    assert sorted((each.sender.account, each.text) for each in taken) == [(ACCOUNT, "一"), (other, "二")]
+    assert len(await town.turns.pending_conversations()) == 2
+    town.settings = replace(town.settings, accounts=(ACCOUNT,))
+    await town.close()
+    town.start()
+    town.server.pulls.clear()
+    await town.people.say(LI, "三", other)
+    await town.people.say(LI, "四")
+    await town.settle()
+    assert {body["open_kfid"] for body in town.server.pulls} == {ACCOUNT}
 
 
 async def test_round_goes_on_after_any_fault() -> None:
