@@ -8,6 +8,7 @@ the checked address itself, so that a name that changes its mind (DNS rebinding)
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -29,6 +30,8 @@ _HTTPS_PORT = 443
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({400, 404, 410})
 _BUSY = 429
+_NAME = re.compile(r"(?:[a-z0-9_-]{1,63}\.)+[a-z0-9-]{2,63}", re.ASCII)
+"""A host's name as resolvers read it: no empty or overlong labels, nothing encoded."""
 _CLOSED = tuple(
     ip_network(each)
     for each in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96", "fec0::/10", "192.88.99.0/24")
@@ -56,9 +59,11 @@ class MediaHosts:
         if self.is_api(url):
             return
         host = url.host.lower().rstrip(".")
-        if url.scheme != "https" or url.userinfo or (url.port or _HTTPS_PORT) != _HTTPS_PORT:
+        if url.scheme != "https" or url.userinfo or url.port not in {None, _HTTPS_PORT}:
             raise MediaRefused(tell("plain"))
-        if not any(host == suffix or host.endswith(f".{suffix}") for suffix in self.suffixes):
+        if not _NAME.fullmatch(host) or not any(
+            host == suffix or host.endswith(f".{suffix}") for suffix in self.suffixes
+        ):
             raise MediaRefused(tell("foreign", host=host[:80] or "no host"))
 
     def is_api(self, url: httpx.URL) -> bool:
@@ -121,7 +126,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
     async def _address(self, host: str, port: int) -> str:
         try:
             found = await self._ask(host, port)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise httpx.ConnectError("the name cannot be resolved") from error
         if not found or not all(is_public(address) for address in found):
             raise MediaRefused(tell("inside", host=host[:80]))

@@ -163,6 +163,7 @@ async def _state(visit: Visit, conversation: Conversation) -> dict[str, Any]:
         "snooze": await visit.desk.snoozes.of(conversation),
         "snoozes": SNOOZES,
         "room": room,
+        "largest": media.largest(visit),
         "sendable": visit.desk.media.sendable(conversation.channel) if visit.desk.media else "",
         "ways": await visit.desk.ways.of_conversation(conversation) if closed else None,
         "later": room is not None and not room.is_open and room.humans_until is None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from urllib.parse import quote, unquote
@@ -18,6 +19,7 @@ from bot.domain.errors import Conflict, NotFound
 from bot.domain.ids import ConversationId
 from bot.domain.media import MediaFile, MediaId
 from bot.domain.media_types import ENDINGS, UNKNOWN
+from bot.domain.messages import MessageKind
 from bot.domain.people import Agent
 
 _POLICY = "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
@@ -72,6 +74,13 @@ async def take_and_send(visit: Visit, conversation_id: ConversationId, agent: Ag
 async def of_conversation(visit: Visit, conversation_id: ConversationId) -> Mapping[MediaId, MediaFile]:
     """List what is kept of a conversation's attachments; nothing in a house that keeps none."""
     return await visit.desk.media.of_conversation(conversation_id) if visit.desk.media else {}
+
+
+def largest(visit: Visit) -> str:
+    """Give the largest sizes that are taken, in bytes by kind, as JSON for the page."""
+    limits = visit.desk.media.limits if visit.desk.media else None
+    kinds = (MessageKind.IMAGE, MessageKind.VOICE, MessageKind.VIDEO, MessageKind.FILE)
+    return json.dumps({kind.value: limits.largest_of(kind) for kind in kinds} if limits else {})
 
 
 def _media(visit: Visit) -> DeskMedia:

@@ -13,6 +13,7 @@ from bot.config import Config, Secrets
 from bot.desk.media import MediaRoom
 from bot.domain.channel_ports import Capabilities, ChannelAdapter
 from bot.domain.clock import Clock
+from bot.domain.errors import NotFound
 from bot.domain.media import MediaId, MediaLimits, MediaShelf, MediaSource, OutgoingFile, SendsFiles, ShowsFiles
 from bot.domain.media_types import ENDINGS
 from bot.domain.messages import Attachment, MessageKind
@@ -73,6 +74,8 @@ def lend_files(
     async def read(attachment: Attachment) -> OutgoingFile:
         file = await record.get(MediaId(attachment.reference))
         data = b"".join([chunk async for chunk in shelf.read(file.content)])
+        if len(data) != file.size:
+            raise NotFound(f"the attachment {file.id!r} is damaged or was erased while it was read; send it again")
         name = attachment.name or f"{attachment.kind.value}{ENDINGS.get(file.mime, '')}"
         return OutgoingFile(name, file.mime, data)
 

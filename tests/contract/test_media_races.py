@@ -243,3 +243,25 @@ async def test_many_pictures_at_once_come_one_by_one_and_once_each(line: Line, s
         pass
     assert sorted(platform.asked) == sorted(platform.holds)
     assert {file.state for file in await files(line, conversation)} == {MediaState.STORED}
+
+
+async def test_storm_of_puts_touches_and_drops_leaves_a_whole_content_or_none(shelf: MediaShelf):
+    """Whatever meets, what can be read is whole; and what is put last is there."""
+    content = await shelf.put(pieces(PICTURE))
+
+    async def drop(after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        await shelf.drop(content, datetime.now(UTC) + LATER)
+
+    async def look() -> None:
+        try:
+            assert await everything(shelf, content) in {PICTURE, b""}
+        except NotFound:
+            return
+
+    for _ in range(3):
+        storm = [shelf.put(pieces(PICTURE)) for _ in range(4)]
+        await asyncio.gather(*storm, *(drop(n / 500) for n in range(4)), shelf.touch(content), shelf.touch(content))
+    await asyncio.gather(*(look() for _ in range(3)))
+    assert await shelf.put(pieces(PICTURE)) == content
+    assert await everything(shelf, content) == PICTURE

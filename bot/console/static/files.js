@@ -94,7 +94,20 @@
       made.thumb.setAttribute("aria-label", tray.dataset.preview);
       parts.row.prepend(made.thumb);
     }
+    const most = largest(made.file);
+    if (made.file.size > most) {
+      parts.facts.textContent = `${size(made.file.size)} · ${filled(tray.dataset.tooLarge, { mb: +(most / 1048576).toPrecision(3) })}`;
+      parts.send.remove();
+      return;
+    }
     arm(made.file, parts);
+  }
+
+  // The server refuses it as well, but in the middle of a long upload, which browsers tell as a broken connection.
+  function largest(file) {
+    const kinds = { image: "image", audio: "voice", video: "video" };
+    const limits = JSON.parse(tray.dataset.largest);
+    return limits[kinds[file.type.split("/")[0]] || "file"] ?? Infinity;
   }
 
   function described(file, made) {

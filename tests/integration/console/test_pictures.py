@@ -189,3 +189,14 @@ async def test_many_at_once_are_made_ready_one_after_the_other(desk: Desk):
     await expect(rows).to_have_count(9)
     events = [event for _, _, event in await desk.shop.stores.conversations.events(desk.conversation)]
     assert not [event for event in events if isinstance(event, ev.AgentUttered)]
+
+
+async def test_what_is_too_large_is_told_before_it_is_sent(desk: Desk):
+    """Nothing is uploaded; a film that becomes no smaller and a document are measured as they are."""
+    asked: list[str] = []
+    desk.page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/file") else None)
+    for name, mime in (("a.mp4", "video/mp4"), ("a.pdf", "application/pdf")):
+        row = await desk.choose(name, bytes(5 * MB), mime)
+        await expect(row).to_contain_text("5.0 MB · it is larger than 4 MB")
+        await expect(row.get_by_role("button", name="Send file")).to_have_count(0)
+    assert asked == []

@@ -17,17 +17,21 @@ from bot.config import Secrets, parse
 from bot.domain.clock import SystemClock
 from bot.domain.desk_ports import QueueView
 from bot.domain.errors import NotFound
-from bot.domain.ids import AgentId, ConversationId
-from bot.domain.media import MediaFile, MediaState
+from bot.domain.ids import AgentId, ConversationId, new_id
+from bot.domain.media import MediaFile, MediaId, MediaState, ReadFile
 from bot.domain.messages import Attachment, MessageKind
 from bot.simulators.media import HeldFile, MediaHold, WithMedia, telegram_media
 from bot.simulators.telegram.people import TelegramPeople
 from bot.simulators.telegram.server import TelegramServer
 from bot.wiring.house import House, open_house
-from bot.wiring.media import media_folder
+from bot.wiring.media import lend_files, media_folder
 from bot.wiring.web import make_routers
 from storage import schema
+from storage.database import Database
 from storage.media import SqlMediaRecord
+from storage.shelves import FolderShelf
+from tests.contract.line import Line
+from tests.contract.test_media import pieces
 from tests.integration.scaled.worker import GreetingRecogniser
 
 TOKEN, SECRET, LI = "123456:token", "webhook-secret", 77
@@ -130,6 +134,29 @@ async def test_platforms_that_fetch_pictures_are_given_them_where_the_house_is_p
                 await shown(Attachment(MessageKind.IMAGE, "0" * 24))
         else:
             assert shown is None
+
+
+class Takes:
+    """A channel that takes files."""
+
+    files: ReadFile | None = None
+
+
+async def test_damaged_file_is_not_sent(database: Database, tmp_path: Path):
+    """Cut off on the disc, or erased in the middle of its reading: half a picture goes to nobody."""
+    config = parse({"xiaoer": {"data_dir": str(tmp_path), "media": {"keep_in": "folder"}}}, "test")
+    channel = Takes()
+    lend_files(config, Secrets(secret_key="k" * 32), database, SystemClock(), {"web": channel})  # type: ignore[dict-item]
+    assert channel.files is not None
+    content = await FolderShelf(tmp_path / "media").put(pieces(PICTURE))
+    attachment = Attachment(MessageKind.IMAGE, new_id(), "image/jpeg", "a.jpg")
+    where = (MediaId(attachment.reference), await Line(database).answered(), "web", "shop")
+    file = MediaFile(*where, attachment, MediaState.STORED, content, "image/jpeg", len(PICTURE))
+    await SqlMediaRecord(database).add(file, SystemClock().now())
+    assert (await channel.files(attachment)).data == PICTURE
+    (tmp_path / "media" / content[:2] / content[2:4] / content).write_bytes(PICTURE[:1000])
+    with pytest.raises(NotFound, match="damaged"):
+        await channel.files(attachment)
 
 
 async def only_conversation(house: House) -> ConversationId:
