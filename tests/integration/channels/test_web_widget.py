@@ -85,14 +85,19 @@ class Chat:
         return str(await self.page.evaluate(script + " return e ? (e.ariaLabel || e.textContent || e.tagName) : '' }"))
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """Start Chromium once; without one the run fails, or skips loudly where that was allowed."""
+def chromium() -> str:
+    """Find Chromium, or skip loudly where that was allowed."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not path:
         missing_part("chromium", "no Chromium on PATH (Debian: apt-get install chromium)")
+    return str(path)
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """Start Chromium once; without one the run fails, or skips loudly where that was allowed."""
     async with async_playwright() as driver:
-        started = await driver.chromium.launch(executable_path=path, args=FLAGS)
+        started = await driver.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield started
         await started.close()
 
@@ -197,6 +202,7 @@ async def test_forged_token_in_the_browser_is_replaced(browser: Browser):
         forge = "for (const k of Object.keys(localStorage)) if (k.endsWith(':token')) localStorage[k] = 'forged.a.b'"
         await chat.open()
         await chat.page.evaluate(forge)
+        await chat.page.reload()
         await chat.say("还能聊吗")
         await expect(chat.log).to_contain_text("收到：还能聊吗")
 
@@ -232,11 +238,11 @@ async def test_closed_chat_counts_new_messages_and_forgets_them_when_opened(brow
         await expect(chat.launcher).to_be_focused()
         for text in ("一", "二"):
             await shop.stream.say(shop.visitor, "agent", text, agent_name="林晓")
-        await expect(chat.launcher).to_have_attribute("aria-label", "打开客服聊天 · 2 条新消息")
+        await expect(chat.launcher).to_have_attribute("aria-label", "咨询小二 · 打开客服聊天 · 2 条新消息")
         await chat.launcher.click()
         await expect(chat.box).to_be_focused()
         await chat.box.press("Escape")
-        await expect(chat.launcher).to_have_attribute("aria-label", "打开客服聊天")
+        await expect(chat.launcher).to_have_attribute("aria-label", "咨询小二 · 打开客服聊天")
 
 
 async def test_stream_comes_back_after_it_was_cut(browser: Browser):
@@ -274,6 +280,41 @@ async def test_phone_is_full_screen_and_keeps_the_focus_inside(browser: Browser)
         assert "关闭聊天" in seen
         width = await chat.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert width[0] <= width[1]
+
+
+async def test_keyboard_of_a_phone_covers_nothing(browser: Browser):
+    """The keyboard lies over the page and only the visual viewport tells of it: what is written in stays above."""
+    viewport = "Object.assign(new EventTarget(), { height: 780, offsetTop: 0, scale: 1 })"
+    fake = f"Object.defineProperty(window, 'visualViewport', {{ value: {viewport} }})"
+    shop = Shop()
+    async with visiting(browser, shop, viewport={"width": 390, "height": 780}) as chat:
+        await chat.page.add_init_script(fake)
+        await chat.page.reload()
+        await chat.open()
+        type_on = "seen => { Object.assign(visualViewport, seen); visualViewport.dispatchEvent(new Event('resize')) }"
+        for height, top in ((420, 60), (780, 0)):
+            await chat.page.evaluate(type_on, {"height": height, "offsetTop": top})
+            panel = chat.page.get_by_role("dialog")
+            await panel.evaluate("panel => Promise.all(panel.getAnimations().map(each => each.finished))")
+            assert await panel.bounding_box() == {"x": 0, "y": top, "width": 390, "height": height}
+            box = await chat.box.bounding_box()
+            assert box
+            assert box["y"] + box["height"] <= top + height
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+async def test_long_names_and_words_stay_inside(browser: Browser, width: int):
+    """Words and names without a space break; nothing has to be scrolled sideways."""
+    shop = Shop()
+    shop.buttons = (Button("很长的选项" * 12, "=long"), Button("x" * 90, "/x"))
+    async with visiting(browser, shop, viewport={"width": width, "height": 720}) as chat:
+        await chat.open()
+        await chat.say("https://track.example/" + "0123456789" * 12)
+        await expect(chat.log).to_contain_text("收到")
+        await shop.stream.say(shop.visitor, "agent", "您好", agent_name="名字" * 10 + "x" * 80)
+        await expect(chat.log).to_contain_text("您好")
+        sizes = await chat.log.evaluate("log => [log.scrollWidth, log.clientWidth]")
+        assert sizes[0] <= sizes[1]
 
 
 async def test_foreign_page_with_a_strict_policy_can_carry_the_widget(browser: Browser):

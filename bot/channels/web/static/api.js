@@ -47,44 +47,101 @@ function siteIdentity() {
   return (window.xiaoer && window.xiaoer.identity) || null;
 }
 
+// A known customer's id begins with k, a stranger's with v; a token begins with the id.
+const isKnown = (id) => (id || "").startsWith("k");
+const visitorOf = (token) => (token || "").slice(0, 25);
+
 class Api {
   constructor(base, locale, store) {
     this.base = base;
     this.locale = locale;
     this.store = store;
     this.key = `xiaoer:${base}:token`;
-    // Who has signed out of the site is nobody here either; known customers' tokens begin with k.
-    if (!siteIdentity() && (this.token || "").startsWith("k")) this.store.remove(this.key);
+    this.knownKey = `xiaoer:${base}:known`;
+    // Only a stranger's token outlives the page: nothing of a customer stays on a computer he shares with others.
+    if (isKnown(store.get(this.key))) store.remove(this.key);
+    if (!siteIdentity()) store.remove(this.knownKey);
+    this.token = store.get(this.key);
   }
 
-  get token() {
-    return this.store.get(this.key);
+  // Whether whoever looks at this page has chatted before.
+  get returning() {
+    return Boolean(this.token || this.store.get(this.knownKey));
   }
 
+  // One tab after another, so that tabs opened together are one visitor.
   async session() {
+    const open = () => this.openSession();
+    if (siteIdentity() || !navigator.locks) return open();
+    try {
+      return await navigator.locks.request(this.key, open);
+    } catch (problem) {
+      if (problem.name === "SecurityError") return open(); // a page that may not lock anything
+      throw problem;
+    }
+  }
+
+  async openSession() {
     const given = siteIdentity();
     const identity = typeof given === "function" ? await given() : given;
-    const body = JSON.stringify(identity ? { identity, token: this.token } : { token: this.token });
-    const answer = await this.call("session", { method: "POST", body }, false);
-    this.store.set(this.key, answer.token);
+    const token = this.token || this.store.get(this.key);
+    const answer = await this.call("session", { method: "POST", body: JSON.stringify(identity ? { identity, token } : { token }) }, false);
+    this.take(answer.token);
     this.renewed = true;
-    const changed = this.visitor && this.visitor !== answer.visitor;
-    this.visitor = answer.visitor;
-    if (changed) this.onVisitorChanged();
+  }
+
+  take(token) {
+    const [before, known] = [this.visitor, isKnown(token)];
+    this.token = token;
+    this.visitor = visitorOf(token);
+    if (known) {
+      this.store.remove(this.key);
+      this.store.set(this.knownKey, "1");
+    } else if (this.store.get(this.key) !== token) this.store.set(this.key, token);
+    if (before && before !== this.visitor) this.onVisitorChanged(before);
+  }
+
+  drop() {
+    if (this.store.get(this.key) === this.token) this.store.remove(this.key);
+    this.token = null;
+  }
+
+  // Another tab of this browser has another token: this one goes on as the same visitor.
+  follow() {
+    const token = this.store.get(this.key);
+    if (token && token !== this.token && !siteIdentity()) this.take(token);
+  }
+
+  // The page says that somebody has signed in or out without loading it anew.
+  forgetKnown() {
+    if (isKnown(this.token)) Object.assign(this, { token: null, visitor: "" });
+    if (!siteIdentity()) this.store.remove(this.knownKey);
+    this.renewed = false;
+  }
+
+  // What a known customer wrote goes out as his, or not at all.
+  checkAuthor(by) {
+    if (isKnown(by) && by !== this.visitor) throw new RequestProblem("", { status: 410 });
   }
 
   history() {
     return this.withSession(() => this.call("history"));
   }
 
-  send(message) {
+  send(message, by) {
     const body = JSON.stringify({ ...message, locale: this.locale });
-    return this.withSession(() => this.call("messages", { method: "POST", body }));
+    return this.sendAs(by, "messages", { method: "POST", body });
   }
 
-  sendPicture(key, file) {
-    const options = { method: "POST", body: file, type: file.type || "application/octet-stream" };
-    return this.withSession(() => this.call(`pictures?id=${key}`, options));
+  sendPicture(key, file, by) {
+    return this.sendAs(by, `pictures?id=${key}`, { method: "POST", body: file, type: file.type || "application/octet-stream" });
+  }
+
+  sendAs(by, path, options) {
+    return this.withSession(() => {
+      this.checkAuthor(by);
+      return this.call(path, options);
+    });
   }
 
   // The token cannot stand in an address, so a picture is fetched and shown from memory.
@@ -108,7 +165,7 @@ class Api {
       return await action();
     } catch (problem) {
       if (problem.status !== 401) throw problem;
-      this.store.remove(this.key);
+      this.drop();
       await this.session();
       return action();
     }

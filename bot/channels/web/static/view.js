@@ -82,6 +82,18 @@ class View {
     this.frame.append(this.buildLauncher(), this.buildPanel(options.title || this.words.title));
     root.append(this.frame);
     document.body.append(this.host);
+    const seen = window.visualViewport;
+    if (seen) for (const what of ["resize", "scroll"]) seen.addEventListener(what, () => this.keepInSight());
+  }
+
+  // Where a phone's keyboard lies over the page (iOS), the chat ends above it: only the visual viewport tells of it.
+  keepInSight() {
+    const { height, offsetTop, scale } = window.visualViewport;
+    const covered = !this.panel.hidden && this.fullScreen && scale === 1 && window.innerHeight - height > 80;
+    const stay = this.atEnd();
+    this.panel.style.height = covered ? `${height}px` : "";
+    this.panel.style.translate = covered ? `0 ${offsetTop}px` : "";
+    if (stay) this.log.scrollTop = this.log.scrollHeight;
   }
 
   buildLauncher() {
@@ -90,7 +102,7 @@ class View {
     this.badge.hidden = true;
     this.launcher = make("button", { class: "launcher", type: "button", "aria-expanded": "false", "aria-haspopup": "dialog" });
     this.launcher.append(icon("chat"), make("span", { class: "launcher-label", text: words.launcher }), this.badge);
-    this.launcher.setAttribute("aria-label", words.open);
+    this.nameLauncher(0);
     this.launcher.addEventListener("click", () => this.actions.onToggle());
     return this.launcher;
   }
@@ -185,9 +197,13 @@ class View {
   submit() {
     const text = this.input.value.trim();
     if (!text) return;
+    this.clearInput();
+    this.actions.onSend(text);
+  }
+
+  clearInput() {
     this.input.value = "";
     this.fit();
-    this.actions.onSend(text);
   }
 
   fit() {
@@ -222,6 +238,7 @@ class View {
     this.panel.hidden = !open;
     this.frame.classList.toggle("open", open);
     this.panel.setAttribute("aria-modal", String(open && this.fullScreen));
+    if (window.visualViewport) this.keepInSight();
     this.launcher.setAttribute("aria-expanded", String(open));
     if (!open) return this.launcher.focus();
     this.fit();
@@ -239,8 +256,13 @@ class View {
   setUnread(count) {
     this.badge.hidden = count === 0;
     this.badge.textContent = count > 9 ? "9+" : String(count);
-    const said = count ? `${this.words.open} · ${this.words.unread(count)}` : this.words.open;
-    this.launcher.setAttribute("aria-label", said);
+    this.nameLauncher(count);
+  }
+
+  // Its name begins with the words one sees, by which people call it who speak to their computer.
+  nameLauncher(count) {
+    const { launcher, open, unread } = this.words;
+    this.launcher.setAttribute("aria-label", [launcher, open, ...(count ? [unread(count)] : [])].join(" · "));
   }
 
   setNotice(text) {

@@ -22,7 +22,7 @@ class Widget {
       onItem: (item) => this.onItem(item),
       onTyping: (data) => this.onTyping(data),
     });
-    this.api.onVisitorChanged = () => this.stream.restart();
+    this.api.onVisitorChanged = (before) => this.onVisitorChanged(before);
     this.items = new Map();
     this.waiting = new Map();
     this.queue = Promise.resolve();
@@ -38,7 +38,7 @@ class Widget {
     this.restore();
     // A visitor who has chatted before hears of answers without opening the chat.
     if (this.tab.get(this.openKey) || options.open) this.toggle();
-    else if (this.api.token) this.stream.start();
+    else if (this.api.returning) this.stream.start();
   }
 
   listen() {
@@ -46,6 +46,32 @@ class Widget {
     window.addEventListener("offline", () => this.updateNotice());
     document.addEventListener("visibilitychange", () => this.onVisibility());
     document.addEventListener("xiaoer:open", () => !this.open && this.toggle());
+    document.addEventListener("xiaoer:identity", () => this.onIdentity());
+    window.addEventListener("storage", (event) => event.key === this.api.key && this.api.follow());
+  }
+
+  // ---------------------------------------------------------------- who looks at the page
+
+  onIdentity() {
+    const before = this.api.visitor;
+    this.api.forgetKnown();
+    if (isKnown(before)) this.clear();
+    if (this.stream.wanted) this.stream.restart();
+  }
+
+  // A stranger who signs in keeps what he sees; whoever comes after a known customer begins with an empty page.
+  onVisitorChanged(before) {
+    if (isKnown(before)) this.clear();
+    this.stream.restart();
+  }
+
+  clear() {
+    this.items.clear();
+    this.disown();
+    this.store.remove(this.seenKey);
+    Object.assign(this, { greeting: null, settled: false, loaded: false, told: 0 });
+    this.view.clearInput();
+    this.draw(true);
   }
 
   toggle() {
@@ -70,6 +96,7 @@ class Widget {
       const { items } = await this.api.history();
       items.forEach((item) => this.keep(item));
       this.loaded = true;
+      this.disown();
       this.draw(!this.settled);
       this.settled = true;
       this.resend();
@@ -110,7 +137,7 @@ class Widget {
   say(words) {
     const bytes = crypto.getRandomValues(new Uint8Array(12));
     const key = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    const message = { ...words, key, at: new Date(), sender: "customer", state: "sending" };
+    const message = { ...words, key, by: this.api.visitor || "", at: new Date(), sender: "customer", state: "sending" };
     this.waiting.set(key, message);
     this.remember();
     this.draw();
@@ -127,7 +154,7 @@ class Widget {
       try {
         const body = { id: message.key, text: message.text };
         if (message.payload) body.payload = message.payload;
-        const answer = await (message.file ? this.api.sendPicture(message.key, message.file) : this.api.send(body));
+        const answer = await (message.file ? this.api.sendPicture(message.key, message.file, message.by) : this.api.send(body, message.by));
         message.state = "";
         message.truncated = answer.truncated;
         break;
@@ -158,13 +185,21 @@ class Widget {
     for (const message of this.waiting.values()) if (message.state === "failed" && !message.lasting) this.retry(message.key);
   }
 
+  // What the customer before wrote in this tab and could not send is not this one's.
+  disown() {
+    for (const [key, message] of this.waiting) if (isKnown(message.by) && message.by !== this.api.visitor) this.waiting.delete(key);
+    this.remember();
+  }
+
   settle(key) {
     if (this.waiting.delete(key)) this.remember();
   }
 
   // Unsent words survive a reload; the server knows their ids, so sending them again is harmless.
   remember() {
-    const unsent = [...this.waiting.values()].filter((message) => message.state && !message.lasting && !message.file);
+    const unsent = [...this.waiting.values()].filter(
+      (message) => message.state && !message.lasting && !message.file && (message.by || !siteIdentity()),
+    );
     this.tab.set(this.unsentKey, JSON.stringify(unsent));
   }
 
@@ -226,7 +261,7 @@ class Widget {
   onVisibility() {
     clearTimeout(this.hiddenTimer);
     if (document.hidden) this.hiddenTimer = setTimeout(() => this.stream.stop(), HIDDEN_MS);
-    else if (this.open || this.api.token) {
+    else if (this.open || this.api.returning) {
       this.stream.start();
       this.stream.hurry();
       if (this.open) this.markSeen();
