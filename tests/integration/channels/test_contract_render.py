@@ -21,11 +21,10 @@ from bot.channels.telegram.send import TelegramAdapter
 from bot.channels.wechat_oa.send import WechatOaAdapter
 from bot.channels.wechat_oa.settings import WechatOaSettings
 from bot.channels.wecom_kf.client import KfClient
-from bot.channels.wecom_kf.send import KfPorts, WecomKfAdapter
+from bot.channels.wecom_kf.send import WecomKfAdapter
 from bot.channels.wecom_kf.settings import WecomKfSettings
 from bot.domain.channel_ports import Addressee, Sent
 from bot.domain.clock import ManualClock
-from bot.domain.conversation import Owner
 from bot.domain.ids import ConversationId, OutboxId
 from bot.domain.messages import Button, OutboundMessage
 from bot.domain.windows import Opening
@@ -83,11 +82,7 @@ class Counter:
     def _wecom_kf(self, network: SimulatedNetwork) -> WecomKfAdapter:
         keys = (SECRETS.wecom_kf_secret, SECRETS.wecom_kf_token, SECRETS.wecom_kf_aes_key)
         credentials, clock = WecomKfSettings(CORP_ID, *keys), self.platform.server.clock
-
-        async def owner(_conversation: ConversationId) -> Owner:
-            return Owner.WITH_BOT
-
-        return WecomKfAdapter(credentials, KfClient(credentials, clock, network), KfPorts(owner, NoCodes()), clock)
+        return WecomKfAdapter(credentials, KfClient(credentials, clock, network), NoCodes(), clock)
 
     def shows(self, message: OutboundMessage) -> Shown:
         """Send; give what the shopper reads."""
