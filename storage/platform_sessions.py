@@ -23,12 +23,18 @@ _BEGUN = (
     .correlate(CONVERSATIONS)
     .exists()
 )
+_ELSEWHERE = (
+    (CONVERSATIONS.c.owner == Owner.WITH_AGENT.value)
+    & CONVERSATIONS.c.agent_id.is_(None)
+    & (CONVERSATIONS.c.last_sender == "customer")
+)
 # How far a session has followed stands with the cursors: both are how far we are with a platform.
 _DUE = (
     select(
         CONVERSATIONS.c.id,
         CONVERSATIONS.c.owner,
         CONVERSATIONS.c.epoch,
+        _ELSEWHERE.label("elsewhere"),
         IDENTITIES.c.account,
         IDENTITIES.c.channel_user_id,
     )
@@ -43,7 +49,11 @@ _DUE = (
         IDENTITIES.c.channel == bindparam("of_channel"),
         CONVERSATIONS.c.updated_at >= bindparam("since", type_=Moment),
         CONVERSATIONS.c.epoch > 0,
-        func.coalesce(CURSORS.c.position, "") != cast(CONVERSATIONS.c.epoch, String),
+        or_(
+            func.coalesce(CURSORS.c.position, "") != cast(CONVERSATIONS.c.epoch, String),
+            # Whose human is at the platform is looked at again with each word of his: nobody may tell when they left.
+            _ELSEWHERE & (CURSORS.c.updated_at < CONVERSATIONS.c.updated_at),
+        ),
         # A customer has one session: what is over must not end what he has begun since.
         or_(CONVERSATIONS.c.owner != Owner.RESOLVED.value, ~_BEGUN),
         ~select(OUTBOX.c.id).where(OUTBOX.c.conversation_id == CONVERSATIONS.c.id, OUTBOX.c.done_at.is_(None)).exists(),
@@ -76,11 +86,13 @@ class SqlPlatformSessions:
         self._database = database
 
     async def due(self, channel: str, since: datetime) -> tuple[Follower, ...]:
-        """List conversations that changed hands and were touched after ``since``, with nothing left to send."""
+        """List conversations to look at: changed hands after ``since`` with nothing left to send, or ``elsewhere``."""
         values = {"of_channel": channel, "since": since}
         rows = await self._database.read(lambda connection: connection.execute(_DUE, values).all())
         return tuple(
-            Follower(ConversationId(row.id), row.account, row.channel_user_id, Owner(row.owner), row.epoch)
+            Follower(
+                ConversationId(row.id), row.account, row.channel_user_id, Owner(row.owner), row.epoch, row.elsewhere
+            )
             for row in rows
         )
 

@@ -43,20 +43,24 @@ class ThreadMove:
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """A conversation whose owner changed; its session at the platform is to follow."""
+    """A conversation whose owner changed; its session at the platform is to follow.
+
+    ``elsewhere``: a human of the platform has it, and its customer has written since.
+    """
 
     conversation_id: ConversationId
     account: str
     channel_user_id: str
     owner: Owner
     epoch: int
+    elsewhere: bool = False
 
 
 class PlatformSessions(Protocol):
     """Which sessions at a platform still have to follow our owners."""
 
     async def due(self, channel: str, since: datetime) -> tuple[Follower, ...]:
-        """List conversations that changed hands after ``since`` and have nothing left to send."""
+        """List conversations to look at: changed hands after ``since`` with nothing left to send, or ``elsewhere``."""
         ...
 
     async def mark(self, channel: str, follower: Follower, at: datetime, *, over: bool = False) -> None:

@@ -12,6 +12,9 @@ from bot.channels.wecom_kf.send import CallRefused, WecomKfAdapter
 from bot.channels.wecom_kf.sessions import SessionState
 from bot.channels.wecom_kf.settings import CHANNEL
 from bot.domain.channel_ports import Addressee
+from bot.domain.conversation import Owner
+from bot.domain.messages import Sender
+from bot.domain.staff import ThreadMove
 
 LOOK_EVERY_S = 2.0
 _AGAIN_AFTER_S = 30.0
@@ -46,6 +49,10 @@ class SessionFollower:
                     continue
                 state = SessionState.ENDED
             await sessions.mark(CHANNEL, one, clock.now(), over=state is SessionState.ENDED)
+            if one.elsewhere and state is SessionState.BOT:
+                # Nobody there has it any more, and nobody told us: the customer's word must not wait for ever.
+                sender = Sender(CHANNEL, one.account, one.channel_user_id)
+                await self._heard.on_move(ThreadMove(sender, Owner.WAITING_FOR_AGENT, clock.now(), "left"))
         if problems:
             _LOG.warning("wecom_sessions_not_followed", codes=sorted({problem.code for problem in problems}))
             raise problems[0]

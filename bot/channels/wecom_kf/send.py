@@ -81,10 +81,14 @@ class WecomKfAdapter(PlatformAdapter):
         self._codes = codes
         self._clock = clock
         self._ours: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self.parts.divide = self._divided
+
+    def _divided(self, message: OutboundMessage) -> tuple[OutboundMessage, ...]:
+        return tuple(degrade(_within_menu(clean_message(message)), self.capabilities))
 
     async def deliver(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
         """Send the message, by a welcome code while there is one, else in a session that is ours."""
-        parts = degrade(_within_menu(clean_message(message)), self.capabilities)
+        parts = self._divided(message)
 
         async def send_one(numbered: tuple[int, OutboundMessage]) -> Delivery:
             number, part = numbered

@@ -19,6 +19,7 @@ from storage.ownership import SqlOwnershipStore
 from storage.people import SqlPeople
 from storage.tables import CONVERSATIONS, EVENTS
 from storage.windows import SqlWindowLedger
+from tests.contract.line import commit_of
 from tests.integration.channels.kf_town import ACCOUNT, LI, KfTown, database_url, town
 
 __all__ = ["database_url", "town"]
@@ -139,6 +140,24 @@ async def test_session_that_staff_take_from_our_agent_is_no_longer_his(town: KfT
     assert tuple(held) == ("with_agent", None, 2)
     await again(town)
     assert (await town.database.read(lambda on: on.execute(select(CONVERSATIONS.c.epoch)).scalar())) == 2
+
+
+async def test_customer_whose_human_left_without_a_word_waits_for_another(town: KfTown) -> None:
+    """The session has ended by itself, and WeCom did not say so: what he writes then is not nobody's."""
+    conversation = await begun(town)
+    await town.people.take_over(LI)
+    await town.settle()
+    await town.follower.follow()
+    for state, owner in ((SessionState.HUMAN, Owner.WITH_AGENT), (SessionState.NEW, Owner.WAITING_FOR_AGENT)):
+        town.clock.advance(SECOND)
+        await town.people.say(LI, "还在吗")
+        town.server.session(ACCOUNT, LI).state = state
+        await town.settle()
+        turn = await town.pending()
+        assert turn is not None
+        await town.turns.commit_turn(commit_of(turn, at=town.clock.now()))
+        assert await town.follower.follow() == 1
+        assert await town._owner_of(conversation) is owner
 
 
 async def test_window_is_closed_with_the_session_and_opens_with_the_next_word(town: KfTown) -> None:
