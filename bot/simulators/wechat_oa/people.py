@@ -80,6 +80,11 @@ class WechatPeople:
         self.server.open_briefly(openid)
         return await self.event(openid, "CLICK", EventKey=key)
 
+    async def scan_by_menu(self, openid: str, key: str, result: str) -> httpx.Response:
+        """Scan something by an entry of the menu, which opens the same window as a press."""
+        self.server.open_briefly(openid)
+        return await self.event(openid, "scancode_waitmsg", EventKey=key, ScanResult=result)
+
     async def scan(self, openid: str, scene: str) -> httpx.Response:
         """Scan the account's code as a follower; opens its own short window."""
         self.server.open_briefly(openid)

@@ -28,6 +28,7 @@ BRIEF_WINDOW = timedelta(minutes=1)
 BRIEF_MESSAGES = 3
 TYPING_WINDOW = timedelta(seconds=30)
 TOKEN_LIFE_S = 7200
+FORCED_A_DAY = 20
 _FRESH_S = 300
 
 
@@ -83,6 +84,7 @@ class WechatServer:
         self.token_requests = 0
         self._token = ""
         self._token_until = clock.now()
+        self._forced: list[datetime] = []
         routes = [
             Route("/cgi-bin/stable_token", self._stable_token, methods=["POST"]),
             Route("/cgi-bin/message/custom/send", self._custom_send, methods=["POST"]),
@@ -113,6 +115,8 @@ class WechatServer:
             return _error(40013, "invalid appid")
         if body.get("secret") != self.app_secret:
             return _error(40125, "invalid appsecret")
+        if body.get("force_refresh") and not self._may_force():
+            return _error(45009, "reach max api daily quota limit")
         left_s = (self._token_until - self.clock.now()).total_seconds()
         if body.get("force_refresh") or left_s <= _FRESH_S:
             self.tokens_made += 1
@@ -120,6 +124,12 @@ class WechatServer:
             self._token_until = self.clock.now() + timedelta(seconds=TOKEN_LIFE_S)
             left_s = TOKEN_LIFE_S
         return JSONResponse({"access_token": self._token, "expires_in": int(left_s)})
+
+    def _may_force(self) -> bool:
+        """Count a forced token; False beyond 20 a day."""
+        now = self.clock.now()
+        self._forced = [at for at in self._forced if now - at < timedelta(days=1)] + [now]
+        return len(self._forced) <= FORCED_A_DAY
 
     async def _custom_send(self, request: Request) -> Response:
         await self._pause()

@@ -26,7 +26,7 @@ from bot.domain.messages import Attachment, Button, InboundMessage, MessageKind,
 from bot.simulators.media import MediaHold, WithMedia, tencent_media
 from bot.simulators.network import SimulatedNetwork
 from bot.simulators.wechat_oa.people import WechatPeople, to_xml
-from bot.simulators.wechat_oa.server import WechatServer
+from bot.simulators.wechat_oa.server import FORCED_A_DAY, WechatServer
 from tests.unit.channels.doubles import NOON, MemoryInbox
 
 APP = "wxdemo0000000001"
@@ -429,6 +429,26 @@ async def test_broken_platform_is_tried_again(plain: Town):
     first = await plain.send(OutboundMessage("好"))
     assert first == Failed("WeChat cannot be reached: it answered HTTP 502", retryable=True)
     assert await plain.send(OutboundMessage("好")) == Unclear("the connection to WeChat was lost: ReadError")
+
+
+async def test_platform_gives_no_more_than_twenty_forced_tokens_a_day(plain: Town):
+    """A token refused all day long ends in a wait, not in a quota that is burnt."""
+    await plain.people.say(LI, "hi")
+    for _ in range(60):
+        plain.server.knobs.fail_next = [40001, 40001]
+        assert isinstance(await plain.send(OutboundMessage("好")), Failed)
+        plain.clock.advance(timedelta(minutes=10))
+    assert plain.server.tokens_made <= 1 + FORCED_A_DAY + 600 // 115
+    plain.server.knobs.fail_next = []
+    await plain.people.say(LI, "hi")
+    assert isinstance(await plain.send(OutboundMessage("好")), Sent)
+
+
+async def test_scan_by_the_menu_lets_us_send(plain: Town):
+    """Three messages in a minute, as after a press."""
+    await plain.people.scan_by_menu(LI, "track_order", "SF123")
+    results = [await plain.send(OutboundMessage(str(n)), outbox=n) for n in range(4)]
+    assert [type(result) for result in results] == [Sent] * 3 + [Refused]
 
 
 async def test_wrong_app_secret_is_not_tried_again(plain: Town):
