@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from bot.domain.errors import NotFound
 from bot.domain.ids import ConversationId, CustomerId
@@ -118,10 +118,8 @@ class SqlMediaRecord:
     async def sent_by_agent(self, media_id: MediaId) -> MediaFile:
         """Find a stored attachment that an agent has sent; NotFound otherwise, for shoppers' always."""
         file = await self.get(media_id)
-        values = {"conversation": file.conversation_id}
-        sent = await self._database.read(lambda on: on.execute(_SENT_BY_AGENTS, values).scalars().all())
-        own = {one["reference"] for message in sent for one in message["attachments"]}
-        if file.state is not MediaState.STORED or media_id not in own:
+        sent = await self._database.read(lambda on: _is_sent(on, file))
+        if file.state is not MediaState.STORED or not sent:
             raise NotFound(f"there is no attachment {media_id!r} that an agent has sent")
         return file
 
@@ -169,6 +167,12 @@ class SqlMediaRecord:
         row = _row(file.id, file.conversation_id, sender, at) | _state(kept)
         await self._database.run(lambda on: on.execute(_ADD.on(on), row))
 
+    async def withdraw(self, media_id: MediaId) -> None:
+        """Forget an upload of an agent unless a message of an agent has it; its bytes go when they are tidied away."""
+        file = await self.get(media_id)
+        gone = delete(MEDIA).where(MEDIA.c.id == media_id)
+        await self._database.run(lambda on: None if _is_sent(on, file) else on.execute(gone))
+
     async def holding(self, customer_id: CustomerId) -> Holding:
         """Count what is kept of a customer."""
         return await self._database.read(lambda on: erasing.holding(on, customer_id))
@@ -193,6 +197,11 @@ def _claim(on: Connection, values: dict[str, Any], until: datetime) -> tuple[Med
     if rows:
         on.execute(_LEASE, {"ids": [row["id"] for row in rows], "until": until})
     return tuple(_file(row) for row in rows)
+
+
+def _is_sent(on: Connection, file: MediaFile) -> bool:
+    sent = on.execute(_SENT_BY_AGENTS, {"conversation": file.conversation_id}).scalars().all()
+    return any(one["reference"] == file.id for message in sent for one in message["attachments"])
 
 
 def _file(row: Mapping[Any, Any]) -> MediaFile:

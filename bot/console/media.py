@@ -68,7 +68,10 @@ async def take_and_send(visit: Visit, conversation_id: ConversationId, agent: Ag
         data = {key: why(str(value), visit.word) for key, value in refused.data.items()}
         raise Refusal(refused.key, str(refused), **data) from None
     key = visit.request.headers.get("x-send-key", "")
-    await visit.desk.actions.send_file(conversation_id, agent, attachment, key)
+    try:
+        await visit.desk.actions.send_file(conversation_id, agent, attachment, key)
+    finally:
+        await _media(visit).withdraw(attachment)
 
 
 async def of_conversation(visit: Visit, conversation_id: ConversationId) -> Mapping[MediaId, MediaFile]:

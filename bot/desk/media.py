@@ -119,6 +119,10 @@ class DeskMedia:
             raise _not_taken(tell("our_side", problem="an erasure"))
         return attachment
 
+    async def withdraw(self, attachment: Attachment) -> None:
+        """Forget what was taken in and then not sent: the conversation changed hands, or it was there already."""
+        await self._room.record.withdraw(MediaId(attachment.reference))
+
     async def holding(self, customer_id: CustomerId) -> Holding:
         """Count what is kept of a customer."""
         return await self._room.record.holding(customer_id)

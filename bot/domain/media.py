@@ -263,6 +263,10 @@ class MediaRecord(Protocol):
         """Record something that is kept already (an upload)."""
         ...
 
+    async def withdraw(self, media_id: MediaId) -> None:
+        """Forget an upload of an agent unless a message of an agent has it; its bytes go when they are tidied away."""
+        ...
+
     async def holding(self, customer_id: CustomerId) -> Holding:
         """Count what is kept of a customer."""
         ...

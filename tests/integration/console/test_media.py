@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.domain import events as ev
+from bot.domain.errors import Conflict
 from bot.domain.ids import ConversationId
 from bot.domain.media import MediaState
 from bot.domain.people import Role
@@ -106,6 +107,7 @@ async def test_agent_sends_a_picture_once(media_shop: MediaShop):
     await browser.post(f"/conversations/{conversation}/take")
     for _ in range(2):
         assert (await send(browser, conversation, PICTURE)).status_code == 204
+    assert len(await media_shop.record.of_conversation(conversation)) == 2
     events = [event for _, _, event in await media_shop.stores.conversations.events(conversation)]
     sent = [event for event in events if isinstance(event, ev.AgentUttered)]
     assert [event.attachments[0]["name"] for event in sent] == ["a.png"]
@@ -310,3 +312,20 @@ async def test_words_of_a_voice_note_are_told_from_typed_ones(media_shop: MediaS
     page = (await browser.get(f"/conversations/{conversation}")).text
     assert "我的单到哪了" in page
     assert page.count("As the platform understood the voice message") == 1
+
+
+async def test_file_that_is_refused_after_its_upload_is_kept_nowhere(
+    media_shop: MediaShop, monkeypatch: pytest.MonkeyPatch
+):
+    """The conversation changes hands while the bytes come: nothing of them counts as the customer's."""
+    conversation = await media_shop.show("web", "image")
+    browser = await signed_in(media_shop)
+    await browser.post(f"/conversations/{conversation}/take")
+
+    async def too_late(*_: object) -> None:
+        raise Conflict("somebody else has it")
+
+    monkeypatch.setattr(media_shop.stores.ownership, "send", too_late)
+    assert (await send(browser, conversation, PICTURE)).status_code == 409
+    assert len(await media_shop.record.of_conversation(conversation)) == 1
+    assert await media_shop.record.unneeded(media_shop.shelf.contents()) == media_shop.shelf.contents()
