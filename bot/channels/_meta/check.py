@@ -83,11 +83,16 @@ def _refused(answer: Answer, settings: MetaSettings) -> Finding:
     if error.code == _TOKEN_CODE:
         return Finding("Meta refuses the access token", f"make a token that does not expire and set {variable}")
     if "appsecret_proof" in error.message:
-        fix = "copy the secret of the same app (App settings, Basic) into XIAOER_META_APP_SECRET"
-        return Finding("the app secret does not belong to the token's app", fix)
+        return Finding("the app secret does not belong to the token's app", _secret_fix(settings))
     permission = _PERMISSIONS[settings.channel][0]
     fix = f"check the id in config.yml, and that the token has {permission} for it"
     return Finding(f"the token does not reach the {settings.channel} id {settings.node} (error {error.code})", fix)
+
+
+def _secret_fix(settings: MetaSettings) -> str:
+    if settings.channel == "instagram" and "graph.instagram.com" in settings.api_url:
+        return "copy the Instagram app secret (API setup with Instagram login) into XIAOER_INSTAGRAM_APP_SECRET"
+    return "copy the secret of the same app (App settings, Basic) into XIAOER_META_APP_SECRET"
 
 
 async def _of_token(graph: GraphApi, settings: MetaSettings, clock: Clock) -> AsyncIterator[Finding]:
@@ -138,6 +143,9 @@ def _condition(number: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _subscription(answer: Answer, settings: MetaSettings) -> Finding:
+    if not answer.good:
+        fix = f"give the token {_PERMISSIONS[settings.channel][-1]}, so that subscriptions can be seen and made"
+        return Finding(f"Meta does not tell what the app is subscribed to (error {read_error(answer).code})", fix)
     fields: set[str] = set()
     for app in listing(answer.data, "data"):
         told = app.get("subscribed_fields")

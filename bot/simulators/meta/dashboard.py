@@ -29,7 +29,8 @@ class Dashboard:
     """One app with one node; ``check_app`` and ``check_token`` raise for a request that does not prove itself.
 
     ``fields`` the node is subscribed to, ``expires_at`` of the token in seconds since 1970 (0: never), ``callbacks`` by
-    object, ``callback_fails`` lets Meta find nobody at the address, ``number`` is the phone number's condition.
+    object, ``callback_fails`` lets Meta find nobody at the address, ``withheld`` keeps the subscriptions from a token
+    without the permission, ``number`` is the phone number's condition.
     """
 
     check_token: Callable[[Request], None]
@@ -42,6 +43,7 @@ class Dashboard:
     fields: tuple[str, ...] = ("messages", "messaging_postbacks", "message_reads", "messaging_handovers", "standby")
     callbacks: dict[str, dict[str, Any]] = field(default_factory=dict)
     callback_fails: bool = False
+    withheld: bool = False
     number: dict[str, str] = field(
         default_factory=lambda: {
             "quality_rating": "GREEN",
@@ -87,6 +89,8 @@ class Dashboard:
     async def _subscribed_apps(self, request: Request) -> Response:
         self.check_token(request)
         whatsapp = request.path_params["node"] == self.waba
+        if self.withheld:
+            return JSONResponse({"error": {"message": "(#200) Permissions error", "code": 200}}, status_code=403)
         if request.method == "POST":
             told = (await request.json()).get("subscribed_fields", "messages")
             self.fields = tuple(told.split(","))

@@ -202,6 +202,9 @@ async def test_meta_is_checked_up_to_our_own_webhook(graph: Town) -> None:
     graph.server.dashboard.fields = ()
     assert f"run `xiaoer channels connect {name}`" in await left()
     assert "XIAOER_META_APP_SECRET" in await left(app_secret="other")
+    if name == "instagram":
+        own_login = await left(app_secret="other", api_url="https://graph.instagram.com/v23.0")
+        assert "XIAOER_INSTAGRAM_APP_SECRET" in own_login
     assert "XIAOER_META_VERIFY_TOKEN" in await left(verify_token="other")
     assert "check the id" in await left(node="999")
     graph.server.knobs.token_expired = True
@@ -219,6 +222,16 @@ async def test_meta_token_is_looked_at_for_its_permissions_and_its_end(graph: To
     assert to_do(await check_meta(meta(name), HOOK + name, network, CLOCK)) == ""
     dashboard.scopes = ("public_profile",)
     assert "the token lacks" in to_do(await check_meta(meta(name), HOOK + name, network, CLOCK))
+
+
+async def test_subscriptions_that_meta_does_not_tell_are_a_permission(graph: Town) -> None:
+    """It is not taken for a subscription that is missing."""
+    if graph.platform.name == "whatsapp":
+        return
+    graph.server.dashboard.withheld = True
+    network = TwoPlaces(graph.server, graph.http)
+    left = to_do(await check_meta(meta(graph.platform.name), HOOK + graph.platform.name, network, CLOCK))
+    assert "does not tell what the app is subscribed to (error 200): give the token" in left
 
 
 async def test_whatsapp_number_is_looked_at(graph: Town) -> None:
