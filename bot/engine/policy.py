@@ -191,9 +191,12 @@ def _open_form(situation: Situation) -> Decision | None:
 
 def _nothing_written(situation: Situation) -> Decision | None:
     reading = situation.reading
-    if reading.pressed or (reading.text and not words.is_emoji(reading.text)):
+    kind = reading.message.kind
+    # What a place is called are not the person's words.
+    written = reading.text if kind is not MessageKind.LOCATION else ""
+    if reading.pressed or (written and not words.is_emoji(written)):
         return None
-    kind = MessageKind.STICKER if reading.text else reading.message.kind
+    kind = MessageKind.STICKER if written else kind
     key = _WORDLESS_LINES.get(kind, "engine.empty_message")
     return Say(key, human=kind in {MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.FILE})
 

@@ -20,11 +20,15 @@ from bot.simulators.phones.wire import Wire
 from bot.simulators.whatsapp.people import WhatsappPeople
 from bot.simulators.whatsapp.server import WINDOW
 
+_UNDELIVERABLE = {"code": 131026, "title": "Message undeliverable"}
 _TYPES = {Act.IMAGE: "image", Act.VOICE: "audio", Act.VIDEO: "video", Act.FILE: "document", Act.STICKER: "sticker"}
 
 
 class WhatsappPhone(Phone):
-    """Chats with the shop's number; what is on the screen is reported delivered and read."""
+    """Chats with the shop's number; what is on the screen is reported delivered and read.
+
+    ``failing`` counts messages of the shop that are taken and then reported as failed.
+    """
 
     name = "whatsapp"
     acts = (
@@ -48,7 +52,7 @@ class WhatsappPhone(Phone):
         self._hold = hold
         self._customers = people
         self._typing = people.server.typing
-        self._read = 0
+        self._read = self.failing = 0
         self._base = 16_505_550_000 + secrets.randbelow(90) * 100
 
     async def _stranger(self, number: int, name: str) -> str:
@@ -96,6 +100,10 @@ class WhatsappPhone(Phone):
     def _news(self) -> Iterator[tuple[str, Shown]]:
         for shown in self._customers.server.shown[self._read :]:
             self._read += 1
+            if self.failing:
+                self.failing -= 1
+                self._later(self._customers.status(shown.id, "failed", errors=[_UNDELIVERABLE]))
+                continue
             file = self._hold.there(shown.media) if shown.media else None
             words = "" if file else shown.text
             yield shown.to, Shown(words, tuple(label for label, _ in shown.buttons), shown.style, shown.id, file)
@@ -124,6 +132,7 @@ class WhatsappPhone(Phone):
             "retry": retrying(self._customers.courier.knobs),
             "busy": next_answer(knobs, "fail_next", Declined(429, 130429, "Rate limit hit")),
             "closed": flag(knobs, "window_closed"),
+            "refused_later": once(self, "failing"),
             "api_slow": pause(knobs),
             "drop": once(knobs, "drop_next"),
             "expired": flag(knobs, "token_expired"),

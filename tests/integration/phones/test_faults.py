@@ -104,6 +104,26 @@ def test_who_blocks_the_shop_hears_no_more(shop: Shop, name: str) -> None:
     assert hand.phone["bubbles"][-1]["kind"] == "note"
 
 
+@pytest.mark.parametrize("name", ["whatsapp", "wecom_kf"])
+def test_platform_takes_an_answer_and_tells_later_that_it_failed(shop: Shop, name: str) -> None:
+    """The person sees nothing of it, and the next answer arrives."""
+    hand = Hand(shop, name, "en")
+    calls = hand.phone["calls"][0]["number"] if hand.phone["calls"] else 0
+    hand.turn("refused_later")
+    hand.act("text", QUESTION)
+    hand.until(lambda: not knob(hand, "refused_later"), "the knob to be used up")
+    if name == "whatsapp":
+
+        def told() -> bool:
+            later = [call for call in hand.calls("shop") if call["number"] > calls]
+            return any('"failed"' in call["body"] for call in later)
+
+        hand.until(told, "the failure to be told")
+    hand.act("text", "how much is delivery?")
+    hand.hears("deliver")
+    assert not [bubble for bubble in hand.heard if "refund" in bubble["text"].lower()]
+
+
 def test_token_that_is_over_is_renewed(shop: Shop) -> None:
     """WeCom takes a new token and the answer arrives."""
     hand = Hand(shop, "wecom_kf")

@@ -405,6 +405,13 @@ async def test_wordless_message_gets_one_polite_line(stage: Stage, kind: Message
     assert stage.kinds[0] == "customer_uttered"
 
 
+@pytest.mark.parametrize("place", ["31.230400,121.473700", "31.2304,121.4737 人民广场 上海市黄浦区人民大道"])
+async def test_place_is_no_question(stage: Stage, place: str):
+    """What it is called is not taken for words, and does not count as not understood."""
+    assert await stage.hears(message(place, kind=MessageKind.LOCATION)) == ["engine.location_received"]
+    assert stage.store.tracker.misses == 0
+
+
 @pytest.mark.parametrize("text", ["😀", "👍🏻👍🏻", "❤️ 🎉"])
 async def test_emoji_alone_is_no_miss(stage: Stage, text: str):
     """A smile is answered like a sticker and does not count as not understood."""

@@ -79,7 +79,7 @@
     if (call.answer) {
       said.append(make("p", { class: "sealed", text: word("answer") }), make("pre", { tabindex: "0", text: legible(call.answer) }));
     }
-    return make("li", { "data-number": call.number }, said);
+    return make("li", { "data-number": call.number, "data-to": call.to }, said);
   }
 
   function words(key) {
@@ -87,7 +87,21 @@
     return found === key ? null : found;
   }
 
+  // All calls, or those of one direction.
+  function filterOf(screen) {
+    const list = screen.stand.querySelector(".calls");
+    const box = make("select", { class: "way-filter", "aria-label": word("filter") });
+    for (const [way, text] of [["", word("filter.all")], ["shop", word("to.shop")], ["platform", word("to.platform")]]) {
+      box.append(make("option", { value: way, text }));
+    }
+    box.addEventListener("change", () => {
+      list.dataset.only = box.value;
+    });
+    list.before(box);
+  }
+
   function drawCalls(screen, phone) {
+    if (!screen.stand.querySelector(".way-filter")) filterOf(screen);
     screen.stand.querySelector(".count").textContent = String(phone.calls.length ? phone.calls[0].number : 0);
     screen.stand.querySelector(".no-calls").hidden = phone.calls.length > 0;
     const list = screen.stand.querySelector(".calls");
