@@ -9,10 +9,9 @@ import structlog
 from bot.channels.plug import Heard
 from bot.channels.rounds import go_round
 from bot.channels.wecom_kf.send import CallRefused, WecomKfAdapter
-from bot.channels.wecom_kf.sessions import SessionState
+from bot.channels.wecom_kf.sessions import SessionState, owner_in
 from bot.channels.wecom_kf.settings import CHANNEL
 from bot.domain.channel_ports import Addressee
-from bot.domain.conversation import Owner
 from bot.domain.messages import Sender
 from bot.domain.staff import ThreadMove
 
@@ -49,10 +48,10 @@ class SessionFollower:
                     continue
                 state = SessionState.ENDED
             await sessions.mark(CHANNEL, one, clock.now(), over=state is SessionState.ENDED)
-            if one.elsewhere and state is SessionState.BOT:
-                # Nobody there has it any more, and nobody told us: the customer's word must not wait for ever.
+            owner = owner_in(state, one.owner, elsewhere=one.elsewhere)
+            if owner is not one.owner:
                 sender = Sender(CHANNEL, one.account, one.channel_user_id)
-                await self._heard.on_move(ThreadMove(sender, Owner.WAITING_FOR_AGENT, clock.now(), "left"))
+                await self._heard.on_move(ThreadMove(sender, owner, clock.now(), "session"))
         if problems:
             _LOG.warning("wecom_sessions_not_followed", codes=sorted({problem.code for problem in problems}))
             raise problems[0]

@@ -61,3 +61,15 @@ def state_for(owner: Owner, humans: str) -> SessionState:
 def change_to(state: SessionState, wanted: SessionState) -> SessionState | None:
     """Give the state to ask for; None when it is there already, or cannot be had."""
     return wanted if wanted is not state and wanted in ALLOWED[state] else None
+
+
+def owner_in(state: SessionState, owner: Owner, *, elsewhere: bool) -> Owner:
+    """Give our owner where a session could not follow it: whose it is there, is whose it is.
+
+    ``elsewhere``: WeCom's staff are believed to have it; who has gone without a word leaves the customer in the queue.
+    """
+    if owner is Owner.RESOLVED or state is SessionState.ENDED:
+        return owner
+    if state is SessionState.HUMAN:
+        return Owner.WITH_AGENT
+    return Owner.WAITING_FOR_AGENT if state is SessionState.QUEUED or elsewhere else owner

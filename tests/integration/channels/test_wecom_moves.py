@@ -142,6 +142,32 @@ async def test_session_that_staff_take_from_our_agent_is_no_longer_his(town: KfT
     assert (await town.database.read(lambda on: on.execute(select(CONVERSATIONS.c.epoch)).scalar())) == 2
 
 
+async def test_session_in_wecoms_hands_cannot_be_taken_or_given_to_the_bot_here(database: Database) -> None:
+    """Queued there it waits here, taken there it is a human's there, whatever was pressed in our console."""
+    town = KfTown(database, WECOM)
+    conversation = await town.answered("转人工", owner=Owner.WAITING_FOR_AGENT)
+    await town.send(HELLO, conversation)
+    await town.sent()
+    await town.follower.follow()
+    mei = await SqlPeople(database).add(NewPerson("mei", "Mei", Role.MANAGER, "x"), town.clock.now())
+    ours = SqlOwnershipStore(database, lambda *_: "")
+    for press in (ours.take, ours.give_back):
+        town.clock.advance(SECOND)
+        await press(conversation, mei, town.clock.now())
+        assert await town.follower.follow() == 1
+        assert await owners(town) == ["waiting_for_agent"]
+        assert await town.follower.follow() == 1
+        assert await town.follower.follow() == 0
+    town.clock.advance(SECOND)
+    await town.people.take_over(LI)
+    await town.settle()
+    town.clock.advance(SECOND)
+    await ours.give_back(conversation, mei, town.clock.now())
+    await town.follower.follow()
+    assert await owners(town) == ["with_agent"]
+    await town.close()
+
+
 async def test_customer_whose_human_left_without_a_word_waits_for_another(town: KfTown) -> None:
     """The session has ended by itself, and WeCom did not say so: what he writes then is not nobody's."""
     conversation = await begun(town)
