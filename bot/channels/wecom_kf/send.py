@@ -84,20 +84,19 @@ class WecomKfAdapter(PlatformAdapter):
         self.parts.divide = self._divided
 
     def _divided(self, message: OutboundMessage) -> tuple[OutboundMessage, ...]:
-        return tuple(degrade(_within_menu(clean_message(message)), self.capabilities))
+        parts = degrade(_within_menu(clean_message(message)), self.capabilities)
+        return tuple(one for part in parts for one in _apart(part))
 
     async def deliver(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
         """Send the message, by a welcome code while there is one, else in a session that is ours."""
-        parts = self._divided(message)
 
         async def send_one(numbered: tuple[int, OutboundMessage]) -> Delivery:
             number, part = numbered
             body = await self._with_file(part) if part.attachments else content(part)
             return await self._send_one(to, body | {"msgid": message_id(to.conversation_id, outbox_id, number)})
 
-        single = [one for part in parts for one in _apart(part)]
         try:
-            return await self.parts.send(outbox_id, list(enumerate(single)), send_one)
+            return await self.parts.send(outbox_id, list(enumerate(self._divided(message))), send_one)
         except CallRefused as refused:
             return _CODES.weigh(refused.code)
 
