@@ -204,12 +204,12 @@ class SqlSendingGate:
             return None
         return await self._database.glance(lambda connection: _ask(connection, policy, item, at))
 
-    async def reserve(self, item: OutboxItem, at: datetime) -> Place | Refused:
-        """Count one message before it is sent, so that nobody else sends the same last one; Refused: somebody has."""
+    async def reserve(self, item: OutboxItem, at: datetime, messages: int = 1) -> Place | Refused:
+        """Count what a message makes before it is sent; Refused when there is no room for it (any more)."""
         policy = POLICIES.get(item.channel)
         if policy is None or not policy.counted:
             return NO_PLACE
-        return await self._database.run(lambda connection: _reserve(connection, policy, item, at))
+        return await self._database.run(lambda connection: _reserve(connection, policy, item, (messages, at)))
 
     async def count(self, item: OutboxItem, went: int, at: datetime, place: Place = NO_PLACE) -> None:
         """Count the messages that went out, or may have, in the windows that are open; ``place`` is one of them."""
@@ -233,26 +233,37 @@ def _ask(connection: Connection, policy: WindowPolicy, item: OutboxItem, at: dat
     return _refusal(policy, _rows(connection, item.conversation_id), item, at)
 
 
-def _refusal(policy: WindowPolicy, rows: Sequence[Any], item: OutboxItem, at: datetime) -> Refused | None:
+def _refusal(
+    policy: WindowPolicy, rows: Sequence[Any], item: OutboxItem, at: datetime, messages: int = 1
+) -> Refused | None:
     left = room(policy, _opened(rows), at)
     if not left.lets(item):
         return _closed(left)
-    if left.is_open and item.sender in _GIVES_WAY.get(rows[0]["owner"], ()) and _holds(policy, left, at, rows):
-        return Refused("one message is left in this window; it is kept for a human's word", Refusal.KEPT)
+    most = max((policy.windows[one.kind].messages or 0 for one in _counting(policy, rows, at)), default=0)
+    # What makes more messages than there ever are is sent as far as it goes: waiting would not help it.
+    if left.left is None or left.left >= most:
+        return None
+    if messages > left.left:
+        return Refused(f"it makes {messages} messages and {left.left} are left in this window", Refusal.QUOTA)
+    if left.left == messages and item.sender in _GIVES_WAY.get(rows[0]["owner"], ()):
+        return Refused("the last message of this window is kept for a human's word", Refusal.KEPT)
     return None
 
 
-def _reserve(connection: Connection, policy: WindowPolicy, item: OutboxItem, at: datetime) -> Place | Refused:
+def _reserve(
+    connection: Connection, policy: WindowPolicy, item: OutboxItem, wanted: tuple[int, datetime]
+) -> Place | Refused:
     # Two conversations of one identity may be delivered at once: the later one waits here and counts anew.
     connection.execute(_LOCK, {"conversation": item.conversation_id}).all()
+    messages, at = wanted
     rows = _rows(connection, item.conversation_id)
-    refusal = _refusal(policy, rows, item, at)
+    refusal = _refusal(policy, rows, item, at, messages)
     if refusal is not None:
         return refusal
     opened = {one.kind.value: one.at for one in _counting(policy, rows, at)}
     for kind in opened:
-        connection.execute(_SPEND, {"conversation": item.conversation_id, "window_kind": kind, "messages": 1})
-    return Place(opened)
+        connection.execute(_SPEND, {"conversation": item.conversation_id, "window_kind": kind, "messages": messages})
+    return Place(opened, messages)
 
 
 def _counting(policy: WindowPolicy, rows: Iterable[Any], at: datetime) -> list[Opened]:
@@ -266,7 +277,8 @@ def _missing(policy: WindowPolicy, rows: Iterable[Any], went: int, at: datetime,
 
     A window that was opened anew since the place was taken knows nothing of it.
     """
-    taken = {one.kind.value: int(place.opened.get(one.kind.value) == one.at) for one in _counting(policy, rows, at)}
+    kinds = {one.kind.value: one.at for one in _counting(policy, rows, at)}
+    taken = {kind: place.messages if place.opened.get(kind) == opened else 0 for kind, opened in kinds.items()}
     return {kind: went - one for kind, one in taken.items() if went != one}
 
 
@@ -274,19 +286,6 @@ def _correct(connection: Connection, policy: WindowPolicy, item: OutboxItem, sen
     connection.execute(_LOCK, {"conversation": item.conversation_id}).all()
     for kind, messages in _missing(policy, _rows(connection, item.conversation_id), *sent).items():
         connection.execute(_SPEND, {"conversation": item.conversation_id, "window_kind": kind, "messages": messages})
-
-
-def _holds(policy: WindowPolicy, left: Room, at: datetime, rows: Iterable[Any]) -> bool:
-    """Tell whether only the last of several counted messages is left."""
-    most = max(
-        (
-            policy.windows[one.kind].messages or 0
-            for one in _opened(rows)
-            if one.kind in policy.windows and at - one.at <= policy.windows[one.kind].lasts
-        ),
-        default=0,
-    )
-    return left.left == 1 and most > 1
 
 
 def _closed(left: Room) -> Refused:

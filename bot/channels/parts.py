@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from bot.domain.channel_ports import Delivery, Sent
 from bot.domain.ids import OutboxId
+from bot.domain.messages import OutboundMessage
 
 Part = TypeVar("Part")
 
@@ -20,6 +21,8 @@ class PartsSent:
         self._remembered = remembered
         self._counts: OrderedDict[OutboxId, int] = OrderedDict()
         self._ids: OrderedDict[OutboxId, dict[int, str]] = OrderedDict()
+        self.divide: Callable[[OutboundMessage], Sequence[object]] | None = None
+        """How a message is divided, set where the platform counts what it is sent."""
 
     async def send(
         self, outbox_id: OutboxId, parts: Sequence[Part], send_one: Callable[[Part], Awaitable[Delivery]]
@@ -33,6 +36,10 @@ class PartsSent:
             self.note(outbox_id, delivery.platform_id)
         self.forget(outbox_id)
         return replace(delivery, messages=len(parts)) if isinstance(delivery, Sent) else delivery
+
+    def needed(self, message: OutboundMessage) -> int:
+        """Tell how many parts a message makes; 1 where nothing is counted."""
+        return max(len(self.divide(message)), 1) if self.divide is not None else 1
 
     def count(self, outbox_id: OutboxId) -> int:
         """Tell how many parts were taken."""

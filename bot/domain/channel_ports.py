@@ -139,6 +139,10 @@ class SendLimiter(Protocol):
 class PartsTaken(Protocol):
     """Which parts of a message the platform has taken, so that a repeat goes on behind them."""
 
+    def needed(self, message: OutboundMessage) -> int:
+        """Tell how many parts a message makes; 1 where that is nobody's business, since nothing is counted."""
+        ...
+
     def count(self, outbox_id: OutboxId) -> int:
         """Tell how many parts were taken; 0 when the message is whole or was never tried."""
         ...

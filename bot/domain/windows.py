@@ -276,9 +276,10 @@ class Threads(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A message's place in the windows that count it: when each of them, by kind, was opened."""
+    """A message's place in the windows that count it: when each of them, by kind, was opened; how many it takes."""
 
     opened: Mapping[str, datetime] = field(default_factory=dict)
+    messages: int = 1
 
 
 NO_PLACE = Place()
@@ -291,10 +292,10 @@ class SendingGate(Protocol):
         """Say why the message must not go out (now, or at all); None: it may."""
         ...
 
-    async def reserve(self, item: OutboxItem, at: datetime) -> Place | Refused:
-        """Count one message before it is sent, so that nobody else sends the same last one; Refused: somebody has.
+    async def reserve(self, item: OutboxItem, at: datetime, messages: int = 1) -> Place | Refused:
+        """Count what a message makes before it is sent, so that nobody else sends the same last one.
 
-        Whoever dies after it has counted one too many, never one too few.
+        Refused when there is no room for it (any more). Whoever dies after it has counted too many, never too few.
         """
         ...
 

@@ -65,9 +65,9 @@ class OpenGate:
         del item, at
         return None
 
-    async def reserve(self, item: OutboxItem, at: datetime) -> Place | Refused:
+    async def reserve(self, item: OutboxItem, at: datetime, messages: int = 1) -> Place | Refused:
         """Take nothing."""
-        del item, at
+        del item, at, messages
         return NO_PLACE
 
     async def count(self, item: OutboxItem, went: int, at: datetime, place: Place = NO_PLACE) -> None:
@@ -161,7 +161,9 @@ class Deliverer:
     async def _try(self, item: OutboxItem, channel: ChannelAdapter, to: Addressee) -> float | None:
         """Take the message's place in the windows that count, send it, and record what became of it."""
         policy = channel.capabilities.sending
-        place = await self.gate.reserve(item, self._clock.now())
+        parts = _parts(channel)
+        needed = parts.needed(item.message) - item.parts_taken if parts is not None else 1
+        place = await self.gate.reserve(item, self._clock.now(), max(needed, 1))
         if isinstance(place, Refused):
             return await self._record(item, place)
         # Where a repeat would be seen twice, the attempt is on record before it begins.

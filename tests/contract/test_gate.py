@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from bot.channels.parts import PartsSent
 from bot.domain.channel_ports import (
     Addressee,
     Capabilities,
@@ -43,6 +44,7 @@ class Slow:
         self.capabilities = Capabilities(max_text=2048, text_unit="bytes", sending=SendPolicy(repeats_safely))
         self.sent: list[str] = []
         self.answer: Delivery | None = None
+        self.parts = PartsSent()
         self.came = asyncio.Event()
         self.crowd = asyncio.Event()
         self.crowd.set()
@@ -201,6 +203,34 @@ async def test_what_went_out_is_counted_and_what_did_not_is_given_back(house: Ho
     await house.line.ownership.reply(conversation, house.mei, "好", house.clock.now(), "c1")
     await house.process(house.line.database).deliver(conversation)
     assert await house.left(conversation) == left
+
+
+async def test_message_that_makes_more_than_are_left_is_refused_before_a_call(house: House):
+    """Three parts with two left: none goes, and the two are still there; with a fresh window all three go."""
+    conversation = await held(house)
+    await house.uses(3)
+    house.channel.parts.divide = lambda message: list(message.text)
+    await house.line.ownership.reply(conversation, house.mei, "一二三", house.clock.now(), "c1")
+    await house.process(house.line.database).deliver(conversation)
+    assert house.channel.sent == []
+    assert (await house.states())["一二三"] == "quota"
+    assert await house.left(conversation) == 2
+    await house.hears()
+    await house.line.ownership.reply(conversation, house.mei, "四五六", house.clock.now(), "c2")
+    house.channel.answer = Sent("p", 3)
+    await house.process(house.line.database).deliver(conversation)
+    assert house.channel.sent == ["四五六"]
+    assert await house.left(conversation) == 2
+
+
+async def test_message_longer_than_any_window_goes_as_far_as_it_can(house: House):
+    """Six parts never fit: waiting would not help, so they are begun while the window is fresh."""
+    conversation = await held(house)
+    await house.hears()
+    house.channel.parts.divide = lambda message: list(message.text)
+    await house.line.ownership.reply(conversation, house.mei, "一二三四五六", house.clock.now(), "c1")
+    await house.process(house.line.database).deliver(conversation)
+    assert house.channel.sent == ["一二三四五六"]
 
 
 async def test_message_in_hand_when_the_shopper_writes_counts_in_his_new_window(house: House):

@@ -89,6 +89,11 @@ class WechatOaAdapter(PlatformAdapter):
             MAX_TEXT_BYTES, "bytes", images=self._permitted, typing=self._permitted, hearing=_HEARING
         )
         super().__init__(self._api)
+        self.parts.divide = self._divided
+
+    def _divided(self, message: OutboundMessage) -> tuple[OutboundMessage, ...]:
+        clean = clean_message(message)
+        return tuple(piece for part in degrade(clean, self.capabilities) for piece in _pieces(part))
 
     async def is_alone(self) -> bool:
         """Tell whether the response of a callback is the only way to answer, as far as any process knows."""
@@ -103,7 +108,7 @@ class WechatOaAdapter(PlatformAdapter):
         words = bool(clean.text or clean.buttons)
         if self._replies == PASSIVE and (words or clean.attachments):
             return _NEXT_WORD if words else _NO_PICTURES
-        parts = tuple(piece for part in degrade(clean, self.capabilities) for piece in _pieces(part))
+        parts = self._divided(message)
         sent = await self.parts.send(outbox_id, parts, lambda part: self._send_part(to.channel_user_id, part))
         # A picture cannot wait for the customer's next word, whose answer holds words: it would hold up all behind it.
         return sent if sent is not _NEXT_WORD or words else _NO_PICTURES

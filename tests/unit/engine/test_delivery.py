@@ -14,6 +14,7 @@ from bot.domain.channel_ports import Deferred, Delivery, Failed, Refusal, Refuse
 from bot.domain.clock import ManualClock
 from bot.domain.ids import ConversationId, OutboxId
 from bot.domain.line_ports import OutboxItem, PartsRecord, TurnOutbox
+from bot.domain.messages import OutboundMessage
 from bot.engine.delivery import BackOff, Deliverer
 from tests.unit.engine.fakes import CONVERSATION, START, FakeChannel, FakeFeed, FakeOutboxStore
 
@@ -60,6 +61,11 @@ class Counted:
         self.taken = taken
         self.known = ids or {}
         self.resumed: list[int] = []
+
+    def needed(self, message: OutboundMessage) -> int:
+        """Count nothing."""
+        del message
+        return 1
 
     def ids(self, outbox_id: OutboxId) -> Mapping[int, str]:
         """Give the ids."""
