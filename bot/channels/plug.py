@@ -17,7 +17,6 @@ from bot.channels.adapter import PlatformAdapter
 from bot.channels.findings import Finding
 from bot.domain.channel_ports import OnMessages, OnPulled, Refused
 from bot.domain.clock import Clock
-from bot.domain.conversation import Owner
 from bot.domain.errors import ConfigError
 from bot.domain.exchange_ports import Exchanges
 from bot.domain.ids import ConversationId
@@ -52,7 +51,6 @@ class Lent:
     clock: Clock
     tokens: ReplyTokens
     marks: FirstMark
-    owner_of: Callable[[ConversationId], Awaitable[Owner]]
     shelf: TokenShelf | None = None
 
 

@@ -8,7 +8,6 @@ from typing import Protocol
 from bot.channels.plug import Heard, Lent
 from bot.domain.channel_ports import Refused
 from bot.domain.clock import Clock
-from bot.domain.conversation import Owner
 from bot.domain.ids import ConversationId
 from bot.domain.ports import Dispatcher
 from bot.engine import live
@@ -45,11 +44,7 @@ class Rooms(Protocol):
 
 def make_lent(stores: Stores, shared: Shared, clock: Clock) -> Lent:
     """Make what the adapters are lent."""
-
-    async def owner_of(conversation_id: ConversationId) -> Owner:
-        return (await stores.desk.conversations.get(conversation_id)).owner
-
-    return Lent(clock, SqlWindowLedger(stores.database), shared.marks, owner_of, shared.tokens)
+    return Lent(clock, SqlWindowLedger(stores.database), shared.marks, shared.tokens)
 
 
 def make_heard(opened: Rooms, intake: Intake, dispatcher: Dispatcher, leads: Callable[[], Awaitable[bool]]) -> Heard:

@@ -12,8 +12,6 @@ from bot.config import parse
 from bot.desk.presence import MemoryFirstMark
 from bot.domain.channel_ports import Capabilities, ShowsTyping
 from bot.domain.clock import ManualClock
-from bot.domain.conversation import Owner
-from bot.domain.ids import ConversationId
 from bot.domain.media import SendsFiles, ShowsFiles
 from bot.wiring.platforms import PLATFORMS, plug_of
 from tests.integration.channels.platforms import SECRETS, SHOPPERS, simulated
@@ -25,17 +23,13 @@ REVISED = {"telegram", "whatsapp", "messenger", "instagram"}
 """Those that tell when a shopper changes his words."""
 
 
-async def _owner(_conversation: ConversationId) -> Owner:
-    return Owner.WITH_BOT
-
-
 @pytest.fixture
 async def adapters() -> AsyncIterator[Mapping[str, PlatformAdapter]]:
     clock = ManualClock(NOON)
     assert set(SHOPPERS) == set(PLATFORMS)
     sections = {name: simulated(name, clock).section("https://api.example") for name in PLATFORMS}
     config = parse({"xiaoer": {"channels": sections}}, "test")
-    lent = Lent(clock, MemoryReplyTokens(MemoryInbox()), MemoryFirstMark(clock), _owner)
+    lent = Lent(clock, MemoryReplyTokens(MemoryInbox()), MemoryFirstMark(clock))
     made = {name: plug_of(config, SECRETS, name).adapter(lent) for name in PLATFORMS}
     yield made
     for adapter in made.values():
