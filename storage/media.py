@@ -25,7 +25,7 @@ from bot.domain.media_reasons import tell
 from bot.domain.messages import Attachment, InboundMessage, MessageKind, Sender
 from storage import erasing
 from storage.database import Database
-from storage.senders import IS_SENDER, sender_key
+from storage.senders import IS_KNOWN_CUSTOMER, IS_SENDER, known_key, sender_key
 from storage.tables import CONVERSATIONS, IDENTITIES, MEDIA, OUTBOX, Upsert
 from storage.types import clean_text
 
@@ -36,16 +36,13 @@ _OF_CONVERSATION = select(MEDIA).where(MEDIA.c.conversation_id == bindparam("con
 _SENT_BY_AGENTS = select(OUTBOX.c.message).where(
     OUTBOX.c.conversation_id == bindparam("conversation"), OUTBOX.c.sender == "agent"
 )
-_OF_SHOPPER = (
+_STORED = (
     select(MEDIA)
     .join(CONVERSATIONS, CONVERSATIONS.c.id == MEDIA.c.conversation_id)
     .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
-    .where(
-        MEDIA.c.id == bindparam("media"),
-        MEDIA.c.state == MediaState.STORED.value,
-        *IS_SENDER,
-    )
+    .where(MEDIA.c.id == bindparam("media"), MEDIA.c.state == MediaState.STORED.value)
 )
+_OF_SHOPPER, _OF_KNOWN = _STORED.where(*IS_SENDER), _STORED.where(IS_KNOWN_CUSTOMER)
 _WAITS = MEDIA.c.state == MediaState.WAITING.value
 _DUE = select(MEDIA).where(_WAITS, MEDIA.c.due_at <= bindparam("at")).order_by(MEDIA.c.due_at).limit(bindparam("most"))
 _DUE_AND_FREE = _DUE.with_for_update(skip_locked=True)
@@ -109,8 +106,9 @@ class SqlMediaRecord:
 
     async def of_shopper(self, sender: Sender, media_id: MediaId) -> MediaFile:
         """Find a stored attachment of this shopper's own conversations; NotFound otherwise."""
-        values = sender_key(sender) | {"media": media_id}
-        row = await self._database.read(lambda on: on.execute(_OF_SHOPPER, values).mappings().first())
+        known = known_key(sender)
+        values, wanted = (known or sender_key(sender)) | {"media": media_id}, _OF_KNOWN if known else _OF_SHOPPER
+        row = await self._database.read(lambda on: on.execute(wanted, values).mappings().first())
         if row is None:
             raise NotFound(f"there is no attachment {media_id!r} in this shopper's conversations")
         return _file(row)

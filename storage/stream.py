@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select
 
 from bot.domain import events as ev
 from bot.domain.channel_ports import StreamItem
@@ -13,18 +14,18 @@ from bot.domain.ids import ConversationId
 from bot.domain.media import media_id
 from bot.domain.messages import Attachment, Button, MessageKind, Sender
 from storage.database import Database
-from storage.senders import OWN_CONVERSATIONS, sender_key
+from storage.senders import KNOWN_CONVERSATIONS, OWN_CONVERSATIONS, known_key, sender_key
 from storage.tables import EVENTS, OUTBOX
 
 _SENDERS = {ev.BotUttered.kind: "bot", ev.AgentUttered.kind: "agent", ev.NoticeSent.kind: "notice"}
 _NO_END = 2**62
 
-_FIRST_PENDING = select(func.min(OUTBOX.c.event_seq)).where(
-    OUTBOX.c.conversation_id.in_(OWN_CONVERSATIONS), OUTBOX.c.done_at.is_(None)
-)
+
+def _first_pending(whose: Select[Any]) -> Any:
+    return select(func.min(OUTBOX.c.event_seq)).where(OUTBOX.c.conversation_id.in_(whose), OUTBOX.c.done_at.is_(None))
 
 
-def _visible(*more: ColumnElement[bool]) -> Any:
+def _visible(whose: Select[Any], *more: ColumnElement[bool]) -> Any:
     delivered = select(OUTBOX.c.id).where(OUTBOX.c.event_seq == EVENTS.c.seq, OUTBOX.c.state == "sent").exists()
     shown = or_(
         EVENTS.c.kind == ev.CustomerUttered.kind,
@@ -32,17 +33,33 @@ def _visible(*more: ColumnElement[bool]) -> Any:
     )
     return (
         select(EVENTS.c.seq, EVENTS.c.at, EVENTS.c.kind, EVENTS.c.data, EVENTS.c.conversation_id)
-        .where(EVENTS.c.conversation_id.in_(OWN_CONVERSATIONS), shown, EVENTS.c.seq < bindparam("before"), *more)
+        .where(EVENTS.c.conversation_id.in_(whose), shown, EVENTS.c.seq < bindparam("before"), *more)
         .limit(bindparam("most"))
     )
 
 
-_SINCE = _visible(EVENTS.c.seq > bindparam("after")).order_by(EVENTS.c.seq)
-_LATEST = _visible().order_by(EVENTS.c.seq.desc())
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The statements that read the conversations of ``whose``."""
+
+    pending: Any
+    since: Any
+    latest: Any
+
+    @classmethod
+    def of(cls, whose: Select[Any]) -> _Reading:
+        """Write them."""
+        since = _visible(whose, EVENTS.c.seq > bindparam("after")).order_by(EVENTS.c.seq)
+        return cls(_first_pending(whose), since, _visible(whose).order_by(EVENTS.c.seq.desc()))
+
+
+_OWN, _KNOWN = _Reading.of(OWN_CONVERSATIONS), _Reading.of(KNOWN_CONVERSATIONS)
 
 
 class SqlShopperStream:
     """What one identity may see of its conversations, in the order of the events.
+
+    A customer the merchant's site vouches for also sees what he said, and is answered, as the visitor he was before.
 
     Nothing after the first undelivered message is shown yet: a page that has seen number 7 asks for what comes after
     7 and would never hear of a 6 delivered later.
@@ -54,17 +71,19 @@ class SqlShopperStream:
     async def since(self, sender: Sender, after_seq: int, limit: int) -> tuple[StreamItem, ...]:
         """List items after ``after_seq``, oldest first."""
         values = {"after": after_seq, "most": limit}
-        return await self._database.read(lambda connection: tuple(_items(connection, sender, _SINCE, values)))
+        return await self._database.read(lambda connection: tuple(_items(connection, sender, "since", values)))
 
     async def latest(self, sender: Sender, limit: int) -> tuple[StreamItem, ...]:
         """List the newest ``limit`` items, oldest first."""
-        found = await self._database.read(lambda connection: _items(connection, sender, _LATEST, {"most": limit}))
+        found = await self._database.read(lambda connection: _items(connection, sender, "latest", {"most": limit}))
         return tuple(reversed(found))
 
 
-def _items(connection: Connection, sender: Sender, statement: Any, values: dict[str, Any]) -> list[StreamItem]:
-    own = sender_key(sender)
-    first_pending = connection.execute(_FIRST_PENDING, own).scalar()
+def _items(connection: Connection, sender: Sender, which: str, values: dict[str, Any]) -> list[StreamItem]:
+    known = known_key(sender)
+    own, reading = (known, _KNOWN) if known else (sender_key(sender), _OWN)
+    statement = getattr(reading, which)
+    first_pending = connection.execute(reading.pending, own).scalar()
     limits = {"before": _NO_END if first_pending is None else first_pending}
     rows = connection.execute(statement, own | values | limits)
     return [_item(seq, at, ev.decode(kind, data), ConversationId(own_id)) for seq, at, kind, data, own_id in rows]

@@ -9,13 +9,15 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from bot.domain.errors import Conflict, NotFound
 from bot.domain.links import Evidence, LinkWish
 from bot.domain.messages import Sender
 from bot.domain.people import Agent
 from bot.domain.turns import ProofAttempt
-from storage.tables import CUSTOMERS, EVENTS, FACTS, LINKS, PROOF_ATTEMPTS
+from storage.stream import SqlShopperStream
+from storage.tables import CUSTOMERS, EVENTS, FACTS, LINKS, OUTBOX, PROOF_ATTEMPTS
 from tests.contract.line import NOW, Line
 from tests.contract.people_on_channels import Town, complaint
 
@@ -146,6 +148,28 @@ async def test_visitor_who_signed_in_is_known_to_have(town: Town):
     assert await town.logins.has_signed_in(visitor)
     assert not await town.logins.has_signed_in(Sender("web", "main", "v-other"))
     assert not await town.logins.has_signed_in(Sender("web", "another", "v-visitor"))
+
+
+async def test_known_customer_sees_what_he_said_before_he_signed_in(town: Town):
+    """And what he is answered there, as long as the two are one person; nobody else does, nor the visitor any more."""
+    visitor, known, other = (Sender("web", "main", who) for who in ("v-visitor", KNOWN, ANOTHER))
+    for who in ("v-visitor", "v-stranger", KNOWN, ANOTHER):
+        await town.writes(who)
+    told = update(OUTBOX).values(state="sent", done_at=town.clock.now())
+    await town.line.database.run(lambda connection: connection.execute(told))
+    stream = SqlShopperStream(town.line.database)
+    own = len(await stream.latest(known, 50))
+    before = await stream.latest(visitor, 50)
+    await town.logins.record(visitor, known, town.clock.now())
+    assert len(await stream.latest(known, 50)) == own
+    await town.linking.run_due()
+    both = await stream.latest(known, 50)
+    assert len(both) == own + len(before)
+    assert {item.seq for item in before} < {item.seq for item in both}
+    assert [item.seq for item in both] == sorted(item.seq for item in both)
+    assert await stream.since(known, 0, 50) == both
+    assert await stream.latest(visitor, 50) == before
+    assert len(await stream.latest(other, 50)) == own
 
 
 async def test_login_without_a_word_before_it_keeps_nothing(town: Town):

@@ -25,9 +25,8 @@ _RETRY_MS = 2000
 _SLOT_WAIT_S = 30
 
 
-def item_json(item: StreamItem, sender: Sender) -> dict[str, Any]:
+def item_json(item: StreamItem) -> dict[str, Any]:
     """Shape an item as the widget reads it; ``client_id`` is the id the visitor's own page gave the message."""
-    prefix = f"{sender.channel_user_id}:"
     return {
         "seq": item.seq,
         "at": item.at.isoformat(),
@@ -36,7 +35,7 @@ def item_json(item: StreamItem, sender: Sender) -> dict[str, Any]:
         "attachments": [{"id": one.reference, "kind": one.kind.value, "name": one.name} for one in item.attachments],
         "buttons": [{"label": button.label, "payload": button.payload} for button in item.buttons],
         "agent_name": item.agent_name,
-        "client_id": item.client_key.removeprefix(prefix),
+        "client_id": item.client_key.rpartition(":")[2],
     }
 
 
@@ -90,7 +89,7 @@ class VisitorFeed:
             while True:
                 for item in await self._unseen(last):
                     last = max(last, item.seq)
-                    yield ServerSentEvent(event="message", id=str(last), data=json.dumps(item_json(item, self._sender)))
+                    yield ServerSentEvent(event="message", id=str(last), data=json.dumps(item_json(item)))
                 for bell in await self._rung():
                     if bell.kind == "typing":
                         yield ServerSentEvent(event="typing", data=json.dumps({"on": bell.data.get("on") is not False}))

@@ -105,10 +105,10 @@ class _Widget:
         customer = await self._ports.logins.prove(identity)
         token = self._tokens.known(customer.reference, customer.name)
         before = self._tokens.visitor_before(old) if isinstance(old, str) else ""
-        if before and self._ports.on_known is not None:
-            account = self._settings.account
-            known = Sender(CHANNEL, account, token.visitor_id, customer.name)
-            await self._ports.on_known(Sender(CHANNEL, account, before), known)
+        visitor = Sender(CHANNEL, self._settings.account, before)
+        if before and self._ports.on_known is not None and not await self._is_over(visitor):
+            known = Sender(CHANNEL, self._settings.account, token.visitor_id, customer.name)
+            await self._ports.on_known(visitor, known)
         return JSONResponse({"token": token.token, "visitor": token.visitor_id, "known": True})
 
     async def history(self, request: Request) -> Response:
@@ -117,7 +117,7 @@ class _Widget:
         await self._rates.spend(self._settings.reads_per_visitor, "read", sender.channel_user_id)
         limit = min(max(_number(request.query_params.get("limit", ""), _HISTORY_DEFAULT), 1), _HISTORY_MAX)
         items = await self._ports.stream.latest(sender, limit)
-        return JSONResponse({"items": [item_json(item, sender) for item in items]})
+        return JSONResponse({"items": [item_json(item) for item in items]})
 
     async def messages(self, request: Request) -> Response:
         """Take one message; 202 once it is committed."""
@@ -230,7 +230,10 @@ def _address(request: Request) -> str:
         address = ip_address(host)
     except ValueError:
         return host
-    return str(ip_network((address, 64), strict=False)) if isinstance(address, IPv6Address) else host
+    if not isinstance(address, IPv6Address):
+        return host
+    # A server that listens on IPv6 sees people with IPv4 as mapped into one network: they are not one home.
+    return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
 
 
 def _number(text: str, default: int) -> int:

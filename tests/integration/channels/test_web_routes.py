@@ -225,6 +225,28 @@ async def test_rate_per_address_bounds_all_its_visitors():
     assert statuses == [202, 202, 429]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "shared"),
+    [
+        ("203.0.113.9", "203.0.113.10", False),
+        ("::ffff:203.0.113.9", "::ffff:203.0.113.10", False),
+        ("::ffff:203.0.113.9", "203.0.113.9", True),
+        ("2001:db8:1:2::3", "2001:db8:1:2:ffff::4", True),
+        ("2001:db8:1:2::3", "2001:db8:1:3::3", False),
+        ("not an address", "another", False),
+    ],
+)
+async def test_rate_per_address_knows_who_is_one_home(first: str, second: str, shared: bool):
+    """An IPv6 home is its network, an IPv4 address is itself however it is written; nobody pays for strangers."""
+    room = Room(WidgetSettings(sessions_per_address="1/minute"))
+    codes = []
+    for host in (first, second):
+        transport = httpx.ASGITransport(room.app, client=(host, 1))
+        async with httpx.AsyncClient(transport=transport, base_url="https://shop.example") as http:
+            codes.append((await http.post("/widget/session", json={})).status_code)
+    assert codes == [200, 429 if shared else 200]
+
+
 async def test_storage_that_fails_is_a_sentence():
     """A database in trouble gives 503 and no trace."""
     room = Room(WidgetSettings())
