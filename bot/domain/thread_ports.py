@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
@@ -20,6 +21,16 @@ class Place(StrEnum):
     INSTAGRAM_INBOX = "instagram_inbox"
     WECOM = "wecom"
     OTHER_APP = "other_app"
+
+
+CONTROL_LASTS: Mapping[str, timedelta] = {
+    # Source: https://developers.facebook.com/documentation/business-messaging/messenger-platform/conversation-routing
+    # and .../instagram-messaging/features/conversation-routing (24 hours after the last message of who has it; ? nobody
+    # is told when it ends).
+    "messenger": timedelta(hours=24),
+    "instagram": timedelta(hours=24),
+}
+"""How long who has a thread keeps it without saying a word; by channel."""
 
 
 def place_of(by: str) -> Place | None:

@@ -22,6 +22,7 @@ from handlers.services import BusinessHours
 from responses.renderer import TemplateRenderer
 from storage.abandoned import SqlAbandoned
 from storage.database import Database, Units
+from storage.expired_threads import SqlExpiredThreads
 from storage.link_book import SqlLinking
 from storage.ownership import SqlOwnershipStore
 from storage.service_levels import SqlClosingWindows, SqlOverdueHandoffs, SqlOverdueTickets
@@ -53,6 +54,7 @@ def make_timers(config: Config, database: Units, clock: Clock, renderer: Templat
         SqlSnoozes(database, clock),
         SqlLinking(database, clock),
         SqlAbandoned(database, SqlOwnershipStore(database, _notice(renderer)), clock),
+        SqlExpiredThreads(database, clock),
     ]
     if config.surveys.enabled:
         works.append(SqlSurveys(database, clock, _survey_rules(config), hours, survey_question(renderer)))
