@@ -15,7 +15,7 @@ from bot.desk.transcripts import mark_words
 
 STATIC = "static"
 _ASSETS = (
-    "console.css", "console.js", "pictures.js", "files.js", "voice.js", "amr.js", "icon.svg",
+    "console.css", "console.js", "pictures.js", "files.js", "attachments.js", "amr.js", "icon.svg",
     "vendor/htmx.min.js", "vendor/sse.js",
 )  # fmt: skip
 _HTMX_CONFIG = {

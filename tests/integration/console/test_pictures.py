@@ -200,3 +200,14 @@ async def test_what_is_too_large_is_told_before_it_is_sent(desk: Desk):
         await expect(row).to_contain_text("5.0 MB · it is larger than 4 MB")
         await expect(row.get_by_role("button", name="Send file")).to_have_count(0)
     assert asked == []
+
+
+async def test_picture_whose_bytes_are_gone_says_so(shop: MediaShop, browser: Browser, address: str):
+    """A backup that came back without its files: words in the place of a broken picture, and no link to nothing."""
+    conversation = await shop.show("web", "image", name="crack.png")
+    media = await shop.keep(conversation, png(4, 4, 255), "image/png")
+    await shop.shelf.drop((await shop.record.get(media)).content)
+    page = await signed_in(browser, address, "li")
+    await page.goto(f"{address}/conversations/{conversation}")
+    await expect(page.locator(".attachment")).to_have_text("crack.png · not kept here")
+    await expect(page.locator(".attachment a")).to_have_count(0)

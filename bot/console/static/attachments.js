@@ -1,4 +1,5 @@
-// Voice notes that no browser plays by itself (AMR): made into sound here, when somebody asks to hear one.
+// Attachments in the page: voice notes that no browser plays by itself (AMR) are made into sound when somebody asks to
+// hear one; a picture whose bytes are gone says so.
 (function () {
   "use strict";
 
@@ -45,6 +46,15 @@
     // A browser may want another press before anything sounds.
     sound.play().catch(() => {});
   }
+
+  // Errors of pictures do not rise to the document, but pass it on their way down.
+  document.addEventListener("error", (event) => {
+    const picture = event.target;
+    if (!(picture instanceof HTMLImageElement) || !picture.dataset.lost) return;
+    const words = document.createElement("span");
+    words.textContent = `${picture.alt} · ${picture.dataset.lost}`;
+    picture.closest("a").replaceWith(words);
+  }, true);
 
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-voice]");
