@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import pytest
 
+from bot.channels.plug import Heard, Lent, Setup
 from bot.channels.pulling import Polled, ask_once, keep_asking
 from bot.channels.telegram.parse import CHANNEL, TelegramSettings
 from bot.channels.telegram.send import TelegramAdapter
-from bot.channels.telegram.webhook import Updates, check_telegram
+from bot.channels.telegram.webhook import TelegramPlug, Updates, check_telegram
+from bot.config_channels import TelegramChannel
 from bot.domain.channel_ports import Addressee
 from bot.domain.clock import ManualClock
 from bot.domain.errors import StorageError
@@ -23,7 +26,7 @@ from bot.simulators.network import SimulatedNetwork
 from bot.simulators.telegram.people import TelegramPeople
 from bot.simulators.telegram.server import TelegramServer
 from tests.integration.channels.test_telegram import LI, TOKEN
-from tests.unit.channels.doubles import NOON, MemoryInbox
+from tests.unit.channels.doubles import NOON, MemoryInbox, serving
 
 SETTINGS = TelegramSettings(TOKEN, "xiaoer_demo_bot", polls=True)
 
@@ -187,3 +190,27 @@ async def test_telegram_away_is_waited_for(shop: Shop, monkeypatch: pytest.Monke
     await shop.people.say(LI, "hello")
     async with keep_asking(shop.polled()):
         await until(lambda: shop.texts == ["hello"])
+
+
+async def test_plug_asks_only_where_config_says_polling():
+    """``receive: polling``: no webhook is served and messages come by asking; else nothing is asked."""
+    shop = Shop()
+    secrets = {"telegram_token": TOKEN, "telegram_secret": ""}
+    async with serving(shop.server) as base:
+        await shop.people.say(LI, "hello")
+        for receive in ("webhook", "polling"):
+            section = TelegramChannel(receive=receive, api_base=base)
+            plug = TelegramPlug(Setup("telegram", section, secrets | {"telegram_secret": "s"}))
+            heard = cast("Heard", SimpleNamespace(clock=ManualClock(NOON), on_messages=shop.inbox, leads=_always))
+            async with plug.adapter(cast("Lent", None)) as adapter, plug.background(adapter, heard):
+                routes = plug.router(adapter, heard).routes
+                if receive == "polling":
+                    await until(lambda: shop.texts == ["hello"])
+            assert bool(routes) == (receive == "webhook")
+            assert shop.texts == (["hello"] if receive == "polling" else [])
+    await shop.adapter.close()
+    await shop.http.aclose()
+
+
+async def _always() -> bool:
+    return True

@@ -185,3 +185,34 @@ async def test_stranger_who_signs_in_keeps_what_he_sees(browser: Browser):
         assert left == []
     assert site.said_by("有货吗").startswith("v")
     assert site.said_by("我登录了") == site.tokens.known("anna").visitor_id
+
+
+async def test_page_that_comes_back_from_before_a_sign_out_is_asked_anew(browser: Browser):
+    """The button "back" shows a page as it stood; by then another customer is logged in."""
+    site = Site()
+    async with computer(browser, site) as (context, address):
+        page = await context.new_page()
+        chat = await opened(page, f"{address}?who=anna")
+        await said(chat, "安娜的地址")
+        await page.route(
+            "**/word?who=anna", lambda route: route.continue_(url=route.request.url.replace("anna", "bert"))
+        )
+        await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+        await expect(chat.log).not_to_contain_text("安娜")
+        await said(chat, "我是伯特")
+    assert site.said_by("我是伯特") == site.tokens.known("bert").visitor_id
+
+
+async def test_site_that_no_longer_vouches_shows_nothing_of_the_customer(browser: Browser):
+    """Signed out in another tab: the site answers with a page instead of a word, and the chat says what is wrong."""
+    site = Site()
+    async with computer(browser, site) as (context, address):
+        page = await context.new_page()
+        chat = await opened(page, f"{address}?who=anna")
+        await said(chat, "安娜的地址")
+        await page.route("**/word?who=anna", lambda route: route.fulfill(status=200, body="<html>sign in</html>"))
+        await page.evaluate("document.dispatchEvent(new Event('xiaoer:identity'))")
+        await expect(chat.log).not_to_contain_text("安娜")
+        await chat.say("还在吗")
+        await expect(chat.log).to_contain_text("网站没能证明您的登录身份", timeout=15_000)
+    assert site.said_by("还在吗") == ""

@@ -47,6 +47,8 @@ class Widget {
     document.addEventListener("visibilitychange", () => this.onVisibility());
     document.addEventListener("xiaoer:open", () => !this.open && this.toggle());
     document.addEventListener("xiaoer:identity", () => this.onIdentity());
+    // "Back" may bring a page from before a sign-out as it stood.
+    window.addEventListener("pageshow", (event) => event.persisted && this.onIdentity());
     window.addEventListener("storage", (event) => event.key === this.api.key && this.api.follow());
   }
 
