@@ -101,6 +101,8 @@ class TokenVault:
 
     async def _fetch(self, *, force: bool) -> str:
         fetched = await self._ask(force)
-        good_until = self._clock.now() + timedelta(seconds=fetched.lasts_s) - _EARLY
+        # WeCom gives the same token until it is over: one near its end must not be asked for at every call.
+        lasts = timedelta(seconds=fetched.lasts_s)
+        good_until = self._clock.now() + lasts - min(_EARLY, lasts / 2)
         await self._shelf.write(self._name, KeptToken(fetched.token, good_until))
         return fetched.token

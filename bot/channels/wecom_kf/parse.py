@@ -35,7 +35,6 @@ from bot.domain.staff import StaffWords, ThreadMove
 
 MAX_CURSOR_CHARS = 512
 _FROM_CUSTOMER, _FROM_STAFF = "3", "5"
-_MAX_NAME_CHARS = 64
 _ID = re.compile(r"[A-Za-z0-9_\-@.]{1,128}")
 
 # Source: /path/94670, event ``msg_send_fail``.
@@ -98,7 +97,7 @@ def _message(raw: Mapping[str, Any], now: datetime) -> InboundMessage | StaffWor
     at = _time(raw, now)
     if origin == _FROM_STAFF:
         said = clean_text(content.words).text or f"[{content.kind.value}]"
-        return StaffWords(sender, key, said, text_of(raw, "servicer_userid")[:_MAX_NAME_CHARS], at)
+        return StaffWords(sender, key, said, _id(raw, "servicer_userid"), at)
     # A pull brings its messages in order: their places are those in it.
     return replace(inbound(sender, key, at, content, key), sequence=0)
 
@@ -130,7 +129,7 @@ def _failure(event: Mapping[str, Any]) -> SendFailure | None:
 
 def _move(event: Mapping[str, Any], sender: Sender, key: str, at: datetime) -> ThreadMove | None:
     change = text_of(event, "change_type")
-    owner, by = OWNERS.get(change), text_of(event, "new_servicer_userid")[:_MAX_NAME_CHARS]
+    owner, by = OWNERS.get(change), _id(event, "new_servicer_userid")
     return ThreadMove(sender, owner, at, by, key, begins=change == TAKEN_AGAIN) if owner else None
 
 

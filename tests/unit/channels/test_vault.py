@@ -43,3 +43,20 @@ async def test_token_refused_again_and_again_burns_no_quota():
     clock.advance(timedelta(minutes=5))
     assert await vault.replace(token) == "token-2"
     assert "token" not in repr(Fetched("token-1", 1))
+
+
+async def test_token_near_its_end_is_not_asked_for_at_every_call():
+    """WeCom gives the same token with what is left of its life: the last minutes cost a handful of requests."""
+    clock, asked = ManualClock(NOON), 0
+
+    async def fetch(force: bool) -> Fetched:
+        nonlocal asked
+        asked += not force
+        age_s = int((clock.now() - NOON).total_seconds())
+        return Fetched(f"token-{age_s // 7200}", 7200 - age_s % 7200)
+
+    vault = TokenVault("ww", fetch, clock)
+    for _ in range(7300):
+        assert await vault.token() == f"token-{int((clock.now() - NOON).total_seconds()) // 7200}"
+        clock.advance(timedelta(seconds=1))
+    assert asked < 15
