@@ -154,6 +154,17 @@ async def test_waiting_words_are_taken_back(town: Town, li: Browser):
     assert (await li.post(f"/conversations/{conversation}/said/{said}/withdraw")).status_code == 409
 
 
+async def test_words_that_wait_when_the_conversation_has_ended_can_still_be_taken_back(town: Town, li: Browser):
+    """They would go out with the shopper's next word; until then anybody at the desk may stop them."""
+    conversation = await town.closed(li, "whatsapp")
+    said = await refused(town, li, conversation)
+    await li.post(f"/conversations/{conversation}/said/{said}/wait")
+    await li.post(f"/conversations/{conversation}/resolve")
+    assert f"/said/{said}/withdraw" in (await li.get(f"/conversations/{conversation}")).text
+    assert (await li.post(f"/conversations/{conversation}/said/{said}/withdraw")).status_code == 303
+    assert (await town.row())["state"] == "dropped"
+
+
 async def test_colleague_who_looks_on_is_offered_nothing_and_refused(town: Town, li: Browser, wang: Browser):
     """Only who holds the conversation speaks in it, now or later."""
     conversation = await town.closed(li, "whatsapp")
