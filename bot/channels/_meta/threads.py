@@ -26,7 +26,7 @@ INBOX_APPS = {Place.PAGE_INBOX: "263902037430900", Place.INSTAGRAM_INBOX: "12179
 _PLACES = {app: place for place, app in INBOX_APPS.items()}
 # Source: .../docs/messenger-platform/handover-protocol (``pass_thread_control`` is told to who is given a thread,
 # ``take_thread_control`` to who loses it; ? or both to every app that subscribes to them: where the event names the
-# inbox as the new owner it is the inbox's, whatever the event is called).
+# inbox as the new owner it is the inbox's, where as the former one it is ours, whatever the event is called).
 _MOVES = {"pass_thread_control": Owner.WITH_BOT, "take_thread_control": Owner.WITH_AGENT}
 # Source: .../handover-protocol/request-thread-control (who has a thread is to pass it to the inbox that asks for it).
 _ASKED = "request_thread_control"
@@ -45,7 +45,8 @@ def read_move(event: Mapping[str, Any], settings: MetaSettings) -> ThreadMove | 
     if not who or who == settings.node or at is None:
         return "malformed"
     app = text_of(mapping(event, name), "requested_owner_app_id" if asked else "new_owner_app_id")
-    owner = Owner.WITH_AGENT if app in _PLACES else _MOVES[name]
+    was_inbox = text_of(mapping(event, name), "previous_owner_app_id") in _PLACES
+    owner = Owner.WITH_AGENT if app in _PLACES else Owner.WITH_BOT if was_inbox else _MOVES[name]
     return ThreadMove(settings.sender(who), owner, at, place_name(app), asked=asked)
 
 

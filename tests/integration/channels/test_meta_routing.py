@@ -183,6 +183,21 @@ async def test_news_of_our_own_passing_does_not_wake_the_bot(page: Page):
     assert await page.owner() is Owner.WITH_AGENT
 
 
+async def test_news_of_our_own_taking_back_takes_nothing_from_the_agent(page: Page):
+    """Where every app is told that a thread was taken, and Meta's clock is ahead of ours."""
+    await page.people.say(ANN, "hi")
+    page.clock.advance(timedelta(minutes=1))
+    await page.people.takes_thread(ANN)
+    conversation, agent = await page.conversation(), await page.line.hire("mei")
+    page.clock.advance(timedelta(minutes=1))
+    await page.adapter.take_thread(Addressee("main", ANN, conversation))
+    await page.holders.taken(conversation, agent, page.clock.now())
+    page.clock.advance(timedelta(seconds=1))
+    owners = {"previous_owner_app_id": INBOX_APPS[page.channel], "new_owner_app_id": "1"}
+    await page.people.deliver(page.people._silent(ANN, take_thread_control=owners))
+    assert (await page.reader.get(conversation)).agent_id == agent.id
+
+
 async def test_thread_that_the_inbox_asks_for_is_given_unless_an_agent_has_it(page: Page):
     """Somebody of the shop wants to answer: the bot gives way, a colleague does not."""
     await page.people.say(ANN, "hi")
