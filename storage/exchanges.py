@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, delete, select, update
@@ -39,8 +40,15 @@ _BEGIN = Upsert(
         .returning(EXCHANGES.c.calls)
     )
 )
+_THIS = CONVERSATIONS.alias("this")
+# Also conversations that are over by now: what could not be sent there goes with the next word.
+_OF_CUSTOMER = (
+    select(CONVERSATIONS.c.id)
+    .join(_THIS, _THIS.c.identity_id == CONVERSATIONS.c.identity_id)
+    .where(_THIS.c.id == bindparam("conversation"))
+)
 _FORGET = delete(EXCHANGES).where(
-    EXCHANGES.c.conversation_id == bindparam("conversation"), EXCHANGES.c.open_until < bindparam("before")
+    EXCHANGES.c.conversation_id.in_(_OF_CUSTOMER), EXCHANGES.c.open_until < bindparam("before")
 )
 _FIND = select(EXCHANGES.c.calls, EXCHANGES.c.outbox_ids, EXCHANGES.c.answer).where(*_KEY).with_for_update()
 _DECIDE = (
@@ -58,13 +66,6 @@ _UNANSWERED = select(INBOX.c.dedupe_key).where(
     INBOX.c.account == bindparam("of_account"),
     INBOX.c.dedupe_key.in_(bindparam("of_keys", expanding=True)),
     INBOX.c.done_at.is_(None),
-)
-_THIS = CONVERSATIONS.alias("this")
-# Also what was said in a conversation that is over by now, and could not be sent: the next word is where it goes.
-_OF_CUSTOMER = (
-    select(CONVERSATIONS.c.id)
-    .join(_THIS, _THIS.c.identity_id == CONVERSATIONS.c.identity_id)
-    .where(_THIS.c.id == bindparam("conversation"))
 )
 _WAITING = (
     select(OUTBOX.c.id, OUTBOX.c.state, OUTBOX.c.message)
@@ -177,9 +178,10 @@ def _decide(connection: Connection, key: ExchangeKey, call: int, compose: Compos
     message = connection.execute(_MESSAGE, _values(key)).mappings().one()
     rows = connection.execute(_WAITING, {"conversation": message["conversation_id"]}).mappings().all()
     # What is being sent by other ways already goes before the rest, and the rest must not overtake it.
-    if not rows or rows[0]["state"] != "pending":
+    rows = list(takewhile(lambda row: row["state"] == "pending", rows))
+    if not rows:
         return Look()
-    composed = compose([decode_outbound(row["message"]) for row in rows if row["state"] == "pending"])
+    composed = compose([decode_outbound(row["message"]) for row in rows])
     if composed is None:
         return Look()
     return _take(connection, key, rows, composed)

@@ -10,7 +10,7 @@ from bot.domain.exchange_ports import Composed, ExchangeKey, Look
 from bot.domain.ids import ConversationId
 from bot.domain.messages import InboundMessage, MessageKind, OutboundMessage, Sender
 from storage.exchanges import SqlExchanges
-from storage.tables import OUTBOX
+from storage.tables import EXCHANGES, OUTBOX
 from storage.windows import SqlSendingGate
 from tests.contract.line import NOW, Line
 
@@ -154,6 +154,9 @@ async def test_words_left_of_a_conversation_that_is_over_go_with_the_next_word(l
     await line.commit(await line.pending(accepted.conversation_id), "不客气")
     answer = (await exchanges.look(later, 1, all_of)).answer
     assert answer.index("已退款") < answer.index("不客气")
+    assert len(await line.rows(EXCHANGES)) == 2
+    assert await exchanges.begin(later, accepted.conversation_id, NOW + timedelta(hours=2), SOON) == 1
+    assert [row["conversation_id"] for row in await line.rows(EXCHANGES)] == [accepted.conversation_id]
 
 
 async def test_words_of_an_older_owner_are_no_answer(line: Line):
