@@ -227,6 +227,29 @@ async def test_typing_agent_name_and_hostile_text(browser: Browser):
         assert "小二好物" in await chat.page.title()
 
 
+async def test_addresses_can_be_followed_and_nothing_else_is_a_link(browser: Browser):
+    """What the shop says links to the web without telling where from; scripts, files and markup stay words."""
+    shop = Shop()
+    shop.silent = True
+    hostile = "javascript:alert(1) data:text/html,x file:///etc/passwd <a href=https://evil.example>x</a> HTTPS://"
+    async with visiting(browser, shop) as chat:
+        await chat.open()
+        await chat.say("我的 https://mine.example/x")
+        await expect(chat.log).to_contain_text("mine.example")
+        said = f"物流见 https://track.example/p?no=1&x=2。(or http://b.example/a_b). {hostile}"
+        await shop.stream.say(shop.visitor, "agent", said, agent_name="林晓")
+        links = chat.page.locator("#xiaoer-widget .bubble a")
+        await expect(links).to_have_count(3)
+        script = "all => all.map(one => [one.getAttribute('href'), one.target, one.rel])"
+        away = ["_blank", "noopener noreferrer nofollow"]
+        assert await links.evaluate_all(script) == [
+            ["https://track.example/p?no=1&x=2", *away],
+            ["http://b.example/a_b", *away],
+            ["https://evil.example", *away],
+        ]
+        assert await chat.page.locator("#xiaoer-widget .row.agent .bubble").text_content() == said
+
+
 async def test_closed_chat_counts_new_messages_and_forgets_them_when_opened(browser: Browser):
     """The launcher tells how many, to eyes and to screen readers."""
     shop = Shop()

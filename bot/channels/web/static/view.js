@@ -36,6 +36,15 @@ function icon(name) {
   return svg;
 }
 
+// An address of the web, without the punctuation that ends a sentence.
+const ADDRESS = /(https?:\/\/[^\s<>"'`，。！？；：、（）【】《》「」]*[^\s<>"'`，。！？；：、（）【】《》「」.,;:!?)\]])/i;
+
+// What the shop says, its addresses to be followed; nothing but http and https ever becomes a link.
+function linked(text) {
+  const link = (address) => make("a", { href: address, target: "_blank", rel: "noopener noreferrer nofollow", text: address });
+  return text.split(ADDRESS).map((part, index) => (index % 2 && URL.canParse?.(part) ? link(part) : part));
+}
+
 // A lantern with the character 二: the shop hand's sign.
 function mark() {
   return make("span", { class: "mark", "aria-hidden": "true", text: "二" });
@@ -224,7 +233,7 @@ class View {
     event.stopPropagation(); // the host page's shortcuts do not see what is typed here
     if (event.key === "Escape") this.actions.onToggle();
     if (event.key !== "Tab" || !this.fullScreen) return;
-    const stops = [...this.panel.querySelectorAll("button, textarea, [tabindex='0']")].filter(
+    const stops = [...this.panel.querySelectorAll("button, textarea, a[href], [tabindex='0']")].filter(
       (stop) => !stop.disabled && stop.getClientRects().length,
     );
     const active = this.host.shadowRoot.activeElement;
@@ -360,7 +369,7 @@ class Row {
     this.set(this.face, item.sender === "agent" ? [...(item.agent_name || this.words.agent)][0].toUpperCase() : "二");
     this.set(this.name, this.nameOf(item));
     this.name.classList.toggle("unseen", !(first && (item.sender === "agent" || item.sender === "notice")));
-    this.set(this.bubble, item.text);
+    this.setWords(item);
     this.bubble.hidden = !item.text;
     this.showPictures(item);
     this.set(this.time, this.clockwork.time.format(item.at));
@@ -413,6 +422,10 @@ class Row {
     if (item.state === "sending") return this.words.sending;
     if (item.state === "failed") return item.problem || this.words.failed;
     return item.truncated ? this.words.truncated : "";
+  }
+
+  setWords({ text, sender }) {
+    if (this.bubble.textContent !== text) this.bubble.replaceChildren(...(sender === "customer" ? [text] : linked(text)));
   }
 
   set(element, text) {
