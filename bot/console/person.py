@@ -11,7 +11,7 @@ from bot.console.visits import Visit
 from bot.desk.refusals import Refusal
 from bot.domain.errors import Conflict, NotFound
 from bot.domain.ids import CustomerId
-from bot.domain.links import LinkWish, vouched_account
+from bot.domain.links import LinkWish, verified_phone, vouched_account
 from bot.domain.media import Holding
 from bot.domain.people import Role
 
@@ -21,11 +21,13 @@ async def show(visit: Visit) -> Response:
     search = visit.query("q")
     file = await visit.desk.links.person(visit.conversation_id, search)
     facts = {one.id: [fact for fact in file.facts if fact.identity_id == one.id] for one in file.identities}
+    numbers = {one.id for one in file.identities if verified_phone(one.channel, one.channel_user_id)}
     vouched = {one.id for one in file.identities if vouched_account(one.channel, one.account, one.channel_user_id)}
     values: dict[str, Any] = {
         "file": file,
         "facts": facts,
         "vouched": vouched,
+        "numbers": numbers,
         "search": search,
         "conversation": file.conversation,
         "kept": await _kept(visit, file.customer.id),

@@ -91,6 +91,17 @@ async def test_nobody_that_is_not_there_can_be_linked(shop: Shop, li: Browser):
     assert (await li.post(f"/conversations/{first}/person/undo", {"link": "x", "reason": "why not"})).status_code == 404
 
 
+async def test_number_a_platform_has_verified_is_shown_as_evidence(shop: Shop, li: Browser):
+    """Two numbers that proved the same order are shown as two phones; somebody who hides his shows none."""
+    first = await shop.exchange("8613800000001", "hi", "好的", channel="whatsapp", name="王芳")
+    await shop.exchange("8613900000002", "hi", "好的", channel="whatsapp", name="王芳")
+    hidden = await shop.exchange("CN.1349120865", "hi", "好的", channel="whatsapp", name="Nobody Else")
+    page = (await li.get(f"/conversations/{first}/person")).text
+    assert "Phone number verified by WhatsApp" in page
+    assert "two phones (…0001, …0002)" in page
+    assert "verified by WhatsApp" not in (await li.get(f"/conversations/{hidden}/person")).text
+
+
 async def test_search_is_shown_escaped(shop: Shop, li: Browser):
     """What is looked for is text, whatever it holds."""
     first, _ = await two(shop)
