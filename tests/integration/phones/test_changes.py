@@ -106,10 +106,13 @@ def test_message_is_edited_where_the_platform_has_it(shop: Shop, name: str) -> N
     number = hand.phone["bubbles"][0]["number"]
     changed = {"act": "edit", "text": "how much is delivery?", "language": "en", "about": number}
     assert shop.post(name, "acts", **changed).status_code == 202
-    hand.until(lambda: bool(events(shop, name, "customer_edited")), "the edit to be on record")
+
+    def kept() -> bool:
+        return "how much is delivery?" in [edit["text"] for edit in events(shop, name, "customer_edited")]
+
+    hand.until(kept, "the edit to be on record")
     bubble = hand.phone["bubbles"][0]
     assert (bubble["text"], bubble["edited"]) == ("how much is delivery?", True)
-    assert events(shop, name, "customer_edited")[-1]["text"] == "how much is delivery?"
 
 
 @pytest.mark.parametrize("name", ["whatsapp", "instagram", "line", "wecom_kf"])
@@ -118,9 +121,9 @@ def test_message_is_taken_back_where_the_platform_has_it(shop: Shop, name: str) 
     hand = Hand(shop, name, "en")
     hand.act("text", QUESTION)
     hand.hears("refund")
-    number = hand.phone["bubbles"][0]["number"]
+    number, before = hand.phone["bubbles"][0]["number"], len(events(shop, name, "customer_recalled"))
     assert shop.post(name, "acts", act="recall", about=number).status_code == 202
-    hand.until(lambda: bool(events(shop, name, "customer_recalled")), "the recall to be on record")
+    hand.until(lambda: len(events(shop, name, "customer_recalled")) > before, "the recall to be on record")
     assert (hand.phone["bubbles"][0]["kind"], hand.phone["bubbles"][0]["text"]) == ("recalled", "")
 
 
