@@ -143,10 +143,10 @@ def _read(update: Update, bot: TelegramSettings, now: datetime) -> ParsedUpdate:
 def _address(update: Update, chat: Chat, person: User) -> str:
     """Name where to answer: ``chat``, in a group ``chat/person``, in a topic of a group ``chat/person/topic``."""
     if chat.type == Chat.PRIVATE:
-        return str(chat.id)
+        return f"{chat.id:d}"
     said = update.effective_message
     topic = [said.message_thread_id] if isinstance(said, Message) and said.is_topic_message else []
-    return "/".join(map(str, [chat.id, person.id, *topic]))
+    return "/".join(f"{number:d}" for number in (chat.id, person.id, *topic))
 
 
 def _addressed(part: Any, bot: TelegramSettings) -> bool:

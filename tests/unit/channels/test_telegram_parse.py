@@ -6,6 +6,7 @@ import contextlib
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,3 +83,11 @@ def test_parse_update_without_a_time_takes_the_time_it_came():
     update = next(one for one in UPDATES if "my_chat_member" in one)
     parsed = parse_update(json.dumps(replaced(update, ("my_chat_member", "date"), None)).encode(), BOT, NOON)
     assert [message.sent_at for message in parsed.messages] == [NOON]
+
+
+@pytest.mark.parametrize("number", ["", "42", 4.2, None])
+def test_parse_update_refuses_a_chat_without_a_number(number: Any):
+    """Nobody could be answered there."""
+    update = next(one for one in UPDATES if "message" in one)
+    with pytest.raises(BadPayload):
+        parse_update(json.dumps(replaced(update, ("message", "chat", "id"), number)).encode(), BOT, NOON)
