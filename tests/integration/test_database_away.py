@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO
 
 import pytest
@@ -23,7 +24,10 @@ from storage.reaching import wait_until_reachable
 from storage.schema import migrate
 from tests.conftest import told_when_missing
 from tests.durability.child import free_port
+from tests.integration.health.test_health import logs_to_standard_error
 from tests.postgresql import PostgresqlServer
+
+__all__ = ["logs_to_standard_error"]
 
 pytestmark = pytest.mark.postgresql
 REFUSING = """
@@ -78,7 +82,9 @@ def configured(url: str, wait_s: float = 60) -> Config:
     return parse({"xiaoer": {"database": {"url": url, "wait_s": wait_s}}}, "away")
 
 
-async def test_start_waits_until_the_database_is_back(server: PostgresqlServer, caplog: pytest.LogCaptureFixture):
+async def test_start_waits_until_the_database_is_back(
+    server: PostgresqlServer, caplog: pytest.LogCaptureFixture
+) -> None:
     """It says so once, and once more when it goes on."""
     caplog.set_level(logging.WARNING, "storage.reaching")
     url = server.create("shop")
@@ -96,7 +102,7 @@ async def test_start_waits_until_the_database_is_back(server: PostgresqlServer, 
     assert last == f"the database at 127.0.0.1:{server.port}/shop is there"
 
 
-async def test_wait_is_bounded_and_ends_in_a_sentence(nowhere: str):
+async def test_wait_is_bounded_and_ends_in_a_sentence(nowhere: str) -> None:
     """Not longer than configured; the password is not in it."""
     begin = time.monotonic()
     with pytest.raises(StorageError, match=r"could not be reached for 0\.4 s; see that PostgreSQL runs there") as said:
@@ -105,7 +111,7 @@ async def test_wait_is_bounded_and_ends_in_a_sentence(nowhere: str):
     assert "hidden" not in str(said.value)
 
 
-async def test_unknown_database_is_not_waited_for(server: PostgresqlServer, caplog: pytest.LogCaptureFixture):
+async def test_unknown_database_is_not_waited_for(server: PostgresqlServer, caplog: pytest.LogCaptureFixture) -> None:
     """A server that answers is there; what it says is raised at once."""
     config = configured(server.url("unknown"))
     async with asyncio.timeout(30):
@@ -118,7 +124,7 @@ async def test_unknown_database_is_not_waited_for(server: PostgresqlServer, capl
 
 async def test_server_that_starts_up_is_waited_for_and_one_that_refuses_is_not(
     refusing: IO[str], caplog: pytest.LogCaptureFixture
-):
+) -> None:
     """It takes nobody yet: wait. It will not have this password: that is an answer."""
     address = f"postgresql+psycopg://xiaoer@127.0.0.1:{int(refusing.readline())}/shop?sslmode=disable"
     async with asyncio.timeout(60):
@@ -129,7 +135,7 @@ async def test_server_that_starts_up_is_waited_for_and_one_that_refuses_is_not(
 
 async def test_waiting_is_said_at_growing_intervals(
     nowhere: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """At once, after five seconds, ten, twenty, forty: not at every try."""
     tries = 0
 
@@ -144,21 +150,24 @@ async def test_waiting_is_said_at_growing_intervals(
         nonlocal passed_s
         passed_s += seconds
 
-    monkeypatch.setattr("storage.reaching.asyncio.sleep", sleep)
-    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: passed_s, raising=False)
+    # In the place of that module's own asyncio: others in this process go on sleeping as they do.
+    loop = SimpleNamespace(time=lambda: passed_s)
+    slept = SimpleNamespace(sleep=sleep, get_running_loop=lambda: loop)
+    monkeypatch.setattr("storage.reaching.asyncio", slept)
     with pytest.raises(StorageError, match="for 60 s"):
         await wait_until_reachable(nowhere, 60, is_there)
     assert len(caplog.records) == 5
     assert 25 < tries < 60
 
 
-async def test_sqlite_file_is_not_waited_for(tmp_path: Path):
+async def test_sqlite_file_is_not_waited_for(tmp_path: Path) -> None:
     """A file is there or it is made."""
     await wait_until_reachable(f"sqlite:///{tmp_path / 'shop.db'}", 60)
 
 
+@pytest.mark.usefixtures("logs_to_standard_error")
 @pytest.mark.parametrize("command", ["work", "serve"])
-def test_commands_end_with_the_sentence(nowhere: str, tmp_path: Path, command: str):
+def test_commands_end_with_the_sentence(nowhere: str, tmp_path: Path, command: str) -> None:
     """Before anything else is prepared."""
     file = tmp_path / "config.yml"
     redis = "  redis: {url: 'redis://127.0.0.1:1/0'}\n" if command == "work" else ""

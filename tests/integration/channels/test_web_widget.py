@@ -236,6 +236,7 @@ async def test_addresses_can_be_followed_and_nothing_else_is_a_link(browser: Bro
         await chat.open()
         await chat.say("我的 https://mine.example/x")
         await expect(chat.log).to_contain_text("mine.example")
+        await expect(chat.page.locator("#xiaoer-widget li.customer:not(.sending)")).to_have_count(1)
         said = f"物流见 https://track.example/p?no=1&x=2。(or http://b.example/a_b). {hostile}"
         await shop.stream.say(shop.visitor, "agent", said, agent_name="林晓")
         links = chat.page.locator("#xiaoer-widget .bubble a")
