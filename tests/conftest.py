@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import structlog
 
 from storage.database import Database
 from storage.schema import migrate
@@ -26,6 +28,17 @@ def missing_part(name: str, reason: str) -> None:
     if name in os.environ.get(ALLOW_MISSING, "").split(","):
         pytest.skip(f"{MISSING} {name}: {reason}")
     pytest.fail(f"{MISSING} {name}: {reason}\nSet {ALLOW_MISSING}={name} to run without it.", pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def logging_of_the_tests() -> Iterator[None]:
+    """Give the logging of the tests back after one that sets up the program's own."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @contextmanager

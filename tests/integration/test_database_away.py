@@ -24,10 +24,7 @@ from storage.reaching import wait_until_reachable
 from storage.schema import migrate
 from tests.conftest import told_when_missing
 from tests.durability.child import free_port
-from tests.integration.health.test_health import logs_to_standard_error
 from tests.postgresql import PostgresqlServer
-
-__all__ = ["logs_to_standard_error"]
 
 pytestmark = pytest.mark.postgresql
 REFUSING = """
@@ -165,7 +162,6 @@ async def test_sqlite_file_is_not_waited_for(tmp_path: Path) -> None:
     await wait_until_reachable(f"sqlite:///{tmp_path / 'shop.db'}", 60)
 
 
-@pytest.mark.usefixtures("logs_to_standard_error")
 @pytest.mark.parametrize("command", ["work", "serve"])
 def test_commands_end_with_the_sentence(nowhere: str, tmp_path: Path, command: str) -> None:
     """Before anything else is prepared."""

@@ -22,10 +22,7 @@ from bot.simulators.telegram.server import Declined
 from tests.integration.channels.platforms import OTHERS, SECRETS, SHOPPERS
 from tests.integration.channels.shoppers import OnPlatform
 from tests.integration.channels.stage import Stage, opened
-from tests.integration.health.test_health import logs_to_standard_error
 from tests.unit.channels.doubles import NOON
-
-__all__ = ["logs_to_standard_error"]
 
 CHANNELS = ("web", "telegram", "wechat_oa", "wecom_kf", "whatsapp", "messenger", "instagram", "line")
 PATIENCE_S = 30
@@ -187,7 +184,6 @@ async def test_wait_that_a_platform_asks_for_holds_back_one_chat_alone(shop: Sho
 
 
 @pytest.mark.parametrize("shop", CHANNELS, indirect=True)
-@pytest.mark.usefixtures("logs_to_standard_error")
 async def test_no_secret_and_no_word_of_a_shopper_is_logged(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     """An exchange, an answer that is put off and one whose connection is lost: nothing private, whatever the level."""
     platform = shop.stage.platforms.get(shop.name)

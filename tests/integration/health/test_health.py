@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
-import structlog
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -106,18 +105,6 @@ async def test_metrics_ask_for_their_token(sqlite_url: str):
         assert (await http.get("/metrics", headers={"Authorization": "Bearer s3cret"})).status_code == 200
 
 
-@pytest.fixture
-def logs_to_standard_error() -> Iterator[None]:
-    """Give the logging of the tests back afterwards."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
-
-
-@pytest.mark.usefixtures("logs_to_standard_error")
 @pytest.mark.parametrize("form", ["json", "text"])
 async def test_logs_name_ids_and_never_words(sqlite_url: str, form: Any, capsys: pytest.CaptureFixture[str]):
     """A dialogue with a fault in it leaves ids in the log, and neither words nor name nor phone."""
