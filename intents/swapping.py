@@ -92,10 +92,18 @@ class ModelWatch:
         self._take_in = take_in
         self._every_s = every_s
         self._seen = _print_of(pointer)
+        self._looking = asyncio.Lock()
         self.state = Watched(model)
 
     async def look(self) -> None:
-        """Take the current model in when it is another one; what is wrong with it is told and kept as the reason."""
+        """Take the current model in when it is another one; what is wrong with it is told and kept as the reason.
+
+        Whoever looks while another takes a model in waits until that is done.
+        """
+        async with self._looking:
+            await self._look()
+
+    async def _look(self) -> None:
         seen = await asyncio.to_thread(_print_of, self._pointer)
         if seen == self._seen:
             return

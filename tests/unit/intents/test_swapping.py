@@ -253,3 +253,26 @@ async def test_training_killed_in_the_middle_leaves_the_old_model(room: Room, st
     await room.watch.look()
     assert room.watch.state.taken == 1
     await room.swapping.close()
+
+
+async def test_look_beside_another_waits_for_the_model_that_is_taken_in(tmp_path: Path) -> None:
+    """Whoever has looked is answered by the newest model, whoever took it in."""
+    pointer = tmp_path / "current"
+    pointer.write_text("one")
+    taking, go = asyncio.Event(), asyncio.Event()
+
+    async def take_in() -> str:
+        taking.set()
+        await go.wait()
+        return "second"
+
+    watch = ModelWatch(pointer, take_in, "first")
+    pointer.write_text("another")
+    looks = [asyncio.create_task(watch.look())]
+    await taking.wait()
+    looks.append(asyncio.create_task(watch.look()))
+    done, _ = await asyncio.wait(looks, timeout=0.2)
+    assert not done
+    go.set()
+    await asyncio.gather(*looks)
+    assert (watch.state.model, watch.state.taken) == ("second", 1)
