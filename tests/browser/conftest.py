@@ -17,19 +17,12 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
-from tests.conftest import missing_part
+from tests.chromium import chromium
 from tests.conversations.conftest import model_folder
 
 __all__ = ["model_folder"]
 
 READY_WITHIN_S = 90
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 CONFIG = """
 xiaoer:
   data_dir: "{folder}"
@@ -92,15 +85,9 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    """Start Chromium; without one the run fails, or skips loudly where that was allowed."""
-    path = next(
-        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
-    )
-    if not path:
-        missing_part("chromium", "no Chromium on PATH (Debian: apt-get install chromium)")
-    started = playwright.chromium.launch(executable_path=path, args=FLAGS)
-    yield started
-    started.close()
+    """Start Chromium."""
+    with chromium(playwright) as started:
+        yield started
 
 
 @pytest.fixture

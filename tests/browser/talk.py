@@ -6,8 +6,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import Shop
 
-PATIENCE_MS = 15_000
-
 
 class ShopperPage:
     """The shop page with its chat widget, as a shopper uses it."""
@@ -36,7 +34,7 @@ class ShopperPage:
 
     def hears(self, text: str) -> None:
         """Wait until the chat shows ``text``."""
-        expect(self.page.get_by_role("log")).to_contain_text(text, timeout=PATIENCE_MS)
+        expect(self.page.get_by_role("log")).to_contain_text(text)
 
     def transcript(self) -> str:
         """Give everything the chat shows."""

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.conftest import Shop
-from tests.browser.talk import PATIENCE_MS, ShopperPage, sign_in
+from tests.browser.talk import ShopperPage, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -34,28 +34,28 @@ def test_complaint_handoff_reply_and_give_back(shop: Shop, shopper: BrowserConte
 
     chat.say("转人工，我想跟真人说")
     row = console.locator("a.row", has_text="我想跟真人说")
-    expect(row).to_be_visible(timeout=PATIENCE_MS)
+    expect(row).to_be_visible()
     row.click()
     lines = console.locator("#lines")
     expect(lines).to_contain_text("裂成三块")
     expect(console.locator("#card")).to_contain_text(ticket.group())
     console.get_by_role("button", name="接入").click()
-    expect(console.get_by_role("button", name="交回机器人")).to_be_visible(timeout=PATIENCE_MS)
+    expect(console.get_by_role("button", name="交回机器人")).to_be_visible()
 
-    console.get_by_role("radio", name="回复顾客").check(timeout=PATIENCE_MS)
+    console.get_by_role("radio", name="回复顾客").check()
     console.get_by_role("textbox", name="内容").fill("您好，我是小美，这就给您安排退款 <b>马上</b>")
     console.get_by_role("button", name="发送", exact=True).click()
     chat.hears("我是小美，这就给您安排退款 <b>马上</b>")
 
     said_before = chat.transcript().count("小二")
     chat.say("好的，退款一般多久到账")
-    expect(lines).to_contain_text("退款一般多久到账", timeout=PATIENCE_MS)
+    expect(lines).to_contain_text("退款一般多久到账")
     chat.page.wait_for_timeout(1500)
     assert chat.transcript().count("小二") == said_before, "the bot spoke while a human held the conversation"
     assert "工作日" not in chat.transcript().split("马上</b>")[1]
 
     console.get_by_role("button", name="交回机器人").click()
-    expect(console.get_by_role("button", name="接入")).to_be_visible(timeout=PATIENCE_MS)
+    expect(console.get_by_role("button", name="接入")).to_be_visible()
     chat.say("那退款一般多久到账呢")
     chat.hears("工作日")
     assert not chat.problems
@@ -86,7 +86,7 @@ def test_shopper_text_cannot_become_a_page(shop: Shop, shopper: BrowserContext, 
     chat.hears("排")
     console = sign_in(staff, shop, "agent")
     row = console.locator("a.row", has_text="onerror").first
-    expect(row).to_be_visible(timeout=PATIENCE_MS)
+    expect(row).to_be_visible()
     row.click()
     expect(console.locator("#lines")).to_contain_text("onerror")
     assert console.locator("#lines img").count() == 0
@@ -101,7 +101,7 @@ def test_manager_finds_the_transcript_by_its_words(shop: Shop, shopper: BrowserC
     console = sign_in(staff, shop, "manager")
     console.goto(f"{shop.address}/console/transcripts?text=青花盖碗")
     hit = console.get_by_role("link").filter(has_text="青花盖碗").or_(console.locator("a[href*='/transcripts/']")).first
-    expect(hit).to_be_visible(timeout=PATIENCE_MS)
+    expect(hit).to_be_visible()
     hit.click()
     expect(console.get_by_role("main")).to_contain_text("青花盖碗")
     assert re.search(r"/console/transcripts/\w+", console.url)

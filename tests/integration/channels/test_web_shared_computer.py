@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, expect
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 
 from bot.channels.web.routes import WidgetPorts, WidgetSettings, build_router
-from tests.integration.channels.test_web_widget import FLAGS, Chat, Shop, chromium
+from tests.chromium import awaited_chromium
+from tests.integration.channels.test_web_widget import Chat, Shop
 from tests.unit.channels.doubles import serving
 from tests.unit.channels.test_web_identity import claims, jwt, logins
 
@@ -57,10 +58,8 @@ class Site(Shop):
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as driver:
-        started = await driver.chromium.launch(executable_path=chromium(), args=FLAGS)
+    async with awaited_chromium() as started:
         yield started
-        await started.close()
 
 
 @asynccontextmanager
@@ -88,7 +87,7 @@ async def stored(page: Page) -> str:
 async def said(chat: Chat, text: str) -> None:
     """Say something and see the answer."""
     await chat.say(text)
-    await expect(chat.log).to_contain_text(f"收到：{text}", timeout=15_000)
+    await expect(chat.log).to_contain_text(f"收到：{text}")
 
 
 async def test_next_customer_in_the_same_tab_gets_nothing_of_the_one_before(browser: Browser):
@@ -100,7 +99,7 @@ async def test_next_customer_in_the_same_tab_gets_nothing_of_the_one_before(brow
         await said(chat, "安娜的地址")
         await page.route("**/widget/messages", lambda route: route.abort())
         await chat.say("安娜没发出去的话")
-        await expect(page.get_by_role("button", name="重试")).to_be_visible(timeout=15_000)
+        await expect(page.get_by_role("button", name="重试")).to_be_visible()
         await page.unroute("**/widget/messages")
         token = site.tokens.known("anna").visitor_id
         assert f"{token}~" not in await stored(page)
@@ -135,7 +134,7 @@ async def test_page_that_changes_its_customer_without_loading_says_so(browser: B
         await expect(chat.log).not_to_contain_text("伯特")
         await said(chat, "我谁也不是")
         await page.evaluate(change.format(window="{ identity: word('anna') }"))
-        await expect(chat.log).to_contain_text("安娜的地址", timeout=15_000)
+        await expect(chat.log).to_contain_text("安娜的地址")
     assert site.said_by("我是伯特") == site.tokens.known("bert").visitor_id
     assert site.said_by("我谁也不是").startswith("v")
 
@@ -165,7 +164,7 @@ async def test_tabs_opened_together_are_one_visitor(browser: Browser):
         for number, chat in enumerate(chats):
             await expect(chat.rows.first).to_be_visible()
             await said(chat, f"标签{number}")
-        await expect(chats[0].log).to_contain_text("收到：标签1", timeout=15_000)
+        await expect(chats[0].log).to_contain_text("收到：标签1")
     assert site.said_by("标签0") == site.said_by("标签1")
 
 
@@ -214,5 +213,5 @@ async def test_site_that_no_longer_vouches_shows_nothing_of_the_customer(browser
         await page.evaluate("document.dispatchEvent(new Event('xiaoer:identity'))")
         await expect(chat.log).not_to_contain_text("安娜")
         await chat.say("还在吗")
-        await expect(chat.log).to_contain_text("网站没能证明您的登录身份", timeout=15_000)
+        await expect(chat.log).to_contain_text("网站没能证明您的登录身份")
     assert site.said_by("还在吗") == ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -21,13 +20,12 @@ from bot.channels.web.routes import WidgetPorts, WidgetSettings, build_router
 from bot.domain.line_ports import Accepted
 from bot.domain.messages import Button, InboundMessage
 from bot.domain.ports import LiveEvent
-from tests.conftest import missing_part
+from tests.chromium import awaited_chromium
 from tests.integration.channels.test_web_routes import Room
 from tests.unit.channels.doubles import serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 CHOICES = (Button("质量问题", "=quality"), Button("转人工", "/request_human"))
 HOSTILE = """<!doctype html><html lang="zh"><head><title>别人的店</title></head><body><h1>别人的店</h1>
 <script src="{base}/widget/widget.js" data-locale="zh" data-title="客服 &lt;b&gt;" async></script></body></html>"""
@@ -85,21 +83,11 @@ class Chat:
         return str(await self.page.evaluate(script + " return e ? (e.ariaLabel || e.textContent || e.tagName) : '' }"))
 
 
-def chromium() -> str:
-    """Find Chromium, or skip loudly where that was allowed."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not path:
-        missing_part("chromium", "no Chromium on PATH (Debian: apt-get install chromium)")
-    return str(path)
-
-
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    """Start Chromium once; without one the run fails, or skips loudly where that was allowed."""
-    async with async_playwright() as driver:
-        started = await driver.chromium.launch(executable_path=chromium(), args=FLAGS)
+    """Start Chromium once."""
+    async with awaited_chromium() as started:
         yield started
-        await started.close()
 
 
 @asynccontextmanager
@@ -144,7 +132,7 @@ async def test_offline_message_waits_and_goes_out_once(browser: Browser):
         await expect(chat.page.get_by_text("未发送", exact=True)).to_be_visible()
         await expect(chat.page.get_by_text("您已离线。")).to_be_visible()
         await chat.page.context.set_offline(False)
-        await expect(chat.log).to_contain_text("收到：断网了", timeout=15_000)
+        await expect(chat.log).to_contain_text("收到：断网了")
         await expect(chat.page.get_by_text("您已离线。")).to_be_hidden()
     assert [message.text for message in shop.inbox.messages] == ["在吗", "断网了"]
 
@@ -158,10 +146,10 @@ async def test_unsent_message_survives_a_reload(browser: Browser):
         await expect(chat.log).to_contain_text("收到：在吗")
         await chat.page.route("**/widget/messages", lambda route: route.abort())
         await chat.say("别丢")
-        await expect(chat.page.get_by_role("button", name="重试")).to_be_visible(timeout=15_000)
+        await expect(chat.page.get_by_role("button", name="重试")).to_be_visible()
         await chat.page.unroute("**/widget/messages")
         await chat.page.reload()
-        await expect(chat.log).to_contain_text("收到：别丢", timeout=15_000)
+        await expect(chat.log).to_contain_text("收到：别丢")
         await expect(chat.log).to_contain_text("收到：在吗")
     assert [message.text for message in shop.inbox.messages] == ["在吗", "别丢"]
 
@@ -174,7 +162,7 @@ async def test_retry_button_sends_the_same_message(browser: Browser):
         await chat.page.route("**/widget/messages", lambda route: route.fulfill(status=503, json={"message": "忙"}))
         await chat.say("你好")
         retry = chat.page.get_by_role("button", name="重试")
-        await expect(retry).to_be_visible(timeout=15_000)
+        await expect(retry).to_be_visible()
         await expect(chat.log).to_contain_text("忙")
         await chat.page.unroute("**/widget/messages")
         await retry.click()
@@ -280,7 +268,7 @@ async def test_stream_comes_back_after_it_was_cut(browser: Browser):
         await asyncio.sleep(0)
         await shop.stream.say(shop.visitor, "agent", "您还在吗", agent_name="林晓")
         await chat.page.context.set_offline(False)
-        await expect(chat.log).to_contain_text("您还在吗", timeout=15_000)
+        await expect(chat.log).to_contain_text("您还在吗")
 
 
 async def test_phone_is_full_screen_and_keeps_the_focus_inside(browser: Browser):

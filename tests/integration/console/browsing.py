@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import AsyncIterator
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from bot.domain.clock import SystemClock
-from tests.conftest import missing_part
+from tests.chromium import awaited_chromium
 from tests.integration.console.shop import PASSWORDS, Shop
-
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @pytest.fixture
@@ -39,16 +36,9 @@ async def address(shop: Shop) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    """Start Chromium; without one the run fails, or skips loudly where that was allowed."""
-    path = next(
-        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
-    )
-    if not path:
-        missing_part("chromium", "no Chromium on PATH (Debian: apt-get install chromium)")
-    async with async_playwright() as driver:
-        started = await driver.chromium.launch(executable_path=path, args=FLAGS)
+    """Start Chromium."""
+    async with awaited_chromium() as started:
         yield started
-        await started.close()
 
 
 async def signed_in(browser: Browser, address: str, login: str, **context: object) -> Page:

@@ -16,7 +16,6 @@ from tests.integration.phones.conftest import Hand, Shop
 __all__ = ["browser", "playwright"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("phones")]
-PATIENCE_MS = 15_000
 
 
 @contextmanager
@@ -54,7 +53,7 @@ def test_page_can_be_read_by_everyone(shop: Shop, browser: Browser, width: int, 
 
 def hears(phone: Locator, words: str | re.Pattern[str]) -> None:
     """Wait until the phone shows it."""
-    expect(phone.get_by_role("log")).to_contain_text(words, timeout=PATIENCE_MS)
+    expect(phone.get_by_role("log")).to_contain_text(words)
 
 
 def test_telegram_is_used_with_the_keyboard_alone(shop: Shop, browser: Browser) -> None:
@@ -73,7 +72,7 @@ def test_telegram_is_used_with_the_keyboard_alone(shop: Shop, browser: Browser) 
         box.press("Enter")
         hears(phone, "<img src=x")
         expect(box).to_have_value("")
-        expect(phone.get_by_title("delivered").last).to_be_visible(timeout=PATIENCE_MS)
+        expect(phone.get_by_title("delivered").last).to_be_visible()
         phone.get_by_role("button", name="Change this message").last.press("Enter")
         phone.get_by_role("button", name="Change it").press("Enter")
         expect(box).to_have_value("<img src=x onerror=\"document.title='owned'\"> never mind")
@@ -82,7 +81,7 @@ def test_telegram_is_used_with_the_keyboard_alone(shop: Shop, browser: Browser) 
         hears(phone, "edited")
         hears(phone, "<b>never mind</b>")
         phone.locator(".own-file").set_input_files({"name": "mine.pdf", "mimeType": "", "buffer": b"%PDF-1.7"})
-        expect(phone.get_by_role("link", name="mine.pdf")).to_be_visible(timeout=PATIENCE_MS)
+        expect(phone.get_by_role("link", name="mine.pdf")).to_be_visible()
         assert "owned" not in page.title()
         assert phone.get_by_role("log").locator("img").count() == 0
         phone.locator("summary", has_text="Calls").first.press("Enter")
@@ -106,7 +105,7 @@ def test_line_is_used_on_a_narrow_page(shop: Shop, browser: Browser) -> None:
         hears(phone, "小二好物")
         phone.get_by_role("textbox", name="在 LINE 上发消息").fill("我要投诉")
         phone.get_by_role("button", name="发送", exact=True).click()
-        phone.locator(".quick").get_by_role("button", name="破损漏液").click(timeout=PATIENCE_MS)
+        phone.locator(".quick").get_by_role("button", name="破损漏液").click()
         hears(phone, "哪一笔订单")
         expect(phone.locator(".quick").get_by_role("button", name="破损漏液")).to_be_hidden()
         expect(phone.get_by_title("已读").last).to_be_visible()
