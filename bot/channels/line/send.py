@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 
 import httpx
 
-from bot.channels._api import DEFAULT_WAIT_S, Answer, Lost, call, open_http
+from bot.channels._api import DEFAULT_WAIT_S, Answer, Lost, Unreached, call, open_http
 from bot.channels.adapter import PlatformAdapter
 from bot.channels.cleaning import clean_message
 from bot.channels.degrade import card_parts, degrade, measure, split_text
@@ -194,23 +194,21 @@ class LineAdapter(PlatformAdapter):
         """Answer with the token; None when it is no longer good and nothing was sent.
 
         A token works once, so it tells what became of a lost call: when the same call is refused for its token, the
-        first one had arrived.
+        first one had arrived. Whatever else is said to the second call says nothing of the first.
         """
         body = {"replyToken": token, "messages": messages}
-        lost = False
-        for _ in range(2):
+        for again in (False, True):
             try:
                 answer = await call(self._http, self._http.build_request("POST", "/v2/bot/message/reply", json=body))
-            except Lost:
-                lost = True
-                continue
-            if answer.broken:
-                lost = True
+            except (Lost, Unreached) as error:
+                if isinstance(error, Unreached) and not again:
+                    raise
                 continue
             if _token_refused(answer):
-                return Sent() if lost else None
-            return _delivery(answer)
-        return Unclear("the connection to LINE was lost twice while the reply was sent")
+                return Sent() if again else None
+            if answer.good or not (again or answer.broken):
+                return _delivery(answer)
+        return Unclear("LINE does not say whether the reply arrived: the answer to its first try was lost")
 
     async def _push(self, to: str, messages: Sequence[dict[str, Any]], key: UUID) -> Delivery:
         body = {"to": to, "messages": messages}

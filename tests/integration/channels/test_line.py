@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import httpx
 import pytest
 
+from bot.channels._api import Answer, Unreached, call
+from bot.channels.line import send
 from bot.channels.line.send import LineSettings
 from bot.domain.channel_ports import Failed, Refusal, Refused, Sent, Unclear
 from bot.domain.errors import ConfigError
@@ -75,6 +78,28 @@ async def test_reply_lost_twice_is_flagged(town: Town):
     await town.people.say(town.shopper, "在吗")
     town.server.knobs.fail_next = [(500, "Internal Server Error")] * 2
     assert isinstance(await town.send(OutboundMessage("在的")), Unclear)
+
+
+@pytest.mark.parametrize("then", [Unreached("ConnectError"), Answer(429, {}, 3.0), Answer(401, {})])
+async def test_reply_that_may_have_arrived_is_not_pushed_after_it(
+    town: Town, monkeypatch: pytest.MonkeyPatch, then: Unreached | Answer
+):
+    """The first try's answer is lost and the second says nothing of the first: it is flagged, and shown once."""
+    tries: list[httpx.Request] = []
+
+    async def second_fails(http: httpx.AsyncClient, request: httpx.Request) -> Answer:
+        tries.append(request)
+        if len(tries) != 2:
+            return await call(http, request)
+        if isinstance(then, Answer):
+            return then
+        raise then
+
+    await town.people.say(town.shopper, "在吗")
+    town.server.knobs.drop_next = 1
+    monkeypatch.setattr(send, "call", second_fails)
+    assert isinstance(await town.send(OutboundMessage("在的")), Unclear)
+    assert town.screen() == ["在的"]
 
 
 async def test_push_whose_answer_was_lost_arrives_once(town: Town):
