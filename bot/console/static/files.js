@@ -46,6 +46,33 @@
 
   // Pictures are made ready one after the other: a dozen of a phone's at once would fill the memory.
   let ready = Promise.resolve();
+  let worker = null;
+
+  // Gives { file, thumb } to send; thumb is null for what is no picture. Throws when a picture cannot be read here.
+  async function prepare(file) {
+    worker ||= new Worker(tray.dataset.worker);
+    const made = await new Promise((resolve) => {
+      worker.onmessage = (event) => resolve(event.data);
+      worker.onerror = () => {
+        worker = null;
+        resolve(null);
+      };
+      worker.postMessage(file);
+    });
+    if (!made) throw new Error("this picture cannot be read here");
+    return { file: made.file || file, thumb: made.thumb && shown(made.thumb) };
+  }
+
+  function shown(picture) {
+    const canvas = document.createElement("canvas");
+    canvas.className = "tray-thumb";
+    canvas.width = picture.width;
+    canvas.height = picture.height;
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", tray.dataset.preview);
+    canvas.getContext("bitmaprenderer").transferFromImageBitmap(picture);
+    return canvas;
+  }
 
   function offer(file) {
     const row = document.createElement("li");
@@ -77,7 +104,7 @@
   async function make(file, parts) {
     let made = { file, thumb: null };
     try {
-      made = await window.pictures.prepare(file);
+      made = await prepare(file);
       parts.name.textContent = parts.name.title = made.file.name;
       parts.facts.textContent = described(file, made.file);
     } catch {
@@ -88,12 +115,7 @@
         return;
       }
     }
-    if (made.thumb) {
-      made.thumb.className = "tray-thumb";
-      made.thumb.setAttribute("role", "img");
-      made.thumb.setAttribute("aria-label", tray.dataset.preview);
-      parts.row.prepend(made.thumb);
-    }
+    if (made.thumb) parts.row.prepend(made.thumb);
     const most = largest(made.file);
     if (made.file.size > most) {
       parts.facts.textContent = `${size(made.file.size)} · ${filled(tray.dataset.tooLarge, { mb: +(most / 1048576).toPrecision(3) })}`;

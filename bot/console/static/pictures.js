@@ -1,4 +1,5 @@
-// Pictures an agent is about to send, made small enough for every platform and freed of what cameras write into them.
+// Worker: pictures an agent is about to send, made small enough for every platform and freed of what cameras write into
+// them. A page encodes only while nothing else wants it, which keeps a picture waiting for seconds; a worker at once.
 (function () {
   "use strict";
 
@@ -41,34 +42,29 @@
 
   function draw(picture, longest, ground) {
     const share = Math.min(1, longest / Math.max(picture.width, picture.height));
-    const canvas = document.createElement("canvas");
-    canvas.width = Math.max(1, Math.round(picture.width * share));
-    canvas.height = Math.max(1, Math.round(picture.height * share));
+    const [width, height] = [picture.width, picture.height].map((side) => Math.max(1, Math.round(side * share)));
+    const canvas = new OffscreenCanvas(width, height);
     const brush = canvas.getContext("2d");
     brush.imageSmoothingQuality = "high";
     if (ground) {
       brush.fillStyle = ground;
-      brush.fillRect(0, 0, canvas.width, canvas.height);
+      brush.fillRect(0, 0, width, height);
     }
-    brush.drawImage(picture, 0, 0, canvas.width, canvas.height);
+    brush.drawImage(picture, 0, 0, width, height);
     return canvas;
-  }
-
-  function bytesOf(canvas, type, quality) {
-    return new Promise((done) => canvas.toBlob(done, type, quality));
   }
 
   // Drawings and what one can see through stay PNG while they fit; everything else becomes JPEG.
   async function pack(picture, type) {
     if (type !== JPEG) {
-      const whole = await bytesOf(draw(picture, SIDES[0], ""), PNG);
-      if (whole && whole.size <= MOST_BYTES) return whole;
+      const whole = await draw(picture, SIDES[0], "").convertToBlob({ type: PNG });
+      if (whole.size <= MOST_BYTES) return whole;
     }
     for (const side of SIDES) {
       const canvas = draw(picture, side, "#fff");
       for (const quality of QUALITIES) {
-        const made = await bytesOf(canvas, JPEG, quality);
-        if (made && made.size <= MOST_BYTES) return made;
+        const made = await canvas.convertToBlob({ type: JPEG, quality });
+        if (made.size <= MOST_BYTES) return made;
       }
     }
     return null;
@@ -79,16 +75,17 @@
     return `${file.name.replace(/\.[A-Za-z0-9]{1,5}$/, "")}${ending}`;
   }
 
-  // Gives { file, thumb } to send; thumb is null for what is no picture. Throws when a picture cannot be read here.
+  // Gives { file, thumb }: file is null where it goes as it is, thumb for what is no picture. Throws when a picture
+  // cannot be read here.
   async function prepare(file) {
     const type = typeOf(await read(file, 16), file);
-    if (!type.startsWith("image/")) return { file, thumb: null };
+    if (!type.startsWith("image/")) return { file: null, thumb: null };
     const picture = await createImageBitmap(file, { imageOrientation: "from-image" });
     try {
-      const thumb = draw(picture, THUMB, "");
+      const thumb = draw(picture, THUMB, "").transferToImageBitmap();
       const fits = file.size <= MOST_BYTES && Math.max(picture.width, picture.height) <= SIDES[0];
       const keeps = type === "image/gif" || (type === JPEG && fits && isPlain(await read(file, MOST_BYTES)));
-      if (keeps) return { file, thumb };
+      if (keeps) return { file: null, thumb };
       const made = await pack(picture, type);
       if (!made) throw new Error("no picture of this size can be made");
       return { file: new File([made], named(file, made.type), { type: made.type }), thumb };
@@ -97,5 +94,12 @@
     }
   }
 
-  window.pictures = { prepare };
+  self.addEventListener("message", async (event) => {
+    try {
+      const made = await prepare(event.data);
+      self.postMessage(made, made.thumb ? [made.thumb] : []);
+    } catch {
+      self.postMessage(null);
+    }
+  });
 })();
