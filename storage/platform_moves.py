@@ -68,9 +68,9 @@ def _said(connection: Connection, words: StaffWords, at: datetime) -> Conversati
     if found is None:
         return None
     locked(connection, found)
-    if connection.execute(_KNOWN, key | {"platform": words.platform_id}).first():
+    platform_id, text = clean_text(words.platform_id, _ID_CHARS), clean_text(words.text)
+    if connection.execute(_KNOWN, key | {"platform": platform_id}).first():
         return None
-    text = clean_text(words.text)
     (seq,) = events.append(connection, found, [AgentUttered(text, "", words.name)], at)
     row = {
         "conversation_id": found,
@@ -78,7 +78,7 @@ def _said(connection: Connection, words: StaffWords, at: datetime) -> Conversati
         "sender": "agent",
         "message": encode_outbound(OutboundMessage(text)),
         "state": "sent",
-        "platform_id": words.platform_id,
+        "platform_id": platform_id,
         "due_at": words.at,
         "created_at": words.at,
         "done_at": at,

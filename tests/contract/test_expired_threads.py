@@ -80,6 +80,16 @@ async def test_thread_in_which_the_inbox_speaks_stays_there(line: Line):
     assert list(await there.expired.run_due()) == [there.conversation]
 
 
+@pytest.mark.parametrize("number", ["m\x00", "m\ud800", "m" * 300], ids=["nul", "half a pair", "long"])
+async def test_words_are_kept_once_whatever_the_platform_calls_them(line: Line, number: str):
+    """A name that no column takes, or that is too long for one, does not end in a fault."""
+    there = Elsewhere(line)
+    await there.begin()
+    words = StaffWords(there.who, number, "one moment", "Page inbox", NOW)
+    assert await there.moves.said(words, NOW) == there.conversation
+    assert await there.moves.said(words, NOW) is None
+
+
 async def test_what_an_agent_of_ours_has_is_his_however_long(line: Line):
     """Nobody takes it from him."""
     there = Elsewhere(line)
