@@ -34,8 +34,9 @@ _KNOWN = (
     .limit(1)
 )
 _FIND = OWN_CONVERSATIONS.where(CONVERSATIONS.c.owner != Owner.RESOLVED.value)
+# The number's bound says nothing, but makes SQLite go by the conversation and not by the kind.
 _MOVED_AT = select(func.max(EVENTS.c.at)).where(
-    EVENTS.c.conversation_id == bindparam("conversation"), EVENTS.c.kind == OwnerChanged.kind
+    EVENTS.c.conversation_id == bindparam("conversation"), EVENTS.c.seq > 0, EVENTS.c.kind == OwnerChanged.kind
 )
 _IDENTITY = select(IDENTITIES.c.id, IDENTITIES.c.customer_id).where(*IS_SENDER)
 _CLOSE = delete(WINDOWS).where(
