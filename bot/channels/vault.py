@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bot.domain.clock import Clock
 from bot.domain.shared_ports import KeptToken, TokenShelf
@@ -15,7 +15,7 @@ from bot.domain.shared_ports import KeptToken, TokenShelf
 _EARLY = timedelta(minutes=5)
 # Source: https://developers.weixin.qq.com/doc/offiaccount/Basic_Information/getStableAccessToken.html (20 times a day,
 # at least 30 s apart): a token that is refused for another reason than its end must not burn them.
-_FORCED_EVERY = timedelta(minutes=5)
+_FORCED_EVERY = timedelta(minutes=80)
 
 
 class TokenRefused(Exception):
@@ -69,7 +69,6 @@ class TokenVault:
         self._ask = fetch
         self._clock = clock
         self._shelf = shelf or MemoryTokenShelf()
-        self._forced_at: datetime | None = None
 
     async def token(self) -> str:
         """Give a token that is good now; TokenRefused, or what the request raises."""
@@ -85,15 +84,22 @@ class TokenVault:
             token = kept.token if kept is not None else refused
             if token == refused:
                 token = await self._fetch(force=False)
-            now = self._clock.now()
-            if token == refused and (self._forced_at is None or now - self._forced_at >= _FORCED_EVERY):
-                self._forced_at = now
+            if token == refused and await self._may_force():
                 token = await self._fetch(force=True)
             return token
 
     async def _fetch_once(self) -> str:
         async with self._shelf.turn(self._name):
             return await self._good_token() or await self._fetch(force=False)
+
+    async def _may_force(self) -> bool:
+        """Take the place for one forced request, which all processes share; False until the last one's time is over."""
+        name, now = f"{self._name}:forced", self._clock.now()
+        last = await self._shelf.read(name)
+        if last is not None and now < last.good_until:
+            return False
+        await self._shelf.write(name, KeptToken("", now + _FORCED_EVERY))
+        return True
 
     async def _good_token(self) -> str:
         kept = await self._shelf.read(self._name)

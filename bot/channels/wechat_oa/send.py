@@ -128,17 +128,22 @@ class WechatOaAdapter(PlatformAdapter):
             return await self._send_content(openid, {"msgtype": "text", "text": {"content": part.text}})
         answer = await self._api.upload("image", await self.read_file(part.attachments[0]))
         media_id = text_of(answer, "media_id")
-        if not media_id:
-            return Failed(f"WeChat does not take the picture (errcode {answer['errcode']})", retryable=False)
-        return await self._send_content(openid, {"msgtype": "image", "image": {"media_id": media_id}})
+        if media_id:
+            return await self._send_content(openid, {"msgtype": "image", "image": {"media_id": media_id}})
+        if answer["errcode"]:
+            return await self._weigh(answer["errcode"])
+        return Failed("WeChat took the picture and gives no media_id for it", retryable=False)
 
     async def _send_content(self, openid: str, content: Mapping[str, Any]) -> Delivery:
         answer = await self._api.call("/cgi-bin/message/custom/send", {"touser": openid, **content})
-        if self._replies != SERVICE and answer["errcode"] in {0, _NO_PERMISSION}:
-            await self._learn(permitted=answer["errcode"] == 0)
+        return await self._weigh(answer["errcode"])
+
+    async def _weigh(self, code: int) -> Delivery:
+        if self._replies != SERVICE and code in {0, _NO_PERMISSION}:
+            await self._learn(permitted=code == 0)
             if not self._permitted:
                 return _NEXT_WORD
-        return _CODES.weigh(answer["errcode"])
+        return _CODES.weigh(code)
 
     async def _learn(self, *, permitted: bool) -> None:
         """Keep what the platform says of the permission for all processes; that it is there need be told only once."""

@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from bot.channels.vault import MemoryTokenShelf
 from bot.channels.wechat_oa.send import WechatOaAdapter
@@ -23,7 +25,7 @@ from bot.domain.ids import ConversationId, OutboxId
 from bot.domain.line_ports import Accepted
 from bot.domain.media import OutgoingFile
 from bot.domain.messages import Attachment, Button, InboundMessage, MessageKind, OutboundMessage
-from bot.simulators.media import MediaHold, WithMedia, tencent_media
+from bot.simulators.media import Answer, MediaHold, WithMedia, tencent_media
 from bot.simulators.network import SimulatedNetwork
 from bot.simulators.wechat_oa.people import WechatPeople, to_xml
 from bot.simulators.wechat_oa.server import FORCED_A_DAY, WechatServer
@@ -371,6 +373,22 @@ async def test_account_that_may_not_send_keeps_words_and_refuses_pictures(
     assert await adapter.is_alone()
 
 
+@pytest.mark.parametrize(
+    ("code", "kind"), [(-1, Deferred), (45009, Deferred), (48001, Deferred), (40004, Failed), (0, Failed)]
+)
+async def test_upload_that_is_refused_is_weighed_as_a_message_is(plain: Town, code: int, kind: type):
+    """A busy platform is waited for, and without permission the words wait: neither is lost for its picture."""
+
+    async def refuse(request: Request) -> Response | None:
+        return JSONResponse({"errcode": code}) if request.url.path.endswith("/upload") else None
+
+    adapter = await pictured(plain, media=refuse)
+    await plain.people.say(LI, "hi")
+    assert isinstance(await plain.send(BOTH), kind)
+    assert await adapter.is_alone() == (code == 48001)
+    assert plain.people.screen(LI) == []
+
+
 async def test_permission_is_known_to_all_processes_until_it_comes(plain: Town):
     """One process learns of it, the others ask the shelf; a message that goes out takes it back for all."""
     shelf = MemoryTokenShelf()
@@ -392,13 +410,13 @@ async def test_permission_is_known_to_all_processes_until_it_comes(plain: Town):
     assert not await web.is_alone()
 
 
-async def pictured(town: Town, replies: str = "both") -> WechatOaAdapter:
-    """Make an adapter that has pictures, and a platform that takes them."""
+async def pictured(town: Town, replies: str = "both", media: Answer | None = None) -> WechatOaAdapter:
+    """Make an adapter that has pictures, and a platform that takes them, or does with them as ``media`` does."""
 
     async def read(_: Attachment) -> OutgoingFile:
         return OutgoingFile("p.jpg", "image/jpeg", b"\xff\xd8\xff" + bytes(100))
 
-    network = SimulatedNetwork(WithMedia(town.server, tencent_media(MediaHold())))
+    network = SimulatedNetwork(WithMedia(town.server, media or tencent_media(MediaHold())))
     await town.adapter.close()
     town.adapter = WechatOaAdapter(WechatOaSettings(APP, SECRET, TOKEN, replies=replies), town.clock, network)
     town.adapter.files = read
