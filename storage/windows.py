@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
@@ -28,6 +28,7 @@ from bot.domain.windows import (
     lasts,
     opening_of,
     room,
+    waiting,
 )
 from storage.database import Database
 from storage.tables import CONVERSATIONS, EXCHANGES, IDENTITIES, WINDOWS, Upsert
@@ -192,24 +193,32 @@ class SqlSendingGate:
     """Asked before every sending, whoever sends; channels without windows cost nothing.
 
     The last of several counted messages is kept for a person's words, or for the word that hands over or closes.
+    ``alone`` tells by channel whether its account may send nothing by itself: what is refused to others may wait there.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, alone: Mapping[str, Callable[[], Awaitable[bool]]] | None = None) -> None:
         self._database = database
+        self._alone = alone or {}
 
     async def ask(self, item: OutboxItem, at: datetime) -> Deferred | Refused | None:
         """Say why the message must not go out (now, or at all); None: it may."""
         policy = POLICIES.get(item.channel)
         if policy is None:
             return None
-        return await self._database.glance(lambda connection: _ask(connection, policy, item, at))
+        verdict = await self._database.glance(lambda connection: _ask(connection, policy, item, at))
+        if isinstance(verdict, Refused) and await self._is_alone(item.channel):
+            return await self._may_wait(policy, item, at)
+        return verdict
 
     async def reserve(self, item: OutboxItem, at: datetime, messages: int = 1) -> Place | Refused:
         """Count what a message makes before it is sent; Refused when there is no room for it (any more)."""
         policy = POLICIES.get(item.channel)
         if policy is None or not policy.counted:
             return NO_PLACE
-        return await self._database.run(lambda connection: _reserve(connection, policy, item, (messages, at)))
+        place = await self._database.run(lambda connection: _reserve(connection, policy, item, (messages, at)))
+        if isinstance(place, Refused) and await self._is_alone(item.channel):
+            return await self._may_wait(policy, item, at) or NO_PLACE
+        return place
 
     async def count(self, item: OutboxItem, went: int, at: datetime, place: Place = NO_PLACE) -> None:
         """Count the messages that went out, or may have, in the windows that are open; ``place`` is one of them."""
@@ -223,6 +232,14 @@ class SqlSendingGate:
         rows = await self._database.glance(lambda connection: _rows(connection, item.conversation_id))
         if _missing(policy, rows, went, at, place):
             await self._database.run(lambda connection: _correct(connection, policy, item, (went, at, place)))
+
+    async def _is_alone(self, channel: str) -> bool:
+        return channel in self._alone and await self._alone[channel]()
+
+    async def _may_wait(self, policy: WindowPolicy, item: OutboxItem, at: datetime) -> Refused | None:
+        """Let the adapter have it, which keeps it for the customer's next word, unless he acted too long ago."""
+        rows = await self._database.glance(lambda connection: _rows(connection, item.conversation_id))
+        return _refusal(waiting(policy), rows, item, at)
 
 
 def _ask(connection: Connection, policy: WindowPolicy, item: OutboxItem, at: datetime) -> Deferred | Refused | None:

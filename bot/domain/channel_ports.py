@@ -179,6 +179,15 @@ class ShowsTyping(Protocol):
         ...
 
 
+@runtime_checkable
+class AnswersCalls(Protocol):
+    """What a channel has besides when it also answers in the response of its platform's calls; optional."""
+
+    async def is_alone(self) -> bool:
+        """Tell whether that is its only way to answer, as far as any process knows: other words wait for a call."""
+        ...
+
+
 class TypingBoard(Protocol):
     """Lets shoppers see on their platforms that somebody is writing."""
 

@@ -254,6 +254,15 @@ def _closed(policy: WindowPolicy, opened: Iterable[Opened], at: datetime) -> Roo
     return Room(None, offers=offers, humans_until=humans_until, templates=policy.templates)
 
 
+def waiting(policy: WindowPolicy) -> WindowPolicy:
+    """Give the policy of an account that may not send by itself: how long after any action words begin to wait.
+
+    They wait for the customer's next action, whose call they answer. Nothing is counted, since nothing is sent.
+    """
+    longest = max(window.lasts for window in policy.windows.values())
+    return replace(policy, windows=dict.fromkeys(policy.windows, Window(longest)))
+
+
 class WindowLedger(Protocol):
     """Tells pages what may still be sent to a conversation."""
 

@@ -12,7 +12,7 @@ from bot.channels.plug import Heard, Plug
 from bot.channels.terminal.chat import TerminalChat, TerminalPorts
 from bot.config import Config, Secrets
 from bot.desk.counter import Desk, DeskSecurity, DeskStores, make_desk
-from bot.domain.channel_ports import ChannelAdapter
+from bot.domain.channel_ports import AnswersCalls, ChannelAdapter
 from bot.domain.clock import Clock
 from bot.domain.ports import Dispatcher, Knowledge, LiveFeed, Recogniser
 from bot.domain.thread_ports import PassesThread
@@ -113,7 +113,8 @@ def make_engine(opened: Opened, understanding: Understanding) -> Engine:
     channels = {name: CountedChannel(channel, opened.numbers) for name, channel in line.channels.items()}
     delivery = Deliverer(line.outbox, channels, opened.shared.live, clock, Random())  # noqa: S311 - spreads retries
     delivery.limiter = opened.shared.sending
-    delivery.gate = SqlSendingGate(stores.database)
+    alone = {name: one.is_alone for name, one in opened.channels.items() if isinstance(one, AnswersCalls)}
+    delivery.gate = SqlSendingGate(stores.database, alone)
     return Engine(CountedTurns(turns, opened.numbers), delivery)
 
 

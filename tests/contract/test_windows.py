@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from random import Random
 
-from bot.domain.channel_ports import Addressee, Capabilities, Delivery, Refused, Sent
+import pytest
+
+from bot.domain.channel_ports import Addressee, Capabilities, Deferred, Delivery, Refused, Sent
 from bot.domain.clock import ManualClock
 from bot.domain.conversation import Owner
 from bot.domain.ids import ConversationId, OutboxId
@@ -32,12 +34,13 @@ class CountingChannel:
 
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.answer: Delivery | None = None
 
     async def send(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
-        """Take it."""
+        """Take it, or answer as it was told to."""
         del to, outbox_id
         self.sent.append(message.text)
-        return Sent(f"p{len(self.sent)}")
+        return self.answer or Sent(f"p{len(self.sent)}")
 
 
 class Counter:
@@ -193,3 +196,51 @@ async def test_parts_of_joined_messages_count_for_the_first_alone(line: Line):
         ("refused", 0),
         ("refused", 0),
     ]
+
+
+@pytest.mark.parametrize("kind", [MessageKind.BUTTON, MessageKind.FOLLOW], ids=["menu", "follow"])
+async def test_account_that_may_not_send_by_itself_keeps_words_long_after_a_click(line: Line, kind: MessageKind):
+    """What is said when the click's minute is over reaches the adapter, which lets it wait, for as long as the rest."""
+    counter = Counter(line)
+    counter.channel.answer = Deferred(timedelta(days=7).total_seconds(), "it waits for the next word")
+    counter.delivery.gate = SqlSendingGate(line.database, {"wechat_oa": telling(alone=True)})
+    conversation = await counter.hears("k1", kind)
+    counter.clock.advance(timedelta(minutes=5))
+    assert await counter.says(conversation, ["查到了"]) == ["查到了"]
+    (row,) = await line.rows(OUTBOX)
+    assert (row["state"], row["refusal"], row["due_at"]) == ("pending", None, counter.clock.now() + timedelta(days=7))
+    assert [window["used"] for window in await line.rows(WINDOWS)] == [0]
+    counter.clock.advance(timedelta(days=7, seconds=1))
+    await counter.delivery.deliver(conversation)
+    assert [row["refusal"] for row in await line.rows(OUTBOX)] == ["window"]
+    assert len(counter.channel.sent) == 1
+
+
+async def test_account_that_may_send_by_itself_is_held_to_the_minute_of_a_click(line: Line):
+    """Its closed window is told without a call, whatever the account next door may do."""
+    counter = Counter(line)
+    alone = {"wechat_oa": telling(alone=False), "line": telling(alone=True)}
+    counter.delivery.gate = SqlSendingGate(line.database, alone)
+    conversation = await counter.hears("k1", MessageKind.BUTTON)
+    counter.clock.advance(timedelta(minutes=5))
+    assert await counter.says(conversation, ["查到了"]) == []
+    assert [row["refusal"] for row in await line.rows(OUTBOX)] == ["window"]
+
+
+async def test_nothing_waits_for_the_next_word_of_somebody_who_has_left(line: Line):
+    """Leaving closes what a click has opened also for an account that may not send by itself."""
+    counter = Counter(line)
+    counter.delivery.gate = SqlSendingGate(line.database, {"wechat_oa": telling(alone=True)})
+    conversation = await counter.hears("k1", MessageKind.BUTTON)
+    await counter.hears("k2", MessageKind.UNFOLLOW)
+    assert await counter.says(conversation, ["查到了"]) == []
+    assert [row["refusal"] for row in await line.rows(OUTBOX)] == ["window"]
+
+
+def telling(*, alone: bool) -> Callable[[], Awaitable[bool]]:
+    """Give what tells whether the response of a call is an account's only way to answer."""
+
+    async def is_alone() -> bool:
+        return alone
+
+    return is_alone

@@ -19,6 +19,7 @@ import xmltodict
 from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Connection, bindparam, insert, select
 
 from bot.channels.vault import MemoryTokenShelf
 from bot.channels.wechat_oa.passive import PassivePace, PassivePorts, PassiveReplies
@@ -27,9 +28,10 @@ from bot.channels.wechat_oa.send import WechatOaAdapter
 from bot.channels.wechat_oa.settings import WechatOaSettings
 from bot.channels.wechat_oa.webhook import build_router
 from bot.domain.clock import ManualClock
+from bot.domain.events import BotUttered
 from bot.domain.exchange_ports import ExchangeKey
 from bot.domain.ids import ConversationId
-from bot.domain.line_ports import TurnOutbox
+from bot.domain.line_ports import OutboxDraft, TurnOutbox
 from bot.domain.messages import Attachment, Button, MessageKind, OutboundMessage
 from bot.engine import live
 from bot.engine.delivery import Deliverer
@@ -39,10 +41,12 @@ from bot.engine.live import MemoryLiveFeed
 from bot.simulators.network import SimulatedNetwork
 from bot.simulators.wechat_oa.people import CallKnobs, WechatPeople
 from bot.simulators.wechat_oa.server import WechatServer
+from storage import events, outbox
 from storage.database import Database
 from storage.exchanges import SqlExchanges
 from storage.inbox import SqlInboxStore
 from storage.merging import MergingOutbox
+from storage.tables import CONVERSATIONS, IDENTITIES, OUTBOX
 from storage.turns import SqlTurnStore
 from storage.windows import SqlSendingGate
 from tests.contract.line import commit_of
@@ -52,11 +56,18 @@ from tests.unit.channels.doubles import NOON, serving
 APP, SECRET, TOKEN = "wxdemo0000000001", "app-secret-for-tests", "callbacktoken"
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 LI, HOOK = "oLi_0000000000000000000000001", "/webhooks/wechat_oa"
+WU = "oWu_0000000000000000000000002"
 FASTER = 8
 HASTY = PassivePace(answer_within_s=3.5 / FASTER, heard_within_s=5 / FASTER, hang_up_s=5.5 / FASTER)
 """WeChat's five seconds, made short, for what is about time."""
 PATIENT = PassivePace(answer_within_s=20, heard_within_s=21, hang_up_s=22)
 """Time enough on the busiest machine, for what is not."""
+
+_CONVERSATION = (
+    select(CONVERSATIONS.c.id)
+    .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
+    .where(IDENTITIES.c.channel_user_id == bindparam("openid"))
+)
 
 
 class EchoTurns:
@@ -106,7 +117,7 @@ class OaTown:
         self.adapter = WechatOaAdapter(self.settings, self.clock, SimulatedNetwork(self.server), self.shelf)
         self.outbox = MergingOutbox(self.database)
         delivery = Deliverer(self.outbox, {"wechat_oa": self.adapter}, feed, self.clock, Random(1))  # noqa: S311
-        delivery.gate = SqlSendingGate(self.database)
+        delivery.gate = SqlSendingGate(self.database, {"wechat_oa": self.adapter.is_alone})
         self.dispatcher = EmbeddedDispatcher(store, self.turns, delivery)
         self.exchanges = SqlExchanges(self.database)
 
@@ -141,6 +152,19 @@ class OaTown:
         self.clock.advance(timedelta(seconds=10))
         for conversation in await SqlTurnStore(self.database).pending_conversations():
             await self.dispatcher.ring(conversation, 0)
+        await self.dispatcher.settle()
+
+    async def says(self, openid: str, words: str) -> None:
+        """Let the bot say something unasked, as after its work or an agent's."""
+        draft = OutboxDraft(OutboundMessage(words), "bot", BotUttered(words, "rate_service.ask_afterwards"))
+
+        def unit(on: Connection) -> ConversationId:
+            conversation = ConversationId(on.execute(_CONVERSATION, {"openid": openid}).scalar_one())
+            (said,) = events.append(on, conversation, [draft.event], self.clock.now())
+            on.execute(insert(OUTBOX), outbox.draft_row(conversation, draft, said, self.clock.now(), epoch=0))
+            return conversation
+
+        await self.dispatcher.ring(await self.database.run(unit), 0)
         await self.dispatcher.settle()
 
     async def states(self) -> list[str]:
@@ -315,6 +339,39 @@ async def test_menu_scan_and_follow_are_answered_and_leaving_is_not(town: OaTown
     await town.settle()
     assert len(town.people.screen(LI)) == 3
     assert town.people.notices == []
+
+
+@pytest.mark.parametrize("replies", ["passive", "both"])
+async def test_what_is_said_long_after_a_menu_click_waits_for_the_next_word(town: OaTown, replies: str):
+    """The click's minute is over, but an account that may not send by itself needs no window to let words wait."""
+    town.settings = replace(town.settings, replies=replies)
+    await town.stop()
+    await town.start()
+    town.server.knobs.permission = False
+    town.turns.silent = True
+    await town.people.press_menu(WU, "track_order")
+    await town.says(WU, "还在办")  # within the minute, by which we learn of the permission
+    await town.people.press_menu(LI, "track_order")
+    town.clock.advance(timedelta(minutes=10))
+    await town.says(LI, "办好了")
+    await town.settle()
+    assert (town.people.screen(LI), await town.states()) == ([], ["pending", "pending"])
+    town.turns.silent = False
+    await town.people.press_menu(LI, "track_order")
+    await town.settle()
+    assert town.people.passive == [(LI, "办好了\n\n答：track_order")]
+    assert await town.states() == ["pending", "sent", "sent"]
+
+
+async def test_account_with_permission_says_nothing_long_after_a_menu_click(town: OaTown):
+    """There the click's minute is what the platform goes by, so it is not even called."""
+    town.turns.silent = True
+    await town.people.press_menu(LI, "track_order")
+    town.clock.advance(timedelta(minutes=10))
+    await town.says(LI, "办好了")
+    await town.settle()
+    assert (town.people.screen(LI), await town.states()) == ([], ["refused"])
+    assert town.server.token_requests == 0
 
 
 @pytest.mark.parametrize(
