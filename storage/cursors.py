@@ -15,10 +15,14 @@ _POSITION = select(CURSORS.c.position).where(
     CURSORS.c.name == bindparam("name"),
 )
 _MOVE = Upsert(
-    lambda into: (adding := into(CURSORS)).on_conflict_do_update(
-        index_elements=["channel", "account", "name"],
-        set_={"position": adding.excluded.position, "updated_at": adding.excluded.updated_at},
-        where=CURSORS.c.position == bindparam("before_position"),
+    lambda into: (
+        (adding := into(CURSORS))
+        .on_conflict_do_update(
+            index_elements=["channel", "account", "name"],
+            set_={"position": adding.excluded.position, "updated_at": adding.excluded.updated_at},
+            where=CURSORS.c.position == bindparam("before_position"),
+        )
+        .returning(CURSORS.c.name)
     )
 )
 
@@ -29,11 +33,11 @@ def position(connection: Connection, cursor: Cursor) -> str:
     return connection.execute(_POSITION, values).scalar() or ""
 
 
-def move(connection: Connection, cursor: Cursor, at: datetime) -> None:
-    """Move the cursor on, unless somebody else has done so since it was read."""
+def move(connection: Connection, cursor: Cursor, at: datetime) -> bool:
+    """Move the cursor on; False when somebody else has done so since it was read, or there is nowhere to move to."""
     if not cursor.position:
-        return
-    connection.execute(
+        return False
+    moved = connection.execute(
         _MOVE.on(connection),
         {
             "channel": cursor.channel,
@@ -44,3 +48,4 @@ def move(connection: Connection, cursor: Cursor, at: datetime) -> None:
             "before_position": cursor.before,
         },
     )
+    return moved.first() is not None

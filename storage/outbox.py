@@ -105,7 +105,7 @@ _OF_CHANNEL = (
     .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
     .where(IDENTITIES.c.channel == bindparam("of_channel"))
 )
-_TOLD = select(OUTBOX.c.id, OUTBOX.c.platform_id, OUTBOX.c.conversation_id).where(
+_TOLD = select(OUTBOX.c.id, OUTBOX.c.platform_id, OUTBOX.c.conversation_id, OUTBOX.c.done_at).where(
     outbox_parts.called("of_platform"), OUTBOX.c.conversation_id.in_(_OF_CHANNEL)
 )
 _UNDELIVERED = (
@@ -285,12 +285,12 @@ def _giving_up(state: str, item: OutboxId, at: datetime, reason: str) -> dict[st
 
 def _undelivered(connection: Connection, told: dict[str, str], values: dict[str, Any]) -> bool:
     changed = False
-    for item, platform_id, conversation_id in connection.execute(_TOLD, told).all():
+    for item, platform_id, conversation_id, sent_at in connection.execute(_TOLD, told).all():
         numbers = {one: number for number, one in outbox_parts.of_row(connection, item, platform_id)}
         first = {"item": item, "first": numbers.get(told["of_platform"], 0)}
         if connection.execute(_UNDELIVERED, values | first).rowcount:
             changed = True
-            windows.learn(connection, conversation_id, values["kind"])
+            windows.learn(connection, conversation_id, values["kind"], sent_at)
         outbox_parts.fall_back(connection, **first)
     return changed
 

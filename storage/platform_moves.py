@@ -97,7 +97,8 @@ def _move(connection: Connection, move: ThreadMove, at: datetime) -> Conversatio
         return None
     found = connection.execute(_FIND, key).scalar()
     if found is None and move.begins:
-        found = open_conversation(connection, identity[0], identity[1], at)
+        open_conversation(connection, identity[0], identity[1], at)
+        found = connection.execute(_FIND, key).scalar()
     if found is None:
         return None
     row = locked(connection, found)
@@ -115,13 +116,15 @@ def _move(connection: Connection, move: ThreadMove, at: datetime) -> Conversatio
 def _is_first(connection: Connection, identity_id: str, move: ThreadMove, at: datetime) -> bool:
     """Note how far the platform has told its moves, by its own times; False for what it tells again."""
     cursor = Cursor(move.sender.channel, move.sender.account, f"moves:{identity_id}")
-    before = cursors.position(connection, cursor)
     now = f"{move.at.timestamp():015.3f} {clean_text(move.event_id, _ID_CHARS)}"
-    told_at, _, _ = before.partition(" ")
-    if before == now or told_at > now.partition(" ")[0]:
-        return False
-    cursors.move(connection, replace(cursor, position=now, before=before), at)
-    return True
+    while True:
+        before = cursors.position(connection, cursor)
+        told_at, _, _ = before.partition(" ")
+        if before == now or told_at > now.partition(" ")[0]:
+            return False
+        # Whoever notes another move at this moment is waited for: what he noted is read anew.
+        if cursors.move(connection, replace(cursor, position=now, before=before), at):
+            return True
 
 
 def _is_news(row: RowMapping, move: ThreadMove) -> bool:

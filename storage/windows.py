@@ -32,7 +32,7 @@ from bot.domain.windows import (
 )
 from storage.database import Database
 from storage.tables import CONVERSATIONS, EXCHANGES, IDENTITIES, WINDOWS, Upsert
-from storage.types import clean_text
+from storage.types import Moment, clean_text
 
 _MAX_TOKEN_CHARS = 256
 TEMPLATE = "template"
@@ -113,9 +113,18 @@ _SPEND = (
     .where(WINDOWS.c.identity_id == _IDENTITY, WINDOWS.c.kind == bindparam("window_kind"))
     .values(used=WINDOWS.c.used + bindparam("messages"))
 )
+_OF_IDENTITY = (
+    select(CONVERSATIONS.c.id)
+    .join(_HERE, _HERE.c.identity_id == CONVERSATIONS.c.identity_id)
+    .where(_HERE.c.id == bindparam("conversation"))
+)
+# What waits of an earlier conversation may be answered too, and must not overtake its own beginning.
 _HELD_UNTIL = (
     select(EXCHANGES.c.open_until)
-    .where(EXCHANGES.c.conversation_id == bindparam("conversation"), EXCHANGES.c.open_until > bindparam("at"))
+    .where(
+        EXCHANGES.c.conversation_id.in_(_OF_IDENTITY),
+        EXCHANGES.c.open_until > bindparam("at"),
+    )
     .order_by(EXCHANGES.c.open_until.desc())
     .limit(1)
 )
@@ -145,13 +154,21 @@ def open_window(connection: Connection, identity_id: str, message: InboundMessag
         connection.execute(_OPEN.on(connection), row)
 
 
-def learn(connection: Connection, conversation_id: str, refusal: str) -> None:
-    """Note what a platform says of a message it took and did not deliver: its window is over, or used up."""
-    openings = WINDOWS.c.identity_id == _IDENTITY, WINDOWS.c.kind.in_([kind.value for kind in Opening])
+def learn(connection: Connection, conversation_id: str, refusal: str, sent_at: datetime) -> None:
+    """Note what a platform says of a message it took and did not deliver: its window is over, or used up.
+
+    What the customer has opened since ``sent_at`` stays as it is.
+    """
+    openings = (
+        WINDOWS.c.identity_id == _IDENTITY,
+        WINDOWS.c.kind.in_([kind.value for kind in Opening]),
+        WINDOWS.c.opened_at <= bindparam("sent_at", type_=Moment),
+    )
+    values = {"conversation": conversation_id, "sent_at": sent_at}
     if refusal == Refusal.WINDOW:
-        connection.execute(delete(WINDOWS).where(*openings), {"conversation": conversation_id})
+        connection.execute(delete(WINDOWS).where(*openings), values)
     elif refusal == Refusal.QUOTA:
-        connection.execute(update(WINDOWS).where(*openings).values(used=_USED_UP), {"conversation": conversation_id})
+        connection.execute(update(WINDOWS).where(*openings).values(used=_USED_UP), values)
 
 
 class SqlWindowLedger:
@@ -292,10 +309,14 @@ def _counting(policy: WindowPolicy, rows: Iterable[Any], at: datetime) -> list[O
 def _missing(policy: WindowPolicy, rows: Iterable[Any], went: int, at: datetime, place: Place) -> dict[str, int]:
     """Tell by kind how many messages are still to be counted (fewer than none: too many were).
 
-    A window that was opened anew since the place was taken knows nothing of it.
+    A window that was opened anew since the place was taken, be it within the same second, knows nothing of it.
     """
-    kinds = {one.kind.value: one.at for one in _counting(policy, rows, at)}
-    taken = {kind: place.messages if place.opened.get(kind) == opened else 0 for kind, opened in kinds.items()}
+    taken = {
+        one.kind.value: place.messages
+        if place.opened.get(one.kind.value) == one.at and one.used >= place.messages
+        else 0
+        for one in _counting(policy, rows, at)
+    }
     return {kind: went - one for kind, one in taken.items() if went != one}
 
 
