@@ -116,6 +116,7 @@ class DeskMedia:
         )
         await self._room.record.add(file, self._clock.now())
         if not await self._room.shelf.touch(kept.content):
+            await self.withdraw(attachment)
             raise _not_taken(tell("our_side", problem="an erasure"))
         return attachment
 
