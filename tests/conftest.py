@@ -17,6 +17,9 @@ from storage.database import Database
 from storage.schema import migrate
 from tests.postgresql import PostgresqlMissing, PostgresqlServer
 from tests.redis_server import RedisMissing, RedisServer
+from tests.scheduling import pytest_xdist_make_scheduler
+
+__all__ = ["pytest_xdist_make_scheduler"]
 
 ALLOW_MISSING = "XIAOER_ALLOW_MISSING"
 MISSING = "MISSING PART"
