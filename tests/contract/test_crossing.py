@@ -33,10 +33,10 @@ async def _paused(database: Database, unit: Callable[[Connection], object]) -> A
     def paused(connection: Connection) -> None:
         unit(connection)
         done.set()
-        let_go.wait(20)
+        let_go.wait(60)
 
     running = asyncio.ensure_future(database.run(paused))
-    await asyncio.to_thread(done.wait, 10)
+    await asyncio.to_thread(done.wait, 60)
     try:
         yield
     finally:

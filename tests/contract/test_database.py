@@ -72,7 +72,7 @@ async def test_run_after_close_is_refused_and_close_finishes_what_waits(database
 async def test_run_survives_callers_that_gave_up(database: Database):
     """A cancelled caller neither stops the writer nor the units of others."""
     gate = threading.Event()
-    blocker = database.submit(lambda _connection: gate.wait(10))
+    blocker = database.submit(lambda _connection: gate.wait(60))
     given_up = [asyncio.ensure_future(database.run(_add(f"gone{number}"))) for number in range(20)]
     await asyncio.sleep(0)
     for task in given_up:
@@ -91,11 +91,11 @@ async def test_read_cannot_see_half_a_unit(database: Database):
     def unit(connection: Connection) -> None:
         _add("first")(connection)
         inside.set()
-        finish.wait(10)
+        finish.wait(60)
         _add("second")(connection)
 
     running = database.submit(unit)
-    await asyncio.to_thread(inside.wait, 10)
+    await asyncio.to_thread(inside.wait, 60)
     assert await _names(database) == []
     finish.set()
     await asyncio.wrap_future(running)

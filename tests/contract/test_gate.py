@@ -53,7 +53,7 @@ class Slow:
         """Take it after the others have come."""
         del to
         self.came.set()
-        await asyncio.wait_for(self.crowd.wait(), 10)
+        await asyncio.wait_for(self.crowd.wait(), 60)
         self.sent.append(message.text)
         return self.answer or Sent(f"p{outbox_id}")
 
@@ -143,7 +143,7 @@ async def test_two_processes_with_one_message_left_make_one_call(house: House):
     try:
         processes = ((house.process(house.line.database), old), (house.process(other), new))
         both = [asyncio.create_task(process.deliver(conversation)) for process, conversation in processes]
-        done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED, timeout=5)
+        done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED, timeout=30)
         assert len(done) == 1, "the one who was told no did not wait for the other's call"
         house.channel.crowd.set()
         await asyncio.gather(*both)
@@ -240,7 +240,7 @@ async def test_message_in_hand_when_the_shopper_writes_counts_in_his_new_window(
     house.channel.came.clear()
     house.channel.crowd.clear()
     sending = asyncio.create_task(house.process(house.line.database).deliver(conversation))
-    await asyncio.wait_for(house.channel.came.wait(), 10)
+    await asyncio.wait_for(house.channel.came.wait(), 60)
     house.clock.advance(timedelta(seconds=1))
     await house.hears()
     assert await house.left(conversation) == 5

@@ -22,7 +22,7 @@ def run(url: str, what: str, dies_at: int) -> bool:
         [sys.executable, "-m", "tests.contract.killed_linker", url, what, str(dies_at)],
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=400,
     )
     assert ended.returncode in {0, -signal.SIGKILL}, ended.stderr.decode()[-500:]
     return ended.returncode != 0

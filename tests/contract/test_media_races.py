@@ -103,7 +103,7 @@ async def test_file_that_comes_again_while_it_is_tidied_stays(tmp_path: Path, mo
 
     monkeypatch.setattr(shelves, "_kept_at", puts_again)
     await shelf.drop(content, datetime.now(UTC) + LATER)
-    threads[0].join(10)
+    threads[0].join(60)
     assert await everything(shelf, content) == PICTURE
 
 

@@ -18,7 +18,8 @@ _ADD = insert(CURSORS)
 _FIND = select(CURSORS).where(CURSORS.c.name == bindparam("called"), CURSORS.c.channel == "web")
 _MOVE = update(CURSORS).where(CURSORS.c.name == bindparam("called")).values(updated_at=NOW)
 _END_ALL = text(
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    # With a time it also waits for their end, which comes a moment after the word.
+    "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
     " WHERE pid <> pg_backend_pid() AND datname = current_database()"
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Protocol
@@ -14,10 +15,10 @@ from bot.channels.web.tokens import VisitorTokens
 from bot.domain.clock import SystemClock
 from bot.simulators.telegram.people import TelegramPeople
 from bot.simulators.telegram.server import TelegramServer
-from tests.durability.child import SECRETS, free_port
+from tests.durability.child import SECRETS
 
 CHAT = 42
-_TIMEOUT_S = 20.0
+_TIMEOUT_S = 60.0
 
 
 class Platform(Protocol):
@@ -44,9 +45,10 @@ class Platform(Protocol):
 def served_telegram() -> Iterator[tuple[TelegramServer, str]]:
     """Serve a simulated Telegram over loopback; give it and its address."""
     telegram = TelegramServer(SECRETS.telegram_token, SystemClock())
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(telegram, port=port, log_level="critical", lifespan="off"))
-    thread = threading.Thread(target=server.run, daemon=True)
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(telegram, log_level="critical", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
         yield telegram, f"http://127.0.0.1:{port}"

@@ -16,11 +16,12 @@ from bot.engine.boundaries import Boundary
 from bot.simulators.telegram.server import TelegramServer
 from storage.database import Database
 from storage.tables import CONVERSATIONS, EVENTS, INBOX, OUTBOX, TICKETS
-from tests.durability.child import Arming, Place, free_port, nursery, run
+from tests.durability.child import Arming, Place, nursery, run
 from tests.durability.platforms import OnTelegram, OnTheWeb, Platform, served_telegram
+from tests.ports import free_port
 
 SAYS = ("你好", "退款多久到账", "转人工")
-_PATIENCE_S = 40.0
+_PATIENCE_S = 120.0
 _LOOK_S = 0.02
 _MAYBE_SENT = frozenset(
     {Boundary.AFTER_SENDING_COMMIT, Boundary.BEFORE_SEND, Boundary.AFTER_SEND, Boundary.BEFORE_MARK_COMMIT}

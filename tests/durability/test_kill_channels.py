@@ -14,9 +14,10 @@ import pytest
 from bot.domain.clock import SystemClock
 from storage.database import Database
 from tests.durability.all_channels import Shop, run
-from tests.durability.child import free_port, nursery
+from tests.durability.child import nursery
 from tests.durability.platforms import OnTheWeb
 from tests.integration.channels.platforms import SECRETS, SHOPPERS, simulated
+from tests.ports import free_port
 from tests.unit.channels.doubles import serving
 
 SAYS = "退款多久到账"
@@ -25,7 +26,7 @@ MORE = {
     "messenger": {"disclose": False},
     "instagram": {"disclose": False},
 }
-_PATIENCE_S = 40.0
+_PATIENCE_S = 120.0
 _LOOK_S = 0.05
 
 

@@ -21,9 +21,10 @@ from bot.simulators.telegram.server import TelegramServer
 from storage.database import Database
 from storage.people import SqlPeople
 from storage.tables import ASSIGNMENTS, CONVERSATIONS, OUTBOX
-from tests.durability.child import Arming, Place, free_port
+from tests.durability.child import Arming, Place
 from tests.durability.platforms import OnTelegram, served_telegram
 from tests.durability.test_kill import Record, Watchman
+from tests.ports import free_port
 
 LOGIN = "mei"
 ACTS = (
@@ -44,7 +45,7 @@ CHANGES = [
 KILLS = 4
 # After a kill between commit and answer the agent clicks again, which is the first crossing of the next process.
 EACH_ACT = [1, 2, 2, 2, 2, 2]
-_PATIENCE_S = 60.0
+_PATIENCE_S = 120.0
 _LOOK_S = 0.02
 
 
@@ -59,7 +60,7 @@ class AtTheDesk:
     """An agent at his console, who clicks again when it did not answer."""
 
     def __init__(self, port: int, watchman: Watchman, record: Record) -> None:
-        self._http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20)
+        self._http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60)
         self._watchman = watchman
         self._record = record
 

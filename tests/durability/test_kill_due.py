@@ -30,12 +30,13 @@ from storage.tables import (
     TICKET_NOTES,
 )
 from tests.contract.line import Line
-from tests.durability.child import Arming, Place, free_port
+from tests.durability.child import Arming, Place
 from tests.durability.due_shop import ANOTHER_CHAT, DUE_COMMITS, DueShop
 from tests.durability.platforms import CHAT, served_telegram
 from tests.durability.test_kill import Record, Watchman
+from tests.ports import free_port
 
-_PATIENCE_S = 60.0
+_PATIENCE_S = 120.0
 _LOOK_S = 0.02
 _NOON = 12
 KILLS = 2
@@ -103,6 +104,7 @@ async def _play(place: Place, server: TelegramServer, armings: list[Arming]) -> 
     shop = DueShop(Line(database))
     await shop.open()
     watchman = Watchman(place, armings)
+    watchman.look()
     deadline, killed = time.monotonic() + _PATIENCE_S, 0
     try:
         while armings or not await _settled(record, shop.at):

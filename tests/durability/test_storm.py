@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.domain.events import BotUttered, CustomerUttered
+from bot.domain.ids import ConversationId
 from bot.domain.messages import InboundMessage
 from bot.engine.dispatcher import Pace
 from storage.tables import EVENTS, INBOX
@@ -22,8 +23,8 @@ PEOPLE = 12
 BURSTS = 2
 BURST = 5
 AT_ONCE = 20
-# Longer than any pause of the storm, so that a burst is one turn however slow the machine is.
-PACE = Pace(quiet_s=2.0, longest_wait_s=60.0)
+# Nobody is answered before the storm says that a burst is over, however slow the machine is.
+PACE = Pace(quiet_s=3600.0, longest_wait_s=3600.0)
 
 
 def _numbered(person: int, number: int) -> InboundMessage:
@@ -39,11 +40,13 @@ async def _storm(workshop: Workshop, burst: int, chance: Random, write: Write = 
     chance.shuffle(deliveries)
     room = asyncio.Semaphore(AT_ONCE)
 
-    async def deliver(message: InboundMessage) -> None:
+    async def deliver(message: InboundMessage) -> ConversationId:
         async with room:
-            await workshop.accept([message])
+            (accepted,) = await workshop.accept([message])
+        return accepted.conversation_id
 
-    await asyncio.gather(*(deliver(message) for message in deliveries))
+    for conversation_id in set(await asyncio.gather(*(deliver(message) for message in deliveries))):
+        await workshop.dispatcher.ring(conversation_id, 0)
     await workshop.dispatcher.settle()
 
 

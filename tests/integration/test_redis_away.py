@@ -35,7 +35,7 @@ def server() -> Iterator[RedisServer]:
 
 async def test_shared_parts_work_alone_while_redis_is_away(server: RedisServer):
     """Own readers hear, tokens and marks are kept, rates still limit; nothing raises and nothing takes long."""
-    async with asyncio.timeout(20), open_shared(over(server.url), Secrets(), ManualClock(NOW)) as shared:
+    async with asyncio.timeout(60), open_shared(over(server.url), Secrets(), ManualClock(NOW)) as shared:
         assert isinstance(shared.live, RedisLiveFeed)
         await shared.live.ready()
         server.kill()
@@ -59,7 +59,7 @@ async def test_readers_are_told_to_look_again_when_redis_is_back(server: RedisSe
     """A page that may have missed a bell hears ``lost``, and bells of others after that."""
     config = over(server.url)
     async with (
-        asyncio.timeout(30),
+        asyncio.timeout(60),
         open_shared(config, Secrets(), ManualClock(NOW)) as one,
         open_shared(config, Secrets(), ManualClock(NOW)) as other,
     ):

@@ -85,7 +85,7 @@ async def shop() -> AsyncIterator[Shop]:
 
 async def until(true: Callable[[], bool]) -> None:
     """Wait until something is so."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110 - what is waited for is any condition
             await asyncio.sleep(0.01)
 

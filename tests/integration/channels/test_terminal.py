@@ -33,7 +33,7 @@ class Room:
         self.screen = io.StringIO()
         self.more = threading.Event()
         self._lines = list(lines)
-        settings = TerminalSettings(answer_wait_s=2, settle_s=0.05, human_wait_s=0.05, poll_s=0.1)
+        settings = TerminalSettings(answer_wait_s=60, settle_s=0.05, human_wait_s=0.05, poll_s=0.1)
         ports = TerminalPorts(self._on_messages, self.stream, self.live, clock)
         console = Console(file=self.screen, width=100)
         self.chat = TerminalChat(ports, settings, console, self._read_line)
@@ -43,7 +43,7 @@ class Room:
             raise EOFError
         line = self._lines.pop(0)
         if line == "(wait)":
-            self.more.wait(10)
+            self.more.wait(60)
             raise EOFError
         return line
 

@@ -139,7 +139,7 @@ class MemoryShopperStream:
         return self._items.setdefault((sender.channel, sender.account, sender.channel_user_id), [])
 
 
-async def eventually(true: Callable[[], bool], timeout_s: float = 10) -> None:
+async def eventually(true: Callable[[], bool], timeout_s: float = 60) -> None:
     """Wait until ``true()``; TimeoutError when it stays false."""
     async with asyncio.timeout(timeout_s):
         while not true():  # noqa: ASYNC110 - what is waited for has no event of its own

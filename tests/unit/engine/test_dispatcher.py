@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 
 import pytest
@@ -12,6 +13,7 @@ from bot.domain.line_ports import PendingTurn, TurnCommit, TurnOutbox
 from bot.engine.dispatcher import EmbeddedDispatcher, Pace
 
 ONE, TWO = ConversationId("one"), ConversationId("two")
+PATIENCE_S = 60
 
 
 class Work:
@@ -172,7 +174,7 @@ async def test_lost_bell_is_found_by_the_sweep():
     await bell.start()
     await asyncio.sleep(0)
     work.add(ONE)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await work.started.wait()
     await bell.settle()
     await bell.stop()
@@ -186,7 +188,7 @@ async def test_fault_is_tried_again_and_harms_no_other():
     bell = dispatcher(work)
     work.add(ONE)
     await bell.ring(ONE)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await work.started.wait()
     await bell.settle()
     assert work.turns == [(ONE, 1)]
@@ -200,7 +202,7 @@ async def test_deferred_delivery_is_tried_at_its_time():
     await bell.ring(ONE)
     await bell.settle()
     assert work.delivered == [ONE]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await work.delivered_again.wait()
     await bell.stop()
 
@@ -242,9 +244,14 @@ async def test_idle_dispatcher_hardly_works():
     work = Work()
     bell = dispatcher(work, sweep_s=0.1)
     await bell.start()
-    used, began = time.process_time(), time.monotonic()
-    await asyncio.sleep(0.55)
-    spent = (time.process_time() - used) / (time.monotonic() - began)
+    gc.collect()
+    gc.disable()  # what other tests have left is not this one's work
+    try:
+        used, began = time.thread_time(), time.monotonic()
+        await asyncio.sleep(0.55)
+        spent = (time.thread_time() - used) / (time.monotonic() - began)
+    finally:
+        gc.enable()
     await bell.stop()
     assert work.looks <= 7
     assert spent < 0.2
@@ -265,5 +272,5 @@ async def test_quiet_time_is_cut_short(bells: list[float | None], longest_wait_s
     work.add(ONE)
     for quiet_s in bells:
         await bell.ring(ONE, quiet_s)
-    await asyncio.wait_for(bell.settle(), 5)
+    await asyncio.wait_for(bell.settle(), PATIENCE_S)
     assert work.turns == [(ONE, 1)]

@@ -12,6 +12,7 @@ from bot.engine.typing_signs import TypingPace, TypingSigns
 
 AT_ONCE = TypingPace(after_s=0, again_s=0.01)
 ANN = Addressee("main", "ann", ConversationId("c1"), "bot")
+PATIENCE_S = 60
 
 
 class Platform:
@@ -67,7 +68,7 @@ async def test_long_answer_is_shown_again_until_it_is_there():
     platform = Platform(enough=3)
     signs = TypingSigns({"platform": platform}, AT_ONCE)
     with signs.while_answering("platform", ANN, "m1"):
-        await asyncio.wait_for(platform.shown.wait(), 5)
+        await asyncio.wait_for(platform.shown.wait(), PATIENCE_S)
     await signs.settle()
     assert platform.told[:3] == [("ann", "m1")] * 3
     told = len(platform.told)
@@ -92,7 +93,7 @@ async def test_fault_of_the_platform_is_none_of_the_answer():
     platform = Platform(RuntimeError("boom"), enough=2)
     signs = TypingSigns({"platform": platform}, AT_ONCE)
     with signs.while_answering("platform", ANN, ""):
-        await asyncio.wait_for(platform.shown.wait(), 5)
+        await asyncio.wait_for(platform.shown.wait(), PATIENCE_S)
 
 
 async def test_failed_work_ends_it_too():
@@ -100,9 +101,9 @@ async def test_failed_work_ends_it_too():
     platform = Platform()
     signs = TypingSigns({"platform": platform}, AT_ONCE)
     with contextlib.suppress(ValueError), signs.while_answering("platform", ANN, ""):
-        await asyncio.wait_for(platform.shown.wait(), 5)
+        await asyncio.wait_for(platform.shown.wait(), PATIENCE_S)
         raise ValueError("no answer")
-    await asyncio.wait_for(signs.settle(), 5)
+    await asyncio.wait_for(signs.settle(), PATIENCE_S)
 
 
 async def test_platform_that_hangs_holds_up_nothing():
@@ -116,8 +117,8 @@ async def test_platform_that_hangs_holds_up_nothing():
     platform = Hanging()
     signs = TypingSigns({"platform": platform}, AT_ONCE)
     with signs.while_answering("platform", ANN, ""):
-        await asyncio.wait_for(platform.shown.wait(), 5)
-    await asyncio.wait_for(signs.settle(), 5)
+        await asyncio.wait_for(platform.shown.wait(), PATIENCE_S)
+    await asyncio.wait_for(signs.settle(), PATIENCE_S)
 
 
 async def test_channel_without_typing_costs_nothing():

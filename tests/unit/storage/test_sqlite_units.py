@@ -43,10 +43,10 @@ async def test_glance_sees_what_is_committed_while_the_writer_is_at_work(databas
     def unit(connection: Connection) -> None:
         _write("beside")(connection)
         inside.set()
-        finish.wait(10)
+        finish.wait(60)
 
     running = database.submit(unit)
-    await asyncio.to_thread(inside.wait, 10)
+    await asyncio.to_thread(inside.wait, 60)
     assert await database.glance(_words) == ["before"]
     finish.set()
     await asyncio.wrap_future(running)
@@ -66,12 +66,12 @@ async def test_glance_goes_elsewhere_when_its_connection_is_in_use(database: Dat
 
     def slow(connection: Connection) -> list[str]:
         inside.set()
-        finish.wait(10)
+        finish.wait(60)
         return _words(connection)
 
     first = asyncio.create_task(asyncio.to_thread(lambda: asyncio.run(database.glance(slow))))
-    await asyncio.to_thread(inside.wait, 10)
-    assert await asyncio.wait_for(database.glance(_words), 10) == []
+    await asyncio.to_thread(inside.wait, 60)
+    assert await asyncio.wait_for(database.glance(_words), 60) == []
     finish.set()
     assert await first == []
 
@@ -79,7 +79,7 @@ async def test_glance_goes_elsewhere_when_its_connection_is_in_use(database: Dat
 async def test_run_tells_every_loop_of_a_group(database: Database):
     """Callers of several event loops and of none share a group, and each hears of its own unit."""
     gate = threading.Event()
-    blocker = database.submit(lambda _connection: gate.wait(10))
+    blocker = database.submit(lambda _connection: gate.wait(60))
 
     def elsewhere(name: str) -> list[str]:
         async def both() -> list[str]:
@@ -94,8 +94,8 @@ async def test_run_tells_every_loop_of_a_group(database: Database):
     gate.set()
     assert await asyncio.gather(*here) == ["here0", "here1", "here2"]
     assert await asyncio.gather(*threads) == [["a0", "a1", "a2"], ["b0", "b1", "b2"]]
-    assert [future.result(10) for future in handed_in] == ["sync0", "sync1", "sync2"]
-    assert blocker.result(10)
+    assert [future.result(60) for future in handed_in] == ["sync0", "sync1", "sync2"]
+    assert blocker.result(60)
     assert len(await database.glance(_words)) == 12
 
 
@@ -105,19 +105,21 @@ async def test_run_survives_a_loop_that_was_closed(database: Database):
 
     def unit(connection: Connection) -> None:
         inside.set()
-        finish.wait(10)
+        finish.wait(60)
         _write("left")(connection)
 
     def given_up() -> None:
         async def start() -> None:
-            asyncio.get_running_loop().call_later(0.01, asyncio.current_task().cancel)  # type: ignore[union-attr]
-            await database.run(unit)
+            running = asyncio.create_task(database.run(unit))
+            await asyncio.to_thread(inside.wait, 60)
+            running.cancel()
+            await running
 
         with pytest.raises(asyncio.CancelledError):
             asyncio.run(start())
 
     ended = asyncio.create_task(asyncio.to_thread(given_up))
-    await asyncio.to_thread(inside.wait, 10)
+    await asyncio.to_thread(inside.wait, 60)
     await ended
     finish.set()
     assert await database.run(_write("next")) == "next"
