@@ -344,8 +344,8 @@ class Secrets(Section):
         missing = [variable(name) for name in section.needs() if not getattr(self, name)]
         if missing:
             raise ConfigError(
-                f"xiaoer.channels.{channel}.enabled is true, but {', '.join(missing)} "
-                "is not set in the environment; set it or turn the channel off"
+                f"xiaoer.channels.{channel} needs {', '.join(missing)}, not set in the environment; "
+                "set it, or set enabled to false"
             )
         return {name: getattr(self, name) for name in section.SECRETS}
 

@@ -74,7 +74,11 @@ async def _points(graph: GraphApi, settings: MetaSettings, clock: Clock) -> Asyn
         async for found in _of_number(graph, settings):
             yield found
     else:
-        yield _subscription(answered(await graph.get(f"{settings.node}/subscribed_apps")), settings)
+        listed = answered(await graph.get(f"{settings.node}/subscribed_apps"))
+        # ? Instagram's own login lists an app by another id than the Meta app's.
+        page = settings.channel == "messenger"
+        app_id = text_of((await graph.get("app", fields="id")).data, "id") if page else ""
+        yield _subscription(listed, settings, app_id)
 
 
 def _refused(answer: Answer, settings: MetaSettings) -> Finding:
@@ -142,13 +146,14 @@ def _condition(number: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(f"{text_of(entity, 'entity_type').lower()}: {what[:160]}", fix[:160])
 
 
-def _subscription(answer: Answer, settings: MetaSettings) -> Finding:
+def _subscription(answer: Answer, settings: MetaSettings, app_id: str) -> Finding:
+    """Tell what the app is subscribed to: others may be too. Without its id every app counts."""
     if not answer.good:
         fix = f"give the token {_PERMISSIONS[settings.channel][-1]}, so that subscriptions can be seen and made"
         return Finding(f"Meta does not tell what the app is subscribed to (error {read_error(answer).code})", fix)
     fields: set[str] = set()
     for app in listing(answer.data, "data"):
-        told = app.get("subscribed_fields")
+        told = app.get("subscribed_fields") if not app_id or text_of(app, "id") == app_id else None
         fields |= {str(each) for each in told} if isinstance(told, list) else set()
     missing = [name for name in FIELDS[settings.channel] if name not in fields]
     if missing:

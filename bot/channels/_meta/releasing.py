@@ -10,18 +10,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-import structlog
-
+from bot.channels._api import Unreached
 from bot.channels.plug import Heard
+from bot.channels.rounds import go_round
 from bot.domain.channel_ports import Addressee
 from bot.domain.conversation import Owner
-from bot.domain.errors import XiaoerError
 from bot.domain.thread_ports import Handing, PassesThread
 
 LOOK_EVERY_S = 5.0
 _AGAIN_AFTER_S = 30.0
 _LASTS = timedelta(hours=24)  # a thread's control is over by itself then
-_LOG = structlog.get_logger(__name__)
 
 
 class ReleasedThreads:
@@ -45,13 +43,11 @@ class ReleasedThreads:
 
     async def run(self) -> None:
         """Look now and then, until cancelled; of several processes only one looks."""
-        while True:
-            try:
-                done = not await self._heard.leads() or await self.follow()
-            except XiaoerError as problem:
-                _LOG.warning("threads_not_released", channel=self._name, error=type(problem).__name__)
-                done = False
-            await asyncio.sleep(LOOK_EVERY_S if done else _AGAIN_AFTER_S)
+        await go_round(f"{self._name}_threads", self._look, LOOK_EVERY_S, _AGAIN_AFTER_S)
+
+    async def _look(self) -> None:
+        if await self._heard.leads() and not await self.follow():
+            raise Unreached("a thread cannot be let go now")
 
 
 @asynccontextmanager

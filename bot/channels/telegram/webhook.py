@@ -145,9 +145,9 @@ async def _points(http: httpx.AsyncClient, settings: TelegramSettings, webhook: 
     bot = mapping(me.data, "result")
     name = text_of(bot, "username")
     yield Finding(f"the token is that of @{name}")
-    if settings.username and settings.username.lower() != name.lower():
+    if settings.username and settings.mention != f"@{name.lower()}":
         fix = f"set xiaoer.channels.telegram.username to {name}, else groups are not answered"
-        yield Finding(f"config.yml names another bot, @{settings.username}", fix)
+        yield Finding(f"config.yml names another bot, {settings.mention}", fix)
     if bot.get("can_read_all_group_messages") is True:
         fix = "send /setprivacy to @BotFather and choose Enable: the bot answers only when addressed"
         yield Finding("the bot reads every message of its groups", fix)

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import httpx
 
 from bot.channels._api import open_http
-from bot.channels.findings import Finding
-from bot.channels.web.identity import MIN_SECRET_CHARS
+from bot.channels.findings import BEHIND_A_PROXY, Finding
+from bot.channels.web.identity import MIN_SECRET_CHARS, shortest_secret
 
 _SCRIPT = "/widget/widget.js"
 
@@ -36,10 +36,7 @@ async def _script(public_url: str, transport: httpx.AsyncBaseTransport | None) -
         return
     address = f"{public_url.rstrip('/')}{_SCRIPT}"
     if not address.startswith("https://"):
-        fix = (
-            "put a proxy with a certificate before the server and set xiaoer.server.public_url to its https:// address"
-        )
-        yield Finding(f"{address} is not https, so https pages do not load it", fix)
+        yield Finding(f"{address} is not https, so https pages do not load it", BEHIND_A_PROXY)
     fix = f"start the server, and let {address} reach it from outside"
     try:
         async with open_http("", transport) as http:
@@ -56,7 +53,7 @@ async def _script(public_url: str, transport: httpx.AsyncBaseTransport | None) -
 def _vouching(secret: str) -> Finding:
     if not secret:
         return Finding("your site may not vouch for its customers (XIAOER_WEB_IDENTITY_SECRET is not set)")
-    if len(secret) < MIN_SECRET_CHARS:
+    if shortest_secret(secret) < MIN_SECRET_CHARS:
         fix = f"set XIAOER_WEB_IDENTITY_SECRET to at least {MIN_SECRET_CHARS} random characters, on both servers"
-        return Finding("the secret your site vouches with is too short", fix)
+        return Finding("a secret your site vouches with is too short (a space begins another)", fix)
     return Finding("your site may vouch for its customers")

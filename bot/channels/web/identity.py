@@ -57,7 +57,7 @@ class MerchantLogins:
     """
 
     def __init__(self, secret: str, account: str, clock: Clock, marks: FirstMark) -> None:
-        shortest = min(map(len, secret.split()), default=0)
+        shortest = shortest_secret(secret)
         if shortest < MIN_SECRET_CHARS:
             raise ConfigError(
                 f"XIAOER_WEB_IDENTITY_SECRET has {shortest} characters (a space begins another secret); "
@@ -134,6 +134,11 @@ class MerchantLogins:
             if hmac.compare_digest(hmac.new(secret, signed, hashlib.sha256).digest(), signature):
                 return secret
         raise Declined(Problem.BAD_IDENTITY)
+
+
+def shortest_secret(secret: str) -> int:
+    """Count the characters of the shortest of the secrets in ``XIAOER_WEB_IDENTITY_SECRET``."""
+    return min(map(len, secret.split()), default=0)
 
 
 def _claims(reference: Any, name: Any, expires_at: Any, nonce: Any, *, plain: bool = False) -> _Claims:

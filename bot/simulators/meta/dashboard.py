@@ -23,6 +23,8 @@ ALL_SCOPES = (
     "instagram_basic",
 )
 
+ALL_FIELDS = ("messages", "messaging_postbacks", "message_reads", "messaging_handovers", "standby")
+
 
 @dataclass
 class Dashboard:
@@ -30,7 +32,8 @@ class Dashboard:
 
     ``fields`` the node is subscribed to, ``expires_at`` of the token in seconds since 1970 (0: never), ``callbacks`` by
     object, ``callback_fails`` lets Meta find nobody at the address, ``withheld`` keeps the subscriptions from a token
-    without the permission, ``number`` is the phone number's condition.
+    without the permission, ``others`` are apps beside it that are subscribed to everything, ``number`` is the phone
+    number's condition.
     """
 
     check_token: Callable[[Request], None]
@@ -40,10 +43,11 @@ class Dashboard:
     waba: str = "102290129340398"
     scopes: tuple[str, ...] = ALL_SCOPES
     expires_at: int = 0
-    fields: tuple[str, ...] = ("messages", "messaging_postbacks", "message_reads", "messaging_handovers", "standby")
+    fields: tuple[str, ...] = ALL_FIELDS
     callbacks: dict[str, dict[str, Any]] = field(default_factory=dict)
     callback_fails: bool = False
     withheld: bool = False
+    others: tuple[str, ...] = ()
     number: dict[str, str] = field(
         default_factory=lambda: {
             "quality_rating": "GREEN",
@@ -95,7 +99,7 @@ class Dashboard:
             told = (await request.json()).get("subscribed_fields", "messages")
             self.fields = tuple(told.split(","))
             return JSONResponse({"success": True})
-        app: dict[str, Any] = {"id": self.app_id, "name": "Xiaoer", "subscribed_fields": list(self.fields)}
+        apps = dict.fromkeys(self.others, ALL_FIELDS) | ({self.app_id: self.fields} if self.fields else {})
         if whatsapp:
-            app = {"whatsapp_business_api_data": {"id": self.app_id, "name": "Xiaoer"}}
-        return JSONResponse({"data": [app] if self.fields else []})
+            return JSONResponse({"data": [{"whatsapp_business_api_data": {"id": app}} for app in apps]})
+        return JSONResponse({"data": [{"id": app, "subscribed_fields": [*fields]} for app, fields in apps.items()]})

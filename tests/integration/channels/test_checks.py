@@ -130,8 +130,10 @@ async def test_telegram_is_checked_connected_and_good() -> None:
     assert "XIAOER_TELEGRAM_TOKEN" in to_do(await check_telegram(TelegramSettings("1:x"), HOOK, network))
     assert "public_url" in to_do(await check_telegram(settings, "", network))
     assert "not https" in to_do(await check_telegram(settings, "http://shop.example", network))
-    other = TelegramSettings(TOKEN, "other_bot")
-    assert "username to xiaoer_demo_bot" in to_do(await check_telegram(other, HOOK + "telegram", network))
+    for name in ("other_bot", "@other_bot"):
+        left = to_do(await check_telegram(TelegramSettings(TOKEN, name), HOOK + "telegram", network))
+        assert "username to xiaoer_demo_bot" in left
+    assert to_do(await check_telegram(TelegramSettings(TOKEN, "@Xiaoer_Demo_bot"), HOOK + "telegram", network)) == ""
 
 
 async def test_telegram_tells_what_it_could_not_deliver() -> None:
@@ -234,6 +236,17 @@ async def test_subscriptions_that_meta_does_not_tell_are_a_permission(graph: Tow
     assert "does not tell what the app is subscribed to (error 200): give the token" in left
 
 
+async def test_subscription_of_another_app_is_not_taken_for_ours(graph: Town) -> None:
+    """An app that answered for the Page or number before is still subscribed: nothing comes to us for that."""
+    name, dashboard = graph.platform.name, graph.server.dashboard
+    if name == "instagram":
+        return
+    network = TwoPlaces(graph.server, graph.http)
+    dashboard.others, dashboard.fields = ("1234567",), ()
+    left = to_do(await check_meta(meta(name), HOOK + name, network, CLOCK))
+    assert f"run `xiaoer channels connect {name}`" in left
+
+
 async def test_whatsapp_number_is_looked_at(graph: Town) -> None:
     """Its quality and registration, and the faults that WhatsApp itself names."""
     if graph.platform.name != "whatsapp":
@@ -313,7 +326,9 @@ async def test_widget_is_checked_from_outside() -> None:
     shop, address, secret = ("https://www.shop.example",), "https://shop.example", "s" * 32
     assert to_do(await check_web(shop, secret, address, script)) == ""
     assert "any site" in to_do(await check_web(("*",), secret, address, script))
-    assert "too short" in to_do(await check_web(shop, "short", address, script))
+    for short in ("short", f"{secret} short", " "):
+        assert "too short" in to_do(await check_web(shop, short, address, script))
+    assert to_do(await check_web(shop, f"{secret} {secret[::-1]}", address, script)) == ""
     assert "not https" in to_do(await check_web(shop, secret, "http://shop.example", script))
     assert "something else answers" in to_do(await check_web(shop, secret, address, Answering(200, b"<html>")))
     assert "cannot be reached" in to_do(await check_web(shop, secret, address, Answering()))

@@ -114,8 +114,11 @@ async def test_thread_that_another_has_is_left_there(leaving: Leaving):
     assert leaving.page.server.released == []
 
 
-async def test_looking_goes_on_after_a_fault_and_ends_with_the_house(leaving: Leaving, monkeypatch: pytest.MonkeyPatch):
-    """A database that is away for a moment stops nothing."""
+@pytest.mark.parametrize("fault", [StorageError("the database is away"), RuntimeError("nobody thought of it")])
+async def test_looking_goes_on_after_a_fault_and_ends_with_the_house(
+    leaving: Leaving, monkeypatch: pytest.MonkeyPatch, fault: Exception
+):
+    """A database that is away for a moment stops nothing, nor does any other fault."""
     monkeypatch.setattr(releasing, "LOOK_EVERY_S", 0.01)
     monkeypatch.setattr(releasing, "_AGAIN_AFTER_S", 0.01)
     real = heard(leaving.page, leaving.page.database)
@@ -124,7 +127,7 @@ async def test_looking_goes_on_after_a_fault_and_ends_with_the_house(leaving: Le
     async def due(*arguments: Any) -> Any:
         tries.append("asked")
         if len(tries) == 1:
-            raise StorageError("the database is away")
+            raise fault
         return await SqlPlatformSessions(leaving.page.database).due(*arguments)
 
     sessions = SimpleNamespace(due=due, mark=real.sessions.mark)
