@@ -33,7 +33,7 @@ from bot.console import (
 )
 from bot.console.door import Routes
 from bot.console.headers import SecurityHeaders
-from bot.console.pages import STATIC, Pages
+from bot.console.pages import STATIC, load_pages
 from bot.console.problems import problem_of_status
 from bot.console.visits import Console, Visit
 from bot.desk.counter import Desk
@@ -46,7 +46,7 @@ def build_console(desk: Desk, shop_names: Mapping[str, str], *, secure: bool = F
     ``shop_names`` gives the shop's name by language (``zh``, ``en``). ``secure`` marks cookies Secure even where the
     request itself does not look like https (behind a proxy that does not say so).
     """
-    console = Console(desk, Pages(), shop_names, secure)
+    console = Console(desk, load_pages(), shop_names, secure)
     routes = Routes(console)
     _public(routes)
     _for_agents(routes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -35,7 +36,7 @@ _HTMX_CONFIG = {
 
 
 class Pages:
-    """The templates with their words; made once."""
+    """The templates with their words; ``load_pages`` makes them once."""
 
     def __init__(self) -> None:
         self.words: dict[str, Words] = {locale: load_words(locale) for locale in LOCALES}
@@ -65,6 +66,12 @@ class Pages:
     def asset(self, root: str, name: str) -> str:
         """Give the address of a static file, with its version so that browsers may keep it."""
         return f"{root}/{STATIC}/{name}?v={self._versions.get(name, '')}"
+
+
+@cache
+def load_pages() -> Pages:
+    """Give the pages, which are the same for every console of a process; templates are compiled when first shown."""
+    return Pages()
 
 
 def _version(name: str) -> str:

@@ -10,7 +10,7 @@ from sse_starlette import ServerSentEvent
 from starlette.requests import Request
 
 from bot.console.live import follow
-from bot.console.pages import Pages
+from bot.console.pages import load_pages
 from bot.console.visits import Console, Visit
 from bot.domain.ports import LiveEvent
 from tests.integration.console.shop import Shop
@@ -24,7 +24,7 @@ async def visit(shop: Shop) -> Visit:
     """Give the visit of an agent."""
     session = await shop.desk.sessions.open(shop.agents["li"])
     request = Request({"type": "http", "method": "GET", "path": "/live", "headers": [], "query_string": b""})
-    return Visit(Console(shop.desk, Pages(), {}, secure=False), request, session, shop.agents["li"])
+    return Visit(Console(shop.desk, load_pages(), {}, secure=False), request, session, shop.agents["li"])
 
 
 async def _next(bells: AsyncIterator[ServerSentEvent]) -> str:
