@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, select
+from sqlalchemy import Column, Connection, RowMapping, bindparam, select
 
 from bot.domain.conversation import CustomerThread, Owner
 from bot.domain.customers import ChannelIdentity, Customer
-from bot.domain.desk_ports import CustomerFile, DeliveryState, HandoffNote, PastConversation
+from bot.domain.desk_ports import SHOWN_ROWS, CustomerFile, DeliveryState, HandoffNote, PastConversation
 from bot.domain.errors import NotFound
 from bot.domain.ids import ConversationId, CustomerId, IdentityId
 from bot.domain.links import conflict_of
@@ -31,10 +31,6 @@ from storage.tables import (
     TICKETS,
 )
 from storage.tickets import ticket_of
-
-_KEPT = 50
-"""How many orders, tickets and past conversations are shown at most."""
-
 
 _DELIVERIES = (
     select(
@@ -92,9 +88,9 @@ class SqlCustomerFiles:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of_conversation(self, conversation_id: ConversationId) -> CustomerFile:
-        """Load the customer of a conversation; NotFound when there is none."""
-        return await self._database.read(lambda on: _file(on, conversation_id))
+    async def of_conversation(self, conversation_id: ConversationId, most: int = SHOWN_ROWS) -> CustomerFile:
+        """Load the customer of a conversation, the newest ``most`` of each kind; NotFound when there is none."""
+        return await self._database.read(lambda on: _file(on, conversation_id, most))
 
     async def threads(self, conversation_id: ConversationId, most: int) -> tuple[CustomerThread, ...]:
         """List all conversations of its customer over all channels, newest first; NotFound when there is none."""
@@ -143,22 +139,22 @@ def _delivery(row: Mapping[Any, Any]) -> DeliveryState:
     return DeliveryState(row["state"], row["reason"], row["refusal"] or "", receipt, at, failure, taken)
 
 
-def _file(on: Connection, conversation_id: ConversationId) -> CustomerFile:
+def _file(on: Connection, conversation_id: ConversationId, most: int) -> CustomerFile:
     conversation = on.execute(select(CONVERSATIONS).where(CONVERSATIONS.c.id == conversation_id)).first()
     if conversation is None:
         raise NotFound(f"there is no conversation {conversation_id!r}")
     customer_id = conversation.customer_id
     customer = on.execute(select(CUSTOMERS).where(CUSTOMERS.c.id == customer_id)).one()
-    identities = _identities(on, customer_id)
+    identities = _identities(on, customer_id, most)
     shown = facts.of_identities(on, [one.id for one in identities]) if customer.linked else ()
     return CustomerFile(
         customer=Customer(
             CustomerId(customer_id), customer.display_name, customer.messages_allowed, customer.created_at
         ),
         identities=identities,
-        order_numbers=_order_numbers(on, customer_id),
-        tickets=tuple(ticket_of(row) for row in _newest(on, TICKETS, TICKETS.c.created_at, customer_id)),
-        past=_past(on, customer_id, conversation_id),
+        order_numbers=_order_numbers(on, customer_id, most),
+        tickets=tuple(ticket_of(row) for row in _newest(on, TICKETS.c.created_at, customer_id, most)),
+        past=_past(on, customer_id, conversation_id, most),
         handoff=HandoffNote(
             conversation.handoff_reason,
             conversation.handoff_summary,
@@ -178,18 +174,20 @@ def _threads(on: Connection, conversation_id: ConversationId, most: int) -> tupl
         .order_by(CONVERSATIONS.c.opened_at.desc(), CONVERSATIONS.c.id)
         .limit(most)
     )
+    rows = on.execute(newest).mappings().all()
+    said = events.of_conversations(on, [row["id"] for row in rows])
     return tuple(
-        CustomerThread(conversations.conversation_of(row), row["display_name"], tuple(events.after(on, row["id"], 0)))
-        for row in on.execute(newest).mappings().all()
+        CustomerThread(conversations.conversation_of(row), row["display_name"], tuple(said[row["id"]])) for row in rows
     )
 
 
-def _newest(on: Connection, table: Any, moment: Any, customer_id: str) -> list[RowMapping]:
-    statement = select(table).where(table.c.customer_id == customer_id).order_by(moment.desc()).limit(_KEPT)
+def _newest(on: Connection, moment: Column[Any], customer_id: str, most: int) -> list[RowMapping]:
+    table = moment.table
+    statement = select(table).where(table.c.customer_id == customer_id).order_by(moment.desc()).limit(most)
     return list(on.execute(statement).mappings())
 
 
-def _identities(on: Connection, customer_id: str) -> tuple[ChannelIdentity, ...]:
+def _identities(on: Connection, customer_id: str, most: int) -> tuple[ChannelIdentity, ...]:
     return tuple(
         ChannelIdentity(
             IdentityId(row["id"]),
@@ -199,22 +197,22 @@ def _identities(on: Connection, customer_id: str) -> tuple[ChannelIdentity, ...]
             row["channel_user_id"],
             row["display_name"],
         )
-        for row in _newest(on, IDENTITIES, IDENTITIES.c.created_at, customer_id)
+        for row in _newest(on, IDENTITIES.c.created_at, customer_id, most)
     )
 
 
-def _order_numbers(on: Connection, customer_id: str) -> tuple[str, ...]:
-    rows = _newest(on, PROVED_ORDERS, PROVED_ORDERS.c.proved_at, customer_id)
+def _order_numbers(on: Connection, customer_id: str, most: int) -> tuple[str, ...]:
+    rows = _newest(on, PROVED_ORDERS.c.proved_at, customer_id, most)
     return tuple(row["order_number"] for row in rows)
 
 
-def _past(on: Connection, customer_id: str, present: ConversationId) -> tuple[PastConversation, ...]:
+def _past(on: Connection, customer_id: str, present: ConversationId, most: int) -> tuple[PastConversation, ...]:
     statement = (
         select(CONVERSATIONS, IDENTITIES.c.channel)
         .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
         .where(CONVERSATIONS.c.customer_id == customer_id, CONVERSATIONS.c.id != present)
         .order_by(CONVERSATIONS.c.opened_at.desc())
-        .limit(_KEPT)
+        .limit(most)
     )
     return tuple(
         PastConversation(ConversationId(row.id), row.channel, Owner(row.owner), row.opened_at, row.last_text)

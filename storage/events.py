@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, insert, select
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select
 from bot.domain import events as ev
 from storage.tables import EVENTS
 
+_ASKED_AT_ONCE = 500
 _APPEND = insert(EVENTS)
 _APPEND_RETURNING = _APPEND.returning(EVENTS.c.seq, sort_by_parameter_order=True)
 _LAST = select(func.coalesce(func.max(EVENTS.c.seq), 0))
@@ -17,6 +18,11 @@ _AFTER = (
     select(EVENTS.c.seq, EVENTS.c.at, EVENTS.c.kind, EVENTS.c.data)
     .where(EVENTS.c.conversation_id == bindparam("conversation"), EVENTS.c.seq > bindparam("after"))
     .order_by(EVENTS.c.seq)
+)
+_OF_SEVERAL = (
+    select(EVENTS.c.conversation_id, EVENTS.c.seq, EVENTS.c.at, EVENTS.c.kind, EVENTS.c.data)
+    .where(EVENTS.c.conversation_id.in_(bindparam("conversations", expanding=True)))
+    .order_by(EVENTS.c.conversation_id, EVENTS.c.seq)
 )
 # The number's bound says nothing, but makes SQLite go by the conversation and not by the kind.
 _LAST_SAID = (
@@ -56,6 +62,18 @@ def after(connection: Connection, conversation_id: str, seq: int) -> list[tuple[
     """List (sequence, time, event) of a conversation after ``seq``, oldest first."""
     rows = connection.execute(_AFTER, {"conversation": conversation_id, "after": seq})
     return [(number, at, ev.decode(kind, data)) for number, at, kind, data in rows]
+
+
+def of_conversations(
+    connection: Connection, conversation_ids: Sequence[str]
+) -> Mapping[str, list[tuple[int, datetime, ev.Event]]]:
+    """List (sequence, time, event) of each conversation, oldest first."""
+    found: dict[str, list[tuple[int, datetime, ev.Event]]] = {each: [] for each in conversation_ids}
+    for start in range(0, len(conversation_ids), _ASKED_AT_ONCE):
+        some = conversation_ids[start : start + _ASKED_AT_ONCE]
+        for conversation_id, number, at, kind, data in connection.execute(_OF_SEVERAL, {"conversations": some}):
+            found[conversation_id].append((number, at, ev.decode(kind, data)))
+    return found
 
 
 def last_said(connection: Connection, conversation_id: str) -> str:

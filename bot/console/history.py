@@ -12,18 +12,17 @@ from bot.console.conversation import thread_lines
 from bot.console.visits import Visit
 from bot.desk.history import PAGE_LINES, file_as_json, file_as_text, timeline
 from bot.domain.conversation import CustomerThread
-from bot.domain.desk_ports import CustomerFile, DeliveryState
+from bot.domain.desk_ports import SHOWN_ROWS, CustomerFile, DeliveryState
 from bot.domain.media import MediaFile, MediaId
 
 Deliveries = dict[int, DeliveryState]
 Files = dict[MediaId, MediaFile]
-_SHOWN_THREADS = 50
-_ALL_THREADS = 100_000
+_ALL = 100_000
 
 
 async def show(visit: Visit) -> Response:
     """Show the timeline, its newest page first; ``?q=`` keeps the lines that hold it."""
-    file, threads = await _load(visit, _SHOWN_THREADS)
+    file, threads = await _load(visit, SHOWN_ROWS)
     search = visit.query("q")
     found = timeline(threads, search)
     page, pages = visit.page_number(), max(-(-len(found) // PAGE_LINES), 1)
@@ -45,27 +44,27 @@ async def show(visit: Visit) -> Response:
         page=page,
         pages=pages,
         conversation_id=visit.conversation_id,
-        more=len(threads) == _SHOWN_THREADS,
+        more=len(threads) == SHOWN_ROWS,
     )
 
 
 async def export_json(visit: Visit) -> Response:
     """Give all that is kept of the customer as JSON, times in UTC."""
-    file, threads = await _load(visit, _ALL_THREADS)
+    file, threads = await _load(visit, _ALL)
     body = json.dumps(file_as_json(file, reversed(threads)), ensure_ascii=False, indent=2)
     return _file(body, "application/json", f"{file.customer.id}.json")
 
 
 async def export_text(visit: Visit) -> Response:
     """Give every conversation of the customer as plain text, times in the reader's zone."""
-    file, threads = await _load(visit, _ALL_THREADS)
+    file, threads = await _load(visit, _ALL)
     return _file(file_as_text(reversed(threads), visit.word, visit.zone), "text/plain", f"{file.customer.id}.txt")
 
 
 async def _load(visit: Visit, most: int) -> tuple[CustomerFile, tuple[CustomerThread, ...]]:
     customers = visit.desk.stores.customers
     threads = await customers.threads(visit.conversation_id, most)
-    return await customers.of_conversation(visit.conversation_id), threads
+    return await customers.of_conversation(visit.conversation_id, most), threads
 
 
 async def _of_threads(visit: Visit, threads: list[CustomerThread]) -> tuple[Deliveries, Files]:

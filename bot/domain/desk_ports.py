@@ -24,6 +24,9 @@ PRESENT_FOR_S = 120
 PAGE_ROWS = 50
 """Rows on one page of a list."""
 
+SHOWN_ROWS = 50
+"""So many orders, tickets and past conversations of a customer are shown at most."""
+
 
 # ---------------------------------------------------------------- people and their sessions
 
@@ -219,8 +222,8 @@ class DeliveryState:
 class CustomerFiles(Protocol):
     """What is known of a conversation's customer."""
 
-    async def of_conversation(self, conversation_id: ConversationId) -> CustomerFile:
-        """Load the customer of a conversation; NotFound when there is none."""
+    async def of_conversation(self, conversation_id: ConversationId, most: int = SHOWN_ROWS) -> CustomerFile:
+        """Load the customer of a conversation, the newest ``most`` of each kind; NotFound when there is none."""
         ...
 
     async def threads(self, conversation_id: ConversationId, most: int) -> tuple[CustomerThread, ...]:

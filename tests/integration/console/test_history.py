@@ -85,6 +85,16 @@ async def test_file_holds_all_channels_with_tickets_for_managers_alone(shop: Sho
     assert text.index("壶嘴") < text.index("kettle")
 
 
+async def test_file_holds_more_tickets_than_a_page_shows(shop: Shop, zhao: Browser):
+    """The card shows the newest fifty; what is given away is all there is."""
+    numbers = [f"T{number:04}" for number in range(51)]
+    tickets = tuple(ticket(number, "漏") for number in numbers)
+    here = await shop.exchange("fang", "壶嘴裂了", "真抱歉", tickets=tickets)
+    assert len((await shop.stores.customers.of_conversation(here)).tickets) == 50
+    file = (await zhao.get(f"/conversations/{here}/history/export.json")).json()
+    assert {one["number"] for one in file["tickets"]} == set(numbers)
+
+
 async def test_words_taken_back_later_are_not_shown_by_an_older_page(shop: Shop, li: Browser):
     """A recall counts wherever the line stands: here on the second page, told on the first."""
     words = CustomerUttered("my secret", platform_id="p1")
