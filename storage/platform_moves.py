@@ -23,6 +23,7 @@ from storage.ownership import LAST_TEXT_CHARS, SAVE, ChangeOfOwner, change_owner
 from storage.senders import IS_SENDER, OWN_CONVERSATIONS, sender_key
 from storage.tables import CONVERSATIONS, EVENTS, IDENTITIES, OUTBOX, WINDOWS
 from storage.types import clean_text
+from storage.windows import open_after_end
 
 _ID_CHARS = 200
 _LATEST = OWN_CONVERSATIONS.order_by(CONVERSATIONS.c.opened_at.desc(), CONVERSATIONS.c.id).limit(1)
@@ -110,6 +111,7 @@ def _move(connection: Connection, move: ThreadMove, at: datetime) -> Conversatio
     settle_change(connection, row, event, at)
     if move.event_id and move.owner is Owner.RESOLVED:
         connection.execute(_CLOSE, {"identity": row["identity_id"]})
+        open_after_end(connection, row["identity_id"], move.end_code, min(move.at, at))
     return ConversationId(found)
 
 

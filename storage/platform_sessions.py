@@ -8,11 +8,12 @@ from sqlalchemy import Connection, String, bindparam, cast, delete, func, litera
 
 from bot.domain.conversation import Owner
 from bot.domain.ids import ConversationId
-from bot.domain.staff import Follower
+from bot.domain.staff import Follower, SessionOver
 from bot.domain.windows import Opening
 from storage.database import Database
 from storage.tables import CONVERSATIONS, CURSORS, IDENTITIES, OUTBOX, WINDOWS, Upsert
 from storage.types import Moment
+from storage.windows import open_after_end
 
 _SESSION = "session:"
 _MOST = 100
@@ -62,9 +63,10 @@ _DUE = (
     .limit(_MOST)
 )
 _OWN = CONVERSATIONS.alias("own")
+_IDENTITY = select(_OWN.c.identity_id).where(_OWN.c.id == bindparam("conversation"))
 _CLOSE = delete(WINDOWS).where(
-    WINDOWS.c.identity_id == select(_OWN.c.identity_id).where(_OWN.c.id == bindparam("conversation")).scalar_subquery(),
-    WINDOWS.c.kind.in_([kind.value for kind in Opening]),
+    WINDOWS.c.identity_id == _IDENTITY.scalar_subquery(),
+    WINDOWS.c.kind.in_([kind.value for kind in Opening if kind is not Opening.END]),
     # What the customer has said since opened another conversation, and a window of its own.
     ~select(_OTHER.c.id)
     .where(_OTHER.c.identity_id == WINDOWS.c.identity_id, _OTHER.c.owner != Owner.RESOLVED.value)
@@ -96,7 +98,7 @@ class SqlPlatformSessions:
             for row in rows
         )
 
-    async def mark(self, channel: str, follower: Follower, at: datetime, *, over: bool = False) -> None:
+    async def mark(self, channel: str, follower: Follower, at: datetime, over: SessionOver | None = None) -> None:
         """Keep that the session has followed as far as it can; ``over``: what it let us send is over too."""
         values = {
             "channel": channel,
@@ -108,7 +110,9 @@ class SqlPlatformSessions:
 
         def unit(connection: Connection) -> None:
             connection.execute(_FOLLOWED.on(connection), values)
-            if over:
+            if over is not None:
                 connection.execute(_CLOSE, {"conversation": follower.conversation_id})
+                for identity in connection.execute(_IDENTITY, {"conversation": follower.conversation_id}).scalars():
+                    open_after_end(connection, identity, over.end_code, at)
 
         await self._database.run(unit)

@@ -1,5 +1,7 @@
 """Asking afterwards how it was: once for each end of a conversation, not too soon, not too often, never off hours.
 
+Too soon is no reason where the platform lets us say one word right after a person's end and nothing later.
+
 A look goes through the conversations that have been quiet long enough, in the order of their last change, and remembers
 how far it has come; each is decided in a unit of its own, so that a look that was broken off, or two at once, ask
 nobody twice.
@@ -16,10 +18,10 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, exists, insert
 from bot.domain.clock import Clock
 from bot.domain.conversation import Owner
 from bot.domain.due import OpeningHours, SurveyQuestion, SurveyRules
-from bot.domain.events import IntentHandled, Rated, SurveyAsked
+from bot.domain.events import IntentHandled, OwnerChanged, Rated, SurveyAsked
 from bot.domain.ids import ConversationId
 from bot.domain.tracker import Tracker
-from bot.domain.windows import POLICIES, Opened, Opening, room
+from bot.domain.windows import POLICIES, Opened, Opening, lasts, room
 from storage import events, outbox
 from storage.database import Units
 from storage.inbox import open_conversation
@@ -43,6 +45,9 @@ from storage.types import Moment
 _PAGE = 100
 _MOST_PAGES = 20
 _KEEP_EVERY = timedelta(minutes=1)
+_ON_THE_WAY = timedelta(seconds=5)
+"""What is left of an end's code for the question to go out."""
+
 _LOOK = "surveys"
 _AGENT, _BOT = "agent", "bot"
 _ASKED, _NO_ROOM = "asked", "no_room"
@@ -103,6 +108,22 @@ _QUIET = (
     .order_by(CONVERSATIONS.c.updated_at, CONVERSATIONS.c.id)
     .limit(_PAGE)
 )
+# Only what has not been quiet long enough yet, and only the last conversation: the end is that one's.
+_JUST_ENDED = (
+    _ENDED.join(WINDOWS, WINDOWS.c.identity_id == CONVERSATIONS.c.identity_id)
+    .where(
+        CONVERSATIONS.c.owner == Owner.RESOLVED.value,
+        CONVERSATIONS.c.updated_at > bindparam("before", type_=Moment),
+        WINDOWS.c.kind == Opening.END.value,
+        WINDOWS.c.used == 0,
+        WINDOWS.c.opened_at >= bindparam("paid_since", type_=Moment),
+        ~exists().where(
+            _LATER.c.identity_id == CONVERSATIONS.c.identity_id, _LATER.c.opened_at > CONVERSATIONS.c.opened_at
+        ),
+    )
+    .order_by(CONVERSATIONS.c.updated_at, CONVERSATIONS.c.id)
+    .limit(_PAGE)
+)
 # Whoever is at work on the conversation now is not done with it; nobody is waited for, so nobody waits in a circle.
 _STILL = _ENDED.where(CONVERSATIONS.c.id == bindparam("conversation"), ~_UNREAD).with_for_update(
     of=CONVERSATIONS, skip_locked=True
@@ -110,6 +131,12 @@ _STILL = _ENDED.where(CONVERSATIONS.c.id == bindparam("conversation"), ~_UNREAD)
 _HOLD_CUSTOMER = select(CUSTOMERS.c.id).where(CUSTOMERS.c.id == bindparam("customer")).with_for_update()
 _DONE = select(EVENTS.c.data).where(
     EVENTS.c.conversation_id == bindparam("conversation"), EVENTS.c.seq > 0, EVENTS.c.kind == IntentHandled.kind
+)
+_LAST_CHANGE = (
+    select(EVENTS.c.data)
+    .where(EVENTS.c.conversation_id == bindparam("conversation"), EVENTS.c.seq > 0, EVENTS.c.kind == OwnerChanged.kind)
+    .order_by(EVENTS.c.seq.desc())
+    .limit(1)
 )
 _WINDOWS = select(WINDOWS.c.kind, WINDOWS.c.opened_at, WINDOWS.c.used).where(
     WINDOWS.c.identity_id == bindparam("identity")
@@ -142,17 +169,26 @@ class SqlSurveys:
         asked: list[ConversationId] = []
         if not self._hours.is_open(at):
             return asked
+        asked += await self._ask_those_who_just_left(at)
         kept, since = since, max(since, at - self._rules.at_latest)
         for _ in range(_MOST_PAGES):
             page, since = await self._page(since, at)
-            settled = await settle_each(self._database, self.name, page, lambda on, row: self._decide(on, row, at))
-            asked += [ConversationId(asked_in) for _, asked_in in settled if asked_in]
+            asked += await self._settle(page, at)
             # In a shop where nothing happens nothing is written for it either.
             if page or since - kept >= _KEEP_EVERY:
                 await self._move(since)
             if len(page) < _PAGE:
                 break
         return asked
+
+    async def _ask_those_who_just_left(self, at: datetime) -> list[ConversationId]:
+        values = {"before": at - self._rules.quiet, "lately": at - self._rules.period, "paid_since": _paid_since(at)}
+        found = await self._database.read(lambda on: on.execute(_JUST_ENDED, values).mappings().all())
+        return await self._settle(found, at)
+
+    async def _settle(self, page: Sequence[RowMapping], at: datetime) -> list[ConversationId]:
+        settled = await settle_each(self._database, self.name, page, lambda on, row: self._decide(on, row, at))
+        return [ConversationId(asked_in) for _, asked_in in settled if asked_in]
 
     async def _page(self, since: datetime, at: datetime) -> tuple[Sequence[RowMapping], datetime]:
         """Give the next that have been quiet long enough, and how far that takes the look."""
@@ -170,9 +206,15 @@ class SqlSurveys:
         connection.execute(_HOLD_CUSTOMER, {"customer": row["customer_id"]})
         values = {"conversation": row["id"], "lately": at - self._rules.period}
         still = connection.execute(_STILL, values).mappings().first()
-        if still is None or still["updated_at"] != row["updated_at"] or not self._is_wanted(connection, still):
+        if still is None or still["updated_at"] != row["updated_at"]:
             return None
-        has_room = _has_room(connection, still, at)
+        served_by = _served_by(connection, still)
+        if not self._is_wanted(connection, still, served_by):
+            return None
+        is_paid = served_by == _AGENT and _is_paid(connection, still, at)
+        if not is_paid and still["updated_at"] > at - self._rules.quiet:
+            return None
+        has_room = is_paid or _has_room(connection, still, at)
         asked_in = _place(connection, still, at) if has_room else None
         if has_room and asked_in is None:
             return None
@@ -181,18 +223,18 @@ class SqlSurveys:
             "ended_at": still["updated_at"],
             "customer_id": still["customer_id"],
             "asked_in": asked_in,
-            "served_by": _served_by(still),
+            "served_by": served_by,
             "outcome": _ASKED if has_room else _NO_ROOM,
             "at": at,
         }
         is_first = connection.execute(_NOTE.on(connection), noted).scalar() is not None
         if asked_in is None or not is_first:
             return None
-        self._ask(connection, still, asked_in, at)
+        self._ask(connection, still, (asked_in, served_by), at)
         return asked_in
 
-    def _is_wanted(self, connection: Connection, row: RowMapping) -> bool:
-        if _served_by(row) == _AGENT:
+    def _is_wanted(self, connection: Connection, row: RowMapping, served_by: str) -> bool:
+        if served_by == _AGENT:
             return self._rules.after_agent
         if not self._rules.after_bot or _has_open_form(connection, row):
             return False
@@ -201,9 +243,10 @@ class SqlSurveys:
         }
         return bool(done - _PLEASANTRIES - _SETTINGS)
 
-    def _ask(self, connection: Connection, row: RowMapping, asked_in: str, at: datetime) -> None:
+    def _ask(self, connection: Connection, row: RowMapping, asked: tuple[str, str], at: datetime) -> None:
+        asked_in, served_by = asked
         draft = self._question(row["locale"])
-        said = [SurveyAsked(row["id"], _served_by(row)), draft.event]
+        said = [SurveyAsked(row["id"], served_by), draft.event]
         seqs = events.append(connection, asked_in, said, at)
         epoch = row["epoch"] if asked_in == row["id"] else 0
         connection.execute(insert(OUTBOX), outbox.draft_row(asked_in, draft, seqs[-1], at, epoch))
@@ -217,8 +260,25 @@ def _has_open_form(connection: Connection, row: RowMapping) -> bool:
     return bool(Tracker.from_snapshot(row["tracker"]).fold(event for _, _, event in newer).form)
 
 
-def _served_by(row: RowMapping) -> str:
-    return _AGENT if row["served"] else _BOT
+def _served_by(connection: Connection, row: RowMapping) -> str:
+    """Tell whose work it was: also a person's who answered in the platform's own client until it ended."""
+    if row["served"]:
+        return _AGENT
+    if row["owner"] != Owner.RESOLVED:
+        return _BOT
+    last = connection.execute(_LAST_CHANGE, {"conversation": row["id"]}).scalar() or {}
+    return _AGENT if last.get("before") == Owner.WITH_AGENT else _BOT
+
+
+def _paid_since(at: datetime) -> datetime:
+    return at - lasts(Opening.END) + _ON_THE_WAY
+
+
+def _is_paid(connection: Connection, row: RowMapping, at: datetime) -> bool:
+    """Tell whether the platform has given a code for one word after this end, and there is time for it."""
+    rows = connection.execute(_WINDOWS, {"identity": row["identity_id"]}).mappings()
+    ends = [one for one in rows if one["kind"] == Opening.END.value]
+    return any(not one["used"] and one["opened_at"] >= _paid_since(at) for one in ends)
 
 
 def _place(connection: Connection, row: RowMapping, at: datetime) -> str | None:

@@ -154,6 +154,14 @@ def open_window(connection: Connection, identity_id: str, message: InboundMessag
         connection.execute(_OPEN.on(connection), row)
 
 
+def open_after_end(connection: Connection, identity_id: str, code: str, at: datetime) -> None:
+    """Record what the platform still lets us say to whose session has ended; nothing without a code."""
+    kept = clean_text(code, _MAX_TOKEN_CHARS)
+    if kept:
+        row = {"identity_id": identity_id, "kind": Opening.END.value, "opened_at": at, "used": 0, "token": kept}
+        connection.execute(_OPEN.on(connection), row)
+
+
 def learn(connection: Connection, conversation_id: str, refusal: str, sent_at: datetime) -> None:
     """Note what a platform says of a message it took and did not deliver: its window is over, or used up.
 

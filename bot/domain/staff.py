@@ -29,7 +29,7 @@ class ThreadMove:
 
     ``event_id`` is the platform's, where it tells its moves in one order. ``begins``: somebody there has begun anew
     with a customer whose conversation was over. ``asked``: somebody there asks for it, and gets it unless one of ours
-    has it.
+    has it. ``end_code`` pays for one more message after an end.
     """
 
     sender: Sender
@@ -39,6 +39,14 @@ class ThreadMove:
     event_id: str = ""
     begins: bool = False
     asked: bool = False
+    end_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOver:
+    """A session that has ended at its platform; ``end_code``, where there is one, pays for one more message."""
+
+    end_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +71,8 @@ class PlatformSessions(Protocol):
         """List conversations to look at: changed hands after ``since`` with nothing left to send, or ``elsewhere``."""
         ...
 
-    async def mark(self, channel: str, follower: Follower, at: datetime, *, over: bool = False) -> None:
-        """Keep that the session has followed as far as it can; ``over``: nothing more can be sent in it."""
+    async def mark(self, channel: str, follower: Follower, at: datetime, over: SessionOver | None = None) -> None:
+        """Keep that the session has followed as far as it can; ``over``: what it let us send is over too."""
         ...
 
 

@@ -24,13 +24,14 @@ AGENT = "agent"
 
 
 class Opening(StrEnum):
-    """What a customer does that lets us send."""
+    """What a customer does that lets us send; ``END`` is the platform's own: what it lets us say after an end."""
 
     MESSAGE = "message"
     MENU = "menu"
     FOLLOW = "follow"
     ENTER = "enter"
     REPLY = "reply"
+    END = "end"
 
 
 class Offer(StrEnum):
@@ -76,6 +77,7 @@ class WindowPolicy:
 _TWO_DAYS = timedelta(hours=48)
 _ONE_DAY = timedelta(hours=24)
 _MENU = Window(timedelta(minutes=1), 3)
+_CODE = Window(timedelta(seconds=20), 1)
 _META = WindowPolicy(
     {Opening.MESSAGE: Window(_ONE_DAY)},
     follows=Opening.MESSAGE,
@@ -93,9 +95,9 @@ POLICIES: Mapping[str, WindowPolicy] = {
         inline=True,
     ),
     # Source: https://developer.work.weixin.qq.com/document/path/94677 (48 hours and 5 messages after a message) and
-    # /path/95122 (the welcome code of an entered session: one message within 20 seconds).
+    # /path/95122 (the codes of an entered session and of one that has ended: one message within 20 seconds).
     "wecom_kf": WindowPolicy(
-        {Opening.MESSAGE: Window(_TWO_DAYS, 5), Opening.ENTER: Window(timedelta(seconds=20), 1)},
+        {Opening.MESSAGE: Window(_TWO_DAYS, 5), Opening.ENTER: _CODE, Opening.END: _CODE},
         follows=Opening.ENTER,
     ),
     # Source: https://developers.facebook.com/docs/whatsapp/conversation-types (24 hours, then only a template).

@@ -13,7 +13,7 @@ from bot.channels.wecom_kf.sessions import SessionState, owner_in
 from bot.channels.wecom_kf.settings import CHANNEL
 from bot.domain.channel_ports import Addressee
 from bot.domain.messages import Sender
-from bot.domain.staff import ThreadMove
+from bot.domain.staff import SessionOver, ThreadMove
 
 LOOK_EVERY_S = 2.0
 _AGAIN_AFTER_S = 30.0
@@ -41,13 +41,14 @@ class SessionFollower:
         for one in found:
             to = Addressee(one.account, one.channel_user_id, one.conversation_id)
             try:
-                state = await self._adapter.follow(to, one.owner)
+                state, code = await self._adapter.follow(to, one.owner)
             except CallRefused as refused:
                 if refused.code not in _NOT_THERE:
                     problems.append(refused)
                     continue
-                state = SessionState.ENDED
-            await sessions.mark(CHANNEL, one, clock.now(), over=state is SessionState.ENDED)
+                state, code = SessionState.ENDED, ""
+            over = SessionOver(code) if state is SessionState.ENDED else None
+            await sessions.mark(CHANNEL, one, clock.now(), over)
             owner = owner_in(state, one.owner, elsewhere=one.elsewhere)
             if owner is not one.owner:
                 sender = Sender(CHANNEL, one.account, one.channel_user_id)

@@ -30,6 +30,7 @@ from bot.channels.reading import (
 from bot.channels.wecom_kf.sessions import OWNERS, TAKEN_AGAIN
 from bot.channels.wecom_kf.settings import CHANNEL
 from bot.domain.channel_ports import Refusal, Refused
+from bot.domain.conversation import Owner
 from bot.domain.messages import InboundMessage, MessageKind, Sender
 from bot.domain.staff import StaffWords, ThreadMove
 
@@ -130,7 +131,8 @@ def _failure(event: Mapping[str, Any]) -> SendFailure | None:
 def _move(event: Mapping[str, Any], sender: Sender, key: str, at: datetime) -> ThreadMove | None:
     change = text_of(event, "change_type")
     owner, by = OWNERS.get(change), _id(event, "new_servicer_userid")
-    return ThreadMove(sender, owner, at, by, key, begins=change == TAKEN_AGAIN) if owner else None
+    code = text_of(event, "msg_code") if owner is Owner.RESOLVED else ""
+    return ThreadMove(sender, owner, at, by, key, begins=change == TAKEN_AGAIN, end_code=code) if owner else None
 
 
 def _sender(holder: Mapping[str, Any]) -> Sender | None:

@@ -1,8 +1,9 @@
 """Sending: texts and menus, the welcome word, and the session that must be ours first.
 
 Source: https://developer.work.weixin.qq.com/document/path/94677 (send_msg: only in states 0 and 1, 5 messages in 48
-hours; text 2048 bytes, menu head 1024, 10 items of 128), /path/95122 (send_msg_on_event: the code of an entered session
-is good once, for 20 s, for a text or a menu) and /path/94669 (service_state).
+hours; text 2048 bytes, menu head 1024, 10 items of 128), /path/95122 (send_msg_on_event: the code of an entered
+session, and that of an ended one, is good once, for 20 s, for a text or a menu; the second only while it is over) and
+/path/94669 (service_state; ending a session gives its code).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ MAX_HEAD_BYTES = 1024
 MAX_IMAGE_BYTES = 10 * 1024 * 1024
 MAX_MENU_ITEMS = 10
 MAX_ITEM_BYTES = 128
-_WELCOMES = frozenset({"text", "msgmenu"})
+_BY_CODE = frozenset({"text", "msgmenu"})
 _REMEMBERED = 5000
 # Source: https://developer.work.weixin.qq.com/document/path/90313; ? 95001 and 95002 are told there without a word on
 # which of the two limits is meant.
@@ -44,7 +45,7 @@ _CODES = ReturnCodes(
         95001: (Refusal.QUOTA, "five messages since the customer's last one"),
         95002: (Refusal.WINDOW, "more than 48 hours since the customer's last message"),
         95013: (Refusal.WINDOW, "the session has ended; the customer has to write first"),
-        95016: (Refusal.WINDOW, "the welcome code is used or over"),
+        95016: (Refusal.WINDOW, "the code of the entered or ended session is used or over"),
         95000: (Refusal.OTHER, "the customer-service account is not known to WeCom"),
         95004: (Refusal.OTHER, "the customer-service account is not known to WeCom"),
         40096: (Refusal.BLOCKED, "the customer is not known to WeCom"),
@@ -100,8 +101,8 @@ class WecomKfAdapter(PlatformAdapter):
         except CallRefused as refused:
             return _CODES.weigh(refused.code)
 
-    async def follow(self, to: Addressee, owner: Owner) -> SessionState:
-        """Let a session follow its conversation's owner as far as the platform permits; give its state.
+    async def follow(self, to: Addressee, owner: Owner) -> tuple[SessionState, str]:
+        """Let a session follow its conversation's owner as far as the platform permits; give its state and end's code.
 
         Unreached, Lost or TokenRefused when the platform cannot be asked.
         """
@@ -126,12 +127,10 @@ class WecomKfAdapter(PlatformAdapter):
         return {"msgtype": kind, kind: {"media_id": text_of(answer, "media_id")}}
 
     async def _send_one(self, to: Addressee, body: Mapping[str, Any]) -> Delivery:
-        if body["msgtype"] in _WELCOMES:
-            code = await self._codes.token(to.conversation_id, Opening.ENTER, self._clock.now())
-            by_code = _weigh(await self.client.post("send_msg_on_event", {"code": code, **body})) if code else None
-            # Whatever WeCom has against the code: who has written since can be answered without one.
-            if isinstance(by_code, Sent | Deferred):
-                return by_code
+        by_code = await self._send_by(Opening.ENTER, to, body)
+        # Whatever WeCom has against the code: who has written since can be answered without one.
+        if isinstance(by_code, Sent | Deferred):
+            return by_code
         sent = await self._send_in_session(to, body)
         believed_ours = (to.account, to.channel_user_id) in self._ours
         if believed_ours and isinstance(sent, Refused) and sent.kind is Refusal.HUMAN_ONLY:
@@ -142,26 +141,34 @@ class WecomKfAdapter(PlatformAdapter):
     async def _send_in_session(self, to: Addressee, body: Mapping[str, Any]) -> Delivery:
         state = await self._claim(to)
         if state is SessionState.ENDED:
-            return Refused("the session has ended; the customer has to write first", Refusal.WINDOW)
+            over = Refused("the session has ended; the customer has to write first", Refusal.WINDOW)
+            return await self._send_by(Opening.END, to, body) or over
         if state not in API_MAY_SEND:
             taken = f"WeCom's own staff has this session (state {state.value}); answer there"
             return Refused(taken, Refusal.HUMAN_ONLY)
         message = {"touser": to.channel_user_id, "open_kfid": to.account, **body}
         return _weigh(await self.client.post("send_msg", message))
 
+    async def _send_by(self, opening: Opening, to: Addressee, body: Mapping[str, Any]) -> Delivery | None:
+        """Send by the code that came with an opening; None when there is none, or it pays for no such message."""
+        if body["msgtype"] not in _BY_CODE:
+            return None
+        code = await self._codes.token(to.conversation_id, opening, self._clock.now())
+        return _weigh(await self.client.post("send_msg_on_event", {"code": code, **body})) if code else None
+
     async def _claim(self, to: Addressee) -> SessionState:
         """Make the session the bot's where that is possible; give its state."""
         key = (to.account, to.channel_user_id)
         if key in self._ours:
             return SessionState.BOT
-        state = await self._move(to, SessionState.BOT)
+        state, _ = await self._move(to, SessionState.BOT)
         if state is SessionState.BOT:
             self._ours[key] = None
             while len(self._ours) > _REMEMBERED:
                 self._ours.popitem(last=False)
         return state
 
-    async def _move(self, to: Addressee, wanted: SessionState) -> SessionState:
+    async def _move(self, to: Addressee, wanted: SessionState) -> tuple[SessionState, str]:
         session = {"open_kfid": to.account, "external_userid": to.channel_user_id}
         answer = await self.client.post("service_state/get", session)
         if answer["errcode"] != 0:
@@ -170,11 +177,13 @@ class WecomKfAdapter(PlatformAdapter):
         state = SessionState(int(number)) if number in {str(each.value) for each in SessionState} else SessionState.NEW
         asked = change_to(state, wanted)
         if asked is None:
-            return state
+            return state, ""
         moved = await self.client.post("service_state/trans", session | {"service_state": asked.value})
         if moved["errcode"] != 0 and asked is not SessionState.BOT:
             raise CallRefused("service_state/trans", moved["errcode"])
-        return asked if moved["errcode"] == 0 else state
+        if moved["errcode"] != 0:
+            return state, ""
+        return asked, text_of(moved, "msg_code") if asked is SessionState.ENDED else ""
 
 
 def content(message: OutboundMessage) -> dict[str, Any]:

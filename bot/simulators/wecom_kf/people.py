@@ -74,8 +74,7 @@ class KfPeople:
 
     async def end(self, customer: str, account: str = "wkDemo01") -> None:
         """Let WeCom's staff end a session."""
-        self.server.session(account, customer).state = ENDED
-        ended = {"change_type": 3, "old_servicer_userid": "lisi", "msg_code": secrets.token_hex(8)}
+        ended = {"change_type": 3, "old_servicer_userid": "lisi", "msg_code": self.server.end(account, customer)}
         await self.event(customer, "session_status_change", ended, account)
 
     async def staff_says(self, customer: str, text: str, servicer: str = "lisi", account: str = "wkDemo01") -> None:

@@ -27,7 +27,7 @@ from bot.simulators.wecom_kf.messages import ApiError, check_message, check_on_e
 
 WINDOW = timedelta(hours=48)
 WINDOW_MESSAGES = 5
-WELCOME_LIFE = timedelta(seconds=20)
+CODE_LIFE = timedelta(seconds=20)
 MSG_TOKEN_LIFE = timedelta(minutes=10)
 TOKEN_LIFE_S = 7200
 KEPT = timedelta(days=3)
@@ -74,6 +74,16 @@ class Session:
     used: int = 0
 
 
+@dataclass(frozen=True)
+class _Code:
+    """What pays for one message to a customer: of an entered session, or of one that has ended and is still over."""
+
+    account: str
+    customer: str
+    until: datetime
+    after_end: bool = False
+
+
 class KfServer:
     """An ASGI app for one company.
 
@@ -95,7 +105,7 @@ class KfServer:
         self.foreign: tuple[str, ...] = ()
         self.tokens_made = self.token_requests = 0
         self._msg_tokens: dict[str, datetime] = {}
-        self._welcome: dict[str, tuple[str, str, datetime]] = {}
+        self._codes: dict[str, _Code] = {}
         self._msgids: set[str] = set()
         self._welcomed: dict[tuple[str, str], datetime] = {}
         self._tokenless: list[datetime] = []
@@ -130,7 +140,14 @@ class KfServer:
             return ""
         self._welcomed[account, customer] = self.clock.now()
         code = secrets.token_hex(12)
-        self._welcome[code] = (account, customer, self.clock.now() + WELCOME_LIFE)
+        self._codes[code] = _Code(account, customer, self.clock.now() + CODE_LIFE)
+        return code
+
+    def end(self, account: str, customer: str) -> str:
+        """End a session; give the code for one message while it is over."""
+        self.session(account, customer).state = ENDED
+        code = secrets.token_hex(12)
+        self._codes[code] = _Code(account, customer, self.clock.now() + CODE_LIFE, after_end=True)
         return code
 
     def add(self, account: str, entry: dict[str, Any]) -> dict[str, Any]:
@@ -265,12 +282,14 @@ class KfServer:
         return {"msgid": msgid}
 
     def _send_on_event(self, body: dict[str, Any]) -> dict[str, Any]:
-        found = self._welcome.pop(str(body.get("code", "")), None)
-        if found is None or found[2] < self.clock.now():
-            raise ApiError(95016, "welcome code is used or over")
+        found = self._codes.pop(str(body.get("code", "")), None)
+        if found is None or found.until < self.clock.now():
+            raise ApiError(95016, "the code is used or over")
+        if found.after_end and self.session(found.account, found.customer).state != ENDED:
+            raise ApiError(95018, "the session is not over any more")
         check_on_event(body)
         msgid = self._take_msgid(body)
-        self._show(found[0], found[1], body)
+        self._show(found.account, found.customer, body)
         self._msgids.add(msgid)
         return {"msgid": msgid}
 
@@ -285,6 +304,8 @@ class KfServer:
         if wanted == HUMAN and not body.get("servicer_userid"):
             raise ApiError(41054, "servicer_userid missing")
         session.state, session.servicer = int(wanted), str(body.get("servicer_userid", ""))
+        if wanted == ENDED:
+            return {"msg_code": self.end(str(body["open_kfid"]), str(body["external_userid"]))}
         return {"msg_code": secrets.token_hex(8)}
 
     def _session_of(self, body: dict[str, Any]) -> Session:

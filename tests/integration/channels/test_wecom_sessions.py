@@ -138,7 +138,7 @@ async def test_five_states_follow_our_owners_where_the_platform_permits(database
             state, owner = row[0], row[1]
             town = KfTown(database, humans)
             town.server.session(ACCOUNT, LI).state = state
-            assert await town.adapter.follow(_to(), owner) is row[column], row
+            assert (await town.adapter.follow(_to(), owner))[0] is row[column], row
             assert town.server.session(ACCOUNT, LI).state == row[column], row
             await town.close()
 
