@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import yaml
@@ -22,6 +23,8 @@ GIVEN = frozenset({"shop_name", "bot_name", "text"})
 
 FILTERS = ("money", "when", "day")
 """The filters of our own; the renderer gives them their meaning."""
+
+_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Texts = Mapping[str, tuple[str, ...]]
 """Key ``<stem>.<name>`` -> its variants."""
@@ -70,7 +73,7 @@ def _folder_texts(folder: Traversable) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _read(file: Traversable) -> dict[str, object]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 (a safe loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not readable YAML in UTF-8: {error}") from error
     if content is None:

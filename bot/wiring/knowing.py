@@ -7,12 +7,13 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from bot.config import Config, Secrets
 from bot.domain.clock import Clock
-from bot.domain.knowledge import Library, MerchantKnowledge
+from bot.domain.knowledge import KnowledgeEntry, Library, MerchantKnowledge
 from bot.domain.ports import Knowledge, Recogniser
 from bot.engine.consulting import NoLibrary
 from bot.health.numbers import Numbers
@@ -62,12 +63,17 @@ class Understanding:
         return shown
 
 
+@cache
+def _shipped(folder: Path) -> tuple[KnowledgeEntry, ...]:
+    return read_knowledge(folder)
+
+
 @asynccontextmanager
 async def given_understanding(
     recogniser: Recogniser, shelf: MerchantKnowledge, folder: Path
 ) -> AsyncIterator[Understanding]:
     """Put a recogniser that was handed in together with the knowledge; nothing is watched."""
-    shipped = read_knowledge(intents_folder())
+    shipped = _shipped(intents_folder())
     if not isinstance(recogniser, EmbeddedRecogniser):
         yield Understanding(recogniser, FileKnowledge(shipped), NoLibrary(), {})
         return
