@@ -64,8 +64,15 @@ async def take(visit: Visit) -> Response:
 
 
 async def give_back(visit: Visit) -> Response:
-    """Return it to the bot."""
-    return await _do(visit, visit.desk.actions.give_back)
+    """Return it to the bot, unless another app has its thread: that is taken back first."""
+
+    async def give(conversation_id: ConversationId, agent: Agent) -> None:
+        conversation = await visit.desk.stores.conversations.get(conversation_id)
+        if visit.desk.threads.inbox(conversation) and await visit.desk.threads.place(conversation):
+            raise Conflict(f"another app has the thread of conversation {conversation_id}; take it back first")
+        await visit.desk.actions.give_back(conversation_id, agent)
+
+    return await _do(visit, give)
 
 
 async def resolve(visit: Visit) -> Response:

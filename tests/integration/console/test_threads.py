@@ -107,6 +107,15 @@ async def test_agent_passes_a_conversation_to_the_pages_inbox(page: Page, li: Br
     assert len([event for _, _, event in exported if event.kind == "owner_changed" and event.passed_by == "Li"]) == 1  # type: ignore[attr-defined]
 
 
+async def test_thread_that_another_app_has_is_not_given_to_the_bot(page: Page, li: Browser):
+    """A page of before may still offer it: the bot could not say a word there."""
+    number = await page.waiting()
+    await page.sent()
+    await li.post(f"/conversations/{number}/pass-on")
+    assert (await li.post(f"/conversations/{number}/give-back")).status_code == 409
+    assert await page.owner(number) == ("with_agent", "")
+
+
 async def test_waiting_conversation_can_be_passed_on_at_once(page: Page, li: Browser):
     """Nobody here has to take it first; pressed twice it is passed once."""
     number = await page.waiting()
