@@ -11,6 +11,9 @@ import pytest
 from bot.domain.clock import ManualClock
 from intents import embedded
 from intents.recogniser import EmbeddedRecogniser
+from tests.conversations.conftest import model_folder
+
+__all__ = ["model_folder"]
 
 SATURDAY = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 
@@ -97,8 +100,6 @@ def real_source() -> Path:
 
 
 @pytest.fixture(scope="session")
-def real(real_source: Path, tmp_path_factory: pytest.TempPathFactory) -> EmbeddedRecogniser:
-    """The recogniser of the shipped data, trained once a run."""
-    folder = tmp_path_factory.mktemp("real")
-    embedded.train(real_source, folder, lambda _what, _share: None)
-    return embedded.load(folder, real_source, ManualClock(SATURDAY))
+def real(real_source: Path, model_folder: Path) -> EmbeddedRecogniser:
+    """The recogniser of the shipped data, trained once for all workers."""
+    return embedded.load(model_folder, real_source, ManualClock(SATURDAY))
