@@ -15,7 +15,9 @@ TIMEOUT_S = 10.0
 DEFAULT_WAIT_S = 5.0
 """How long to wait where a platform asks to and does not say how long, in seconds."""
 
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_NEVER_LEFT = (
+    httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol
+)  # fmt: skip
 _MOST_WAIT_S = 24 * 3600.0
 _SERVER_FAULT = 500
 

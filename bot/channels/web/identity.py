@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.channels.cleaning import clean_text
@@ -47,7 +47,7 @@ class _Claims:
     name: str
     expires_at: float
     nonce: str
-    secret: bytes = b""
+    secret: bytes = field(default=b"", repr=False)
 
 
 class MerchantLogins:
