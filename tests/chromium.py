@@ -10,8 +10,8 @@ from playwright import async_api, sync_api
 
 from tests.conftest import missing_part
 
-PATIENCE_MS = 30_000
-"""As long as Playwright tries an act; what it looks at it would wait 5 s for, a bet on the machine."""
+PATIENCE_MS = 60_000
+"""Playwright waits 5 s for what is to be seen, a bet on the machine; a renewal that was missed comes after 30 s."""
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     "--no-sandbox",

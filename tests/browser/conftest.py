@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,10 +18,11 @@ from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwr
 
 from tests.chromium import chromium
 from tests.conversations.conftest import model_folder
+from tests.ports import free_port
 
 __all__ = ["model_folder"]
 
-READY_WITHIN_S = 90
+READY_WITHIN_S = 240
 CONFIG = """
 xiaoer:
   data_dir: "{folder}"
@@ -46,9 +46,7 @@ def shop(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """Start a demo shop in a process of its own."""
     folder = tmp_path_factory.mktemp("browser shop")
     shutil.copytree(model_folder, folder / "model")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     (folder / "config.yml").write_text(CONFIG.format(folder=folder, port=port))
     log = folder / "output.txt"
     with log.open("wb") as output:
@@ -60,7 +58,7 @@ def shop(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             yield Shop(address, dict(re.findall(r"login (\w+)\s+password (\S+)", log.read_text())))
         finally:
             server.send_signal(signal.SIGTERM)
-            server.wait(timeout=30)
+            server.wait(timeout=120)
 
 
 def _wait_until_ready(server: subprocess.Popen[bytes], address: str, log: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import Shop
@@ -35,6 +37,10 @@ class ShopperPage:
     def hears(self, text: str) -> None:
         """Wait until the chat shows ``text``."""
         expect(self.page.get_by_role("log")).to_contain_text(text)
+
+    def is_answered(self) -> None:
+        """Wait until the last word is the bot's."""
+        expect(self.page.get_by_role("log").locator("li").last).to_have_class(re.compile(r"\bbot\b"))
 
     def transcript(self) -> str:
         """Give everything the chat shows."""

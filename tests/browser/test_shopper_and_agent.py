@@ -67,8 +67,7 @@ def test_chat_is_still_there_after_a_reload(shop: Shop, shopper: BrowserContext)
     chat.say("我的快递到哪了")
     chat.hears("订单号")
     chat.page.reload()
-    if not chat.page.get_by_role("textbox", name="输入消息").is_visible():
-        chat.open()
+    expect(chat.page.get_by_role("textbox", name="输入消息")).to_be_visible()
     chat.hears("我的快递到哪了")
     chat.say("W1234567")
     chat.hears("后四位")
@@ -97,7 +96,7 @@ def test_manager_finds_the_transcript_by_its_words(shop: Shop, shopper: BrowserC
     """Any Chinese words of a chat find it; the page has an address of its own."""
     chat = ShopperPage(shopper, shop)
     chat.say("请问青花盖碗还有货吗")
-    chat.page.wait_for_timeout(1500)
+    chat.is_answered()
     console = sign_in(staff, shop, "manager")
     console.goto(f"{shop.address}/console/transcripts?text=青花盖碗")
     hit = console.get_by_role("link").filter(has_text="青花盖碗").or_(console.locator("a[href*='/transcripts/']")).first

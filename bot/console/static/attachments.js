@@ -3,7 +3,7 @@
 (function () {
   "use strict";
 
-  const PATIENCE_MS = 30000;
+  const PATIENCE_MS = 120000;
 
   function makeSound(bytes, address) {
     return new Promise((resolve) => {

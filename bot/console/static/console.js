@@ -54,7 +54,40 @@
     return list ? Number(list.dataset.last) : 0;
   }
 
+  // A part that renews itself while a mouse button is down would take from under it what is being pressed, and the
+  // click would be lost: it renews when the button is up. Of a press on a scroll bar nobody tells when it ends.
+  const LONGEST_PRESS_MS = 1000;
+  const late = new Set();
+  let pressed = 0;
+
+  function release() {
+    clearTimeout(pressed);
+    pressed = 0;
+    late.forEach((id) => byId(id) && window.htmx.trigger(byId(id), "renew"));
+    late.clear();
+  }
+
+  function press() {
+    clearTimeout(pressed);
+    pressed = setTimeout(release, LONGEST_PRESS_MS);
+  }
+
+  // The click itself comes after the button is up.
+  function lift() {
+    const lifted = pressed;
+    setTimeout(() => lifted === pressed && release());
+  }
+
+  document.addEventListener("pointerdown", press, true);
+  document.addEventListener("pointerup", lift, true);
+  document.addEventListener("pointercancel", lift, true);
+
   document.addEventListener("htmx:beforeSwap", (event) => {
+    if (pressed && event.detail.shouldSwap && event.detail.requestConfig.verb === "get") {
+      event.detail.shouldSwap = false;
+      late.add(event.detail.target.id);
+      return;
+    }
     const inside = event.detail.target.contains(document.activeElement);
     focused = inside ? document.activeElement.id : "";
     if (event.detail.target === lines()) rememberPlace(lines());
@@ -222,7 +255,7 @@
     const form = event.target.closest("#composer, [data-submit-on-enter]");
     if (!form) return;
     event.preventDefault();
-    const button = [...form.querySelectorAll("button")].find((each) => each.offsetParent !== null);
+    const button = [...form.querySelectorAll("button:not([type=button])")].find((each) => each.offsetParent !== null);
     if (button && !button.disabled) button.click();
   });
 

@@ -120,6 +120,33 @@ async def test_words_go_out_and_answers_with_quick_replies_come_in(browser: Brow
     assert [message.payload for message in shop.inbox.messages] == ["", "=quality"]
 
 
+async def test_choice_stays_under_the_mouse_until_it_is_released(browser: Browser):
+    """The answer may be there before the server has said that it took the question; the chat is drawn anew then."""
+    shop = Shop()
+    shop.buttons = CHOICES
+    taken = asyncio.Event()
+
+    async def late(route: Any) -> None:
+        answer = await route.fetch()
+        await taken.wait()
+        await route.fulfill(response=answer)
+
+    async with visiting(browser, shop) as chat:
+        await chat.open()
+        await chat.page.route("**/widget/messages", late)
+        await chat.say("我要投诉")
+        await chat.page.get_by_role("button", name="质量问题").hover()
+        await chat.page.mouse.down()
+        shop.buttons = ()
+        async with chat.page.expect_response("**/widget/messages") as answer:
+            taken.set()
+        await (await answer.value).finished()
+        await chat.page.evaluate("new Promise((next) => setTimeout(next, 50))")
+        await chat.page.mouse.up()
+        await expect(chat.log).to_contain_text("收到：质量问题")
+    assert [message.payload for message in shop.inbox.messages] == ["", "=quality"]
+
+
 async def test_offline_message_waits_and_goes_out_once(browser: Browser):
     """Without a network the message is marked and kept; back online it arrives exactly once."""
     shop = Shop()

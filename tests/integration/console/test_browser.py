@@ -8,7 +8,7 @@ from playwright.async_api import Browser, expect
 
 from bot.domain.ids import ConversationId
 from bot.domain.ports import LiveEvent
-from tests.integration.console.browsing import signed_in
+from tests.integration.console.browsing import complaints_of, heard_by_a_page, signed_in
 from tests.integration.console.shop import Shop, ticket
 
 pytestmark = pytest.mark.browser
@@ -39,11 +39,10 @@ async def waiting(shop: Shop) -> ConversationId:
 async def test_live_update_keeps_what_is_typed(shop: Shop, browser: Browser, address: str, waiting: ConversationId):
     """The shopper's next words and another agent's take appear by themselves; the half-written text stays."""
     page = await signed_in(browser, address, "li")
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    complaints = complaints_of(page)
     await page.goto(f"{address}/conversations/{waiting}")
     await page.fill("#text", "half a sentence")
+    await heard_by_a_page(shop, waiting)
     await shop.exchange("visitor", "are you there?", name="陈小雨")
     for topic in (f"conversation:{waiting}", "desk"):
         await shop.live.publish(LiveEvent(topic, "changed"))

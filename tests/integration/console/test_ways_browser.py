@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
@@ -10,7 +12,7 @@ from bot.domain.ids import ConversationId
 from bot.domain.ports import LiveEvent
 from storage.tables import IDENTITIES
 from tests.contract.line import Line
-from tests.integration.console.browsing import signed_in
+from tests.integration.console.browsing import heard_by_a_page, signed_in
 from tests.integration.console.shop import Shop
 
 pytestmark = pytest.mark.browser
@@ -51,6 +53,7 @@ async def test_window_closes_while_typing_and_the_words_wait(shop: Shop, browser
     await page.goto(f"{address}/conversations/{here}")
     await page.fill("#text", "明天到货")
     await expect(page.locator(".send-reply")).to_have_text("Send")
+    await heard_by_a_page(shop, here)
     await elapse(shop, here)
     await expect(page.locator(".send-reply")).to_have_text("Send when they write")
     assert await page.input_value("#text") == "明天到货"
@@ -70,13 +73,14 @@ async def test_words_go_along_to_the_customers_other_channel(shop: Shop, browser
     await page.fill("#text", "到货了\n请查收")
     await page.locator("#ways").get_by_role("button", name="Write on Web").click()
     await expect(page.locator(".thread-who")).to_contain_text("Web")
-    assert await page.input_value("#text") == "到货了\n请查收"
+    await expect(page.locator("#text")).to_have_value("到货了\n请查收")
     await expect(page.locator("#mode-reply")).to_be_checked()
-    assert "carried" not in page.url
+    await expect(page).not_to_have_url(re.compile("carried"))
     await page.reload()
     assert await page.input_value("#text") == "到货了\n请查收"
     await page.click(".send-reply")
     await expect(page.locator("#lines")).to_contain_text("请查收")
+    await expect(page.locator("#text")).to_have_value("")
     await page.reload()
     assert await page.input_value("#text") == ""
     await page.goto(f"{address}/conversations/{here}")
@@ -93,10 +97,11 @@ async def test_refused_words_go_along_and_never_go_out_twice(shop: Shop, browser
     await expect(page.locator(".said-agent")).to_contain_text("到货了")
     refused = "UPDATE outbox SET state='refused', refusal='window', done_at=due_at WHERE sender='agent'"
     await shop.database.run(lambda on: on.exec_driver_sql(refused) and None)
+    await heard_by_a_page(shop, here)
     await elapse(shop, here)
     await page.locator(".kept-back").get_by_role("button", name="Write on Web").click()
     await expect(page.locator(".thread-who")).to_contain_text("Web")
-    assert await page.input_value("#text") == "到货了"
+    await expect(page.locator("#text")).to_have_value("到货了")
     await page.goto(f"{address}/conversations/{here}")
     await expect(page.locator("#lines")).to_contain_text("Not sent")
     await expect(page.locator(".kept-back")).to_have_count(0)

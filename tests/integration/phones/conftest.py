@@ -21,7 +21,7 @@ from tests.conversations.conftest import model_folder
 
 __all__ = ["model_folder"]
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 class Shop:

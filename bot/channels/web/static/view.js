@@ -285,7 +285,11 @@ class View {
     if (on && stay) this.scrollToEnd();
   }
 
+  // What is offered already stays as it is: a button replaced between press and release swallows the click.
   setQuick(buttons) {
+    const offered = JSON.stringify(buttons);
+    if (offered === this.offered) return;
+    this.offered = offered;
     this.quick.replaceChildren(
       ...buttons.map((button) => {
         const chip = make("button", { class: "chip", type: "button", text: button.label });
