@@ -46,6 +46,17 @@ class WebChannel(Section):
         (), description="Origins of pages that may embed the widget, like https://shop.example; our own always may."
     )
     token_days: int = Field(30, description="Days after its last use that a visitor's token is good for.", ge=1, le=400)
+    wrong_tries: int = Field(
+        20,
+        description="Wrong tries to prove an order that may come from one network address within "
+        "wrong_tries_within_min, whoever makes them; 0: not counted by address. Behind a proxy set "
+        "xiaoer.server.behind_proxy, or all visitors have one address.",
+        ge=0,
+        le=1000,
+    )
+    wrong_tries_within_min: float = Field(
+        60, description="Minutes after which a wrong try counts no more for its network address.", gt=0, le=24 * 60
+    )
     quiet_time_s: QuietTime = Field(None, description=_QUIET_TIME)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -107,6 +108,8 @@ async def _open_gate(services: Services, form: Form, turn: Turn) -> Proved | Out
         return await _verify(services, form, turn, number, "")
     if await _is_locked(services, turn, number):
         return _locked()
+    if wait := await services.networks.wait(turn.network):
+        return _crowded(wait)
     last4 = _last4_in(turn)
     if number and last4:
         return await _verify(services, form, turn, number, last4)
@@ -147,9 +150,13 @@ async def _check(services: Services, form: Form, turn: Turn, number: str, last4:
     key = canonical(order.number if order else number)
     if await _is_locked(services, turn, key):
         return _locked()
+    begun = await services.networks.begin(turn.network)
+    if begun is None:
+        return _crowded(await services.networks.wait(turn.network))
     # One path for "no such order" and "wrong digits": the shopper, and a thief, hear the same.
     expected = order.phone_last4 if order else ""
     if order and expected and hmac.compare_digest(expected.encode(), last4.encode()):
+        await services.networks.forgive(turn.network, begun)
         return Proved(order, (OrderProved(key),), (ProofAttempt(key, right=True),))
     return await _refuse(services, form, turn, key)
 
@@ -159,6 +166,8 @@ async def _refuse(services: Services, form: Form, turn: Turn, number: str) -> Ou
     marks = Outcome(events=(ProofFailed(number),), proof_attempts=(ProofAttempt(number, right=False),))
     if failures >= MAX_FAILURES:
         return replace(marks, replies=_locked().replies)
+    if wait := await services.networks.wait(turn.network):
+        return replace(marks, replies=_crowded(wait).replies)
     reply = Reply("proof.wrong", {"number": number, "tries_left": MAX_FAILURES - failures})
     return replace(marks, replies=(reply,), start_form=form.name, form_slots={"order_number": number})
 
@@ -170,6 +179,12 @@ async def _is_locked(services: Services, turn: Turn, number: str) -> bool:
 def _locked() -> Outcome:
     minutes = int(LOCK_WINDOW.total_seconds() // 60)
     return Outcome(replies=(Reply("proof.locked", {"minutes": minutes}, (HUMAN,)),))
+
+
+def _crowded(wait: timedelta) -> Outcome:
+    """Say that too many tries came from the shopper's network address, be they his own or not."""
+    minutes = max(1, math.ceil(wait.total_seconds() / 60))
+    return Outcome(replies=(Reply("proof.crowded", {"minutes": minutes}, (HUMAN,)),))
 
 
 def _with_proof(outcome: Outcome, proved: Proved) -> Outcome:

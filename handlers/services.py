@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot.domain.clock import Clock
-from bot.domain.ports import Knowledge, OrderSource, ProofLedger, QueueBoard, Renderer, TicketBook
+from bot.domain.ports import Knowledge, NetworkTries, OrderSource, ProofLedger, QueueBoard, Renderer, TicketBook
 from bot.domain.replies import Locale, Reply
 
 _DAYS_IN_WEEK = 7
@@ -74,6 +74,7 @@ class Services:
 
     orders: OrderSource
     proofs: ProofLedger
+    networks: NetworkTries
     tickets: TicketBook
     queue: QueueBoard
     knowledge: Knowledge

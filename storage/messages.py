@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.domain.messages import Attachment, Button, InboundMessage, MessageKind, OutboundMessage, Sender, TemplateUse
 
-_SELDOM = ("reply_token", "platform_id", "concerns", "concerns_seq")
+_SELDOM = ("reply_token", "platform_id", "concerns", "concerns_seq", "network")
 """Fields that are kept only where they say something."""
 
 

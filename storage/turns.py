@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, func, select, union, update
+from sqlalchemy import Connection, String, bindparam, exists, func, literal, select, union, update
 
 from bot.domain.conversation import Owner
 from bot.domain.customers import Customer
@@ -66,15 +66,16 @@ _PENDING_CONVERSATIONS = union(
     select(INBOX.c.conversation_id).where(INBOX.c.done_at.is_(None)),
     select(OUTBOX.c.conversation_id).where(OUTBOX.c.done_at.is_(None)),
 )
-_DONE = (
-    update(INBOX)
-    .where(
-        INBOX.c.id.in_(bindparam("ids", expanding=True)),
-        INBOX.c.conversation_id == bindparam("conversation"),
-        INBOX.c.done_at.is_(None),
-    )
-    .values(done_at=bindparam("at"))
+_OPEN = update(INBOX).where(
+    INBOX.c.id.in_(bindparam("ids", expanding=True)),
+    INBOX.c.conversation_id == bindparam("conversation"),
+    INBOX.c.done_at.is_(None),
 )
+# From which network a message came is nobody's business once it is handled.
+_DONE = {
+    "sqlite": _OPEN.values(done_at=bindparam("at"), message=func.json_remove(INBOX.c.message, "$.network")),
+    "postgresql": _OPEN.values(done_at=bindparam("at"), message=INBOX.c.message.op("-")(literal("network", String()))),
+}
 _ALLOW = update(CUSTOMERS).where(CUSTOMERS.c.id == bindparam("customer")).values(messages_allowed=bindparam("allowed"))
 
 
@@ -195,7 +196,8 @@ def _finish_inbox(connection: Connection, commit: TurnCommit) -> None:
     if not commit.inbox_ids:
         return
     done = connection.execute(
-        _DONE, {"ids": list(commit.inbox_ids), "conversation": commit.conversation_id, "at": commit.at}
+        _DONE[connection.dialect.name],
+        {"ids": list(commit.inbox_ids), "conversation": commit.conversation_id, "at": commit.at},
     )
     if done.rowcount != len(commit.inbox_ids):
         raise Conflict(f"messages of conversation {commit.conversation_id} were handled by another turn already")

@@ -40,7 +40,7 @@ WITH held AS (
     FROM held
    WHERE (SELECT count(*) FROM unread) = cardinality(:inbox_ids)
 ), done AS (
-  UPDATE inbox SET done_at = :at FROM unread, going WHERE inbox.id = unread.id
+  UPDATE inbox SET done_at = :at, message = inbox.message - 'network' FROM unread, going WHERE inbox.id = unread.id
 ), appended AS (
   INSERT INTO events (conversation_id, kind, at, data)
   SELECT going.id, event.value ->> 'kind', :at, event.value -> 'data'

@@ -69,7 +69,8 @@ class InboundMessage:
     shuffled burst is read in the order it was written. ``platform_id`` is the platform's own id of the message, by
     which others refer to it;
     ``concerns`` is that id of the message an edit, recall or reaction is about, ``concerns_seq`` its event once known.
-    A reaction's text is its emoji, empty when it was taken back.
+    A reaction's text is its emoji, empty when it was taken back. ``network`` tells apart from which network address it
+    came, by a keyed hash, where the channel knows one; it is kept until the message is handled, and no longer.
     """
 
     sender: Sender
@@ -85,6 +86,7 @@ class InboundMessage:
     platform_id: str = ""
     concerns: str = ""
     concerns_seq: int = 0
+    network: str = field(default="", repr=False)
 
 
 def sequence_of(sent_at: datetime) -> int:

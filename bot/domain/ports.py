@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from bot.domain.conversation import Conversation
@@ -94,6 +94,25 @@ class ProofLedger(Protocol):
 
     async def failures(self, customer_id: CustomerId, order_number: str, since: datetime) -> int:
         """Count wrong tries since ``since``: the larger of the customer's own and those for that order."""
+        ...
+
+
+class NetworkTries(Protocol):
+    """Tries to prove orders by the network address they come from, whoever makes them; right ones do not count."""
+
+    async def wait(self, network: str) -> timedelta:
+        """Tell how long until somebody there may try again; zero: now, also where the network is not known."""
+        ...
+
+    async def begin(self, network: str) -> str | None:
+        """Count a try before it is looked at, so that many at once do not slip through; None: no more may be made.
+
+        What is given is for ``forgive``; empty where nothing was counted.
+        """
+        ...
+
+    async def forgive(self, network: str, begun: str) -> None:
+        """Count a try no more that turned out right."""
         ...
 
 

@@ -48,6 +48,11 @@ class Turn:
         """Give the turn's words, one line a message."""
         return "\n".join(message.text for message in self.messages if message.text)
 
+    @property
+    def network(self) -> str:
+        """Tell from which network address the turn came, as its last message with one does; empty: not known."""
+        return next((message.network for message in reversed(self.messages) if message.network), "")
+
 
 @dataclass(frozen=True, slots=True)
 class ProofAttempt:

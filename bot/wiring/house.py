@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -41,6 +42,7 @@ from handlers import build_handlers
 from handlers.services import Services, ShopFacts
 from responses.renderer import TemplateRenderer
 from storage.merging import MergingOutbox
+from storage.network_tries import SqlNetworkTries
 from storage.sweep import SqlSweep
 from storage.windows import SqlSendingGate
 
@@ -73,9 +75,12 @@ def make_services(
     config: Config, stores: Stores, renderer: TemplateRenderer, clock: Clock, knowledge: Knowledge
 ) -> Services:
     """Make what the handlers may ask."""
+    web = config.channels.web
+    lasts = timedelta(minutes=web.wrong_tries_within_min)
     return Services(
         orders=stores.desk.orders,
         proofs=stores.proofs,
+        networks=SqlNetworkTries(stores.database, clock, web.wrong_tries, lasts),
         tickets=stores.ticket_book,
         queue=stores.queue,
         knowledge=knowledge,

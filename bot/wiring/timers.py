@@ -24,6 +24,7 @@ from storage.abandoned import SqlAbandoned
 from storage.database import Database, Units
 from storage.expired_threads import SqlExpiredThreads
 from storage.link_book import SqlLinking
+from storage.network_tries import SqlForgottenTries
 from storage.ownership import SqlOwnershipStore
 from storage.service_levels import SqlClosingWindows, SqlOverdueHandoffs, SqlOverdueTickets
 from storage.snoozes import SqlSnoozes
@@ -55,6 +56,7 @@ def make_timers(config: Config, database: Units, clock: Clock, renderer: Templat
         SqlLinking(database, clock),
         SqlAbandoned(database, SqlOwnershipStore(database, _notice(renderer)), clock),
         SqlExpiredThreads(database, clock),
+        SqlForgottenTries(database, clock),
     ]
     if config.surveys.enabled:
         works.append(SqlSurveys(database, clock, _survey_rules(config), hours, survey_question(renderer)))

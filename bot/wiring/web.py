@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI
 from bot.channels.shown import build_router as build_shown_router
 from bot.channels.web.gate import Rates
 from bot.channels.web.identity import MerchantLogins
+from bot.channels.web.networks import Networks
 from bot.channels.web.routes import WidgetPorts, WidgetSettings
 from bot.channels.web.routes import build_router as build_widget_router
 from bot.channels.web.tokens import VisitorTokens
@@ -84,6 +85,8 @@ def make_routers(opened: House) -> Iterator[APIRouter]:
         days = config.channels.web.token_days
         media = make_shopper_media(config, opened.stores.database, opened.clock)
         ports = replace(ports, media=media, has_signed_in=after.has_signed_in)
+        if config.channels.web.wrong_tries:
+            ports = replace(ports, networks=Networks(secrets.secret_key, settings.account))
         tokens = VisitorTokens(secrets.secret_key, settings.account, opened.clock, days * SECONDS_A_DAY)
         yield build_widget_router(settings, ports, tokens, Rates(opened.shared.rates))
     room = make_show_room(config, secrets, opened.stores.database, opened.clock)

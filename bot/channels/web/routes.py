@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 from fastapi import APIRouter
@@ -19,6 +18,7 @@ from bot.channels.web.adapter import CHANNEL
 from bot.channels.web.feed import StreamSlots, VisitorFeed, item_json
 from bot.channels.web.gate import Gate, OriginList, Rates, read_json
 from bot.channels.web.identity import MerchantLogins
+from bot.channels.web.networks import Networks, address_of
 from bot.channels.web.pages import ShopPage, StaticFile, load_css, load_script
 from bot.channels.web.parse import parse_message
 from bot.channels.web.pictures import Pictures, ShopperMedia
@@ -63,7 +63,8 @@ class WidgetPorts:
     ``on_known`` is told of a visitor whom the site has vouched for in the same browser (as visitor, as known
     customer); ``on_read`` up to which event a visitor's page has shown everything. ``has_signed_in`` tells whether a
     visitor turned out to be a known customer: his old token is then worth nothing, or whoever kept a copy of it would
-    speak as that customer.
+    speak as that customer. ``networks`` names where a message comes from, for what is counted by it; without it no
+    message says so.
     """
 
     on_messages: OnMessages
@@ -75,6 +76,7 @@ class WidgetPorts:
     on_read: Callable[[Sender, int], Awaitable[None]] | None = None
     media: ShopperMedia | None = None
     has_signed_in: Callable[[Sender], Awaitable[bool]] | None = None
+    networks: Networks | None = None
 
 
 class _Widget:
@@ -89,7 +91,7 @@ class _Widget:
 
     async def session(self, request: Request) -> Response:
         """Issue a token: a known customer's when the site vouches for him, else a fresh one for the same visitor."""
-        await self._rates.spend(self._settings.sessions_per_address, "session", _address(request))
+        await self._rates.spend(self._settings.sessions_per_address, "session", address_of(request))
         data = await read_json(request)
         old = data.get("token")
         if data.get("identity") is not None:
@@ -123,12 +125,14 @@ class _Widget:
         """Take one message; 202 once it is committed."""
         sender = await self._sender(request)
         await self._rates.spend(self._settings.messages_per_visitor, "message", sender.channel_user_id)
-        await self._rates.spend(self._settings.messages_per_address, "message", _address(request))
+        await self._rates.spend(self._settings.messages_per_address, "message", address_of(request))
         data = await read_json(request)
         locale = data.get("locale")
         if isinstance(locale, str) and locale in _LOCALES:
             sender = replace(sender, locale_hint=locale)
         message = parse_message(data, sender, self._ports.clock.now())
+        if self._ports.networks is not None:
+            message = replace(message, network=self._ports.networks.name(request))
         (accepted,) = await self._ports.on_messages([message])
         return JSONResponse(
             {"id": data["id"], "duplicate": accepted.duplicate, "truncated": message.truncated}, status_code=202
@@ -149,7 +153,7 @@ class _Widget:
         """Tell who asks for a picture, and count it."""
         sender = await self._sender(request)
         await self._rates.spend(rate, "picture", sender.channel_user_id)
-        await self._rates.spend(self._settings.messages_per_address, "picture", _address(request))
+        await self._rates.spend(self._settings.messages_per_address, "picture", address_of(request))
         return sender
 
     async def stream(self, request: Request) -> Response:
@@ -221,19 +225,6 @@ def _picture_routes(ports: WidgetPorts, widget: _Widget) -> tuple[tuple[str, str
         ("/widget/pictures", "POST", pictures.take),
         ("/widget/pictures/{media_id}", "GET", pictures.show),
     )
-
-
-def _address(request: Request) -> str:
-    """Name the sender's network address; an IPv6 home is its /64, which one person owns whole."""
-    host = request.client.host if request.client else ""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    if not isinstance(address, IPv6Address):
-        return host
-    # A server that listens on IPv6 sees people with IPv4 as mapped into one network: they are not one home.
-    return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
 
 
 def _number(text: str, default: int) -> int:

@@ -76,6 +76,34 @@ class MemoryProofLedger:
 
 
 @dataclass
+class MemoryNetworkTries:
+    """Tries by network, each with its number; ``limit`` of them, then an hour's wait."""
+
+    limit: int = 20
+    counted: dict[str, list[str]] = field(default_factory=dict)
+
+    async def wait(self, network: str) -> timedelta:
+        """Tell most of an hour, or nothing."""
+        full = len(self.counted.get(network, ())) >= self.limit
+        return timedelta(minutes=58, seconds=1) if network and full else timedelta()
+
+    async def begin(self, network: str) -> str | None:
+        """Count a try."""
+        if not network:
+            return ""
+        tries = self.counted.setdefault(network, [])
+        if len(tries) >= self.limit:
+            return None
+        tries.append(f"try {len(tries) + 1}")
+        return tries[-1]
+
+    async def forgive(self, network: str, begun: str) -> None:
+        """Count it no more."""
+        if network:
+            self.counted[network].remove(begun)
+
+
+@dataclass
 class MemoryTicketBook:
     """Tickets of everyone; only the customer's own are listed."""
 
@@ -136,6 +164,7 @@ def make_services(
     return Services(
         orders=MemoryOrderSource({order.number: order for order in orders}),
         proofs=MemoryProofLedger(wrong),
+        networks=MemoryNetworkTries(),
         tickets=MemoryTicketBook(tickets),
         queue=MemoryQueueBoard(online, queue),
         knowledge=MemoryKnowledge(),
@@ -209,6 +238,7 @@ class Said:
     mood: float = 0.0
     urgency: Urgency = Urgency.NONE
     kind: MessageKind = MessageKind.TEXT
+    network: str = ""
 
 
 async def run(services: Services, intent: str, said: Said) -> Outcome:
@@ -249,7 +279,8 @@ def _speakable(services: Services, outcome: Outcome) -> Outcome:
 
 def make_turn(said: Said) -> Turn:
     """Make the turn of what was said."""
-    message = InboundMessage(Sender("web", "main", "v1"), "k1", said.kind, said.now, said.text)
+    who = Sender("web", "main", "v1")
+    message = InboundMessage(who, "k1", said.kind, said.now, said.text, network=said.network)
     conversation = Conversation(
         id=ConversationId("c"),
         customer_id=ME,

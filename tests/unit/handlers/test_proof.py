@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from bot.domain.turns import ProofAttempt
 from handlers import build_handlers
 from tests.unit.handlers.fakes import (
     NOW,
+    MemoryNetworkTries,
     MemoryProofLedger,
     Said,
     keys,
@@ -205,3 +207,40 @@ async def test_wrong_says_how_many_tries_are_left_in_english() -> None:
     services = make_services((make_order(),), wrong=1)
     outcome = await submit(services, "track_order", Said(slots=RIGHT | {"phone_last4": "1111"}))
     assert "(1 try left)" in said_in(services, outcome, Locale.EN)
+
+
+async def test_proof_counts_wrong_tries_of_a_network_whoever_makes_them() -> None:
+    """Who is somebody new for every try is stopped, also with the right digits; the shop next door is not."""
+    services = make_services((make_order(),), wrong=0)
+    networks = MemoryNetworkTries(limit=2)
+    services = replace(services, networks=networks)
+    for number in ("W1000001", "W1000002"):
+        slots = {"order_number": number, "phone_last4": "9999"}
+        outcome = await submit(services, "track_order", Said(slots=slots, network="there"))
+    assert (keys(outcome), outcome.start_form) == (["proof.crowded"], "")
+    assert outcome.proof_attempts == (ProofAttempt("W1000002", right=False),)
+    right = await submit(services, "track_order", Said(slots=RIGHT, network="there"))
+    assert (keys(right), right.events, right.proof_attempts) == (["proof.crowded"], (), ())
+    asked = await run(services, "track_order", Said("W1234567 尾号0001", network="there"))
+    assert (keys(asked), asked.start_form) == (["proof.crowded"], "")
+    for elsewhere in ("here", ""):
+        outcome = await submit(services, "track_order", Said(slots=RIGHT, network=elsewhere))
+        assert keys(outcome) == ["track_order.found"]
+    assert {name: len(tries) for name, tries in networks.counted.items()} == {"there": 2, "here": 0}
+
+
+@pytest.mark.parametrize(("locale", "words"), [(Locale.ZH, "大约 59 分钟后"), (Locale.EN, "in about 59 minutes")])
+async def test_proof_tells_how_long_a_network_has_to_wait_and_offers_a_person(locale: Locale, words: str) -> None:
+    """In both languages, without blaming who reads it."""
+    services = replace(make_services((make_order(),)), networks=MemoryNetworkTries(limit=0))
+    outcome = await run(services, "track_order", Said("W1234567", locale=locale, network="there"))
+    assert words in services.renderer.render(outcome.replies[0], locale).text
+    assert [choice.payload for choice in outcome.replies[0].choices] == ["/request_human"]
+
+
+async def test_proof_locked_for_the_shopper_says_so_and_counts_nothing_for_the_network() -> None:
+    """His own lock comes first."""
+    services = replace(make_services((make_order(),), wrong=3), networks=MemoryNetworkTries(limit=1))
+    outcome = await submit(services, "track_order", Said(slots=RIGHT, network="there"))
+    assert keys(outcome) == ["proof.locked"]
+    assert await services.networks.begin("there")
