@@ -154,7 +154,7 @@ async def test_message_left_by_a_killed_process_is_answered_by_the_next(file: Pa
         await shop.line.inbox.accept([message("你好")], START)
     async with opened(file) as shop:
         await shop.dispatcher.start()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not shop.channel.sent:  # noqa: ASYNC110 - the sweep's own task sends it
                 await asyncio.sleep(0.01)
         await shop.dispatcher.stop()

@@ -34,7 +34,7 @@ with tempfile.TemporaryDirectory() as folder:
 def _loaded(name: str = "", **settings: str) -> tuple[list[str], set[str]]:
     """Open a house with one more channel, in a process of its own; its channels and its modules."""
     command = [sys.executable, "-W", "ignore", "-c", _OPEN, name, json.dumps(settings)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stderr
     channels, modules = json.loads(done.stdout)
     return channels, set(modules)

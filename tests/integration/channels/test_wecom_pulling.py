@@ -123,7 +123,7 @@ async def test_poll_comes_sooner_after_one_that_failed(town: KfTown, monkeypatch
     town.server.knobs.status_next = [502] * 3
     await town.puller.start()
     await eventually(lambda: not town.server.knobs.status_next)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await town.taken():  # noqa: ASYNC110 - a table has no event of its own
             await asyncio.sleep(0.02)
 

@@ -26,5 +26,5 @@ run(application, Config(server=Server.model_construct(host="127.0.0.1", port=0, 
 
 def test_server_leaves_what_it_loaded_out_of_later_collections() -> None:
     """When it is ready, nearly everything that exists is settled."""
-    done = subprocess.run([sys.executable, "-c", SERVED], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", SERVED], capture_output=True, text=True, check=False, timeout=200)
     assert "left out: True" in done.stdout, done.stderr

@@ -33,7 +33,7 @@ FILES = (
     "faq.mixed",
     "ticket_unresolved.zh",
 )
-PATIENCE_S = 30.0
+PATIENCE_S = 150.0
 
 
 def chosen() -> list[Dialogue]:

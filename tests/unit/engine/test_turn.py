@@ -82,11 +82,11 @@ async def test_long_turn_is_shown_on_the_platform(stage: Stage):
     stage.runner = TurnRunner(parts)
 
     async def take_long() -> None:
-        await asyncio.wait_for(platform.shown.wait(), 5)
+        await asyncio.wait_for(platform.shown.wait(), 60)
 
     stage.store.before_commit = take_long
     assert await stage.hears(message("你好", platform_id="m7")) == ["greet.hello"]
-    await asyncio.wait_for(parts.typing.settle(), 5)
+    await asyncio.wait_for(parts.typing.settle(), 60)
     assert platform.told == [("visitor-1", "m7")]
 
 

@@ -23,7 +23,7 @@ from tests.pretended_rasa import pretend
 from tests.unit.intents.conftest import SATURDAY, write_source
 
 NOTHING = Expectation()
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 TEXT = "where is my parcel"
 
 
@@ -59,7 +59,7 @@ class Shop:
     def settings(self, start: bool = True, url: str = "") -> RasaSettings:
         """Tell how this shop's Rasa is reached."""
         return RasaSettings(
-            work=self.work, source=self.source, start=start, url=url, timeout_s=5.0, environment=self.environment
+            work=self.work, source=self.source, start=start, url=url, timeout_s=60.0, environment=self.environment
         )
 
 

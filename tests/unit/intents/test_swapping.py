@@ -233,7 +233,7 @@ def _kill_training_at(step: str, room: Room) -> None:
     command = [sys.executable, "-c", _TRAIN, str(room.source), str(room.models), step]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while child.stdout.readline().strip() != step:
         assert time.monotonic() < deadline
     os.kill(child.pid, signal.SIGKILL)
