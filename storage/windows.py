@@ -303,9 +303,12 @@ def _reserve(
     if refusal is not None:
         return refusal
     opened = {one.kind.value: one.at for one in _counting(policy, rows, at)}
+    left = room(policy, _opened(rows), at).left
+    # What never fits takes all there is and no more, so that a code that pays for one message still pays for its first.
+    taken = messages if left is None else min(messages, left)
     for kind in opened:
-        connection.execute(_SPEND, {"conversation": item.conversation_id, "window_kind": kind, "messages": messages})
-    return Place(opened, messages)
+        connection.execute(_SPEND, {"conversation": item.conversation_id, "window_kind": kind, "messages": taken})
+    return Place(opened, taken)
 
 
 def _counting(policy: WindowPolicy, rows: Iterable[Any], at: datetime) -> list[Opened]:

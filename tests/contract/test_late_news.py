@@ -15,7 +15,7 @@ from bot.domain.ids import ConversationId
 from bot.domain.line_ports import Cursor, OutboxItem
 from bot.domain.messages import InboundMessage, MessageKind, Sender
 from bot.domain.staff import ThreadMove
-from bot.domain.windows import Place
+from bot.domain.windows import Opening, Place
 from storage import cursors, inbox, platform_moves
 from storage.database import Database
 from storage.exchanges import SqlExchanges
@@ -98,6 +98,22 @@ async def test_words_left_of_an_earlier_conversation_wait_for_an_open_exchange_t
     assert isinstance(await gate.ask(item, at(61)), Deferred)
     await exchanges.end(key, at(62))
     assert await gate.ask(item, at(63)) is None
+
+
+async def test_welcome_of_several_messages_begins_with_the_code_that_pays_for_one(line: Line):
+    """It never fits, and is sent as far as it goes: the first of it goes by the code."""
+    who = Sender("wecom_kf", "kf1", "wmLi")
+    entered = InboundMessage(who, "e1", MessageKind.FOLLOW, NOW, reply_token="code-1")
+    (accepted,) = await line.inbox.accept([entered], NOW)
+    await line.commit(await line.pending(accepted.conversation_id), "您好")
+    item = await line.outbox.next_due(accepted.conversation_id, NOW)
+    assert item is not None
+    gate, ledger = SqlSendingGate(line.database), SqlWindowLedger(line.database)
+    place = await gate.reserve(item, at(1), 3)
+    assert isinstance(place, Place)
+    assert await ledger.token(accepted.conversation_id, Opening.ENTER, at(1)) == "code-1"
+    await gate.count(item, 1, at(2), place)
+    assert await left(line, accepted.conversation_id, 2) is None
 
 
 @pytest.fixture
