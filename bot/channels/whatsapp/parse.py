@@ -173,7 +173,9 @@ def _contacts(raw: Mapping[str, Any]) -> Content:
 def _interactive(raw: Mapping[str, Any]) -> Content:
     reply = mapping(raw, "interactive")
     chosen = mapping(reply, text_of(reply, "type"))
-    return pressed(text_of(chosen, "title"), text_of(chosen, "id"))
+    # A label too long for a row's title stands whole in its description.
+    title, whole = text_of(chosen, "title"), text_of(chosen, "description")
+    return pressed(whole if whole.startswith(title.rstrip("…")) else title, text_of(chosen, "id"))
 
 
 def _template_button(raw: Mapping[str, Any]) -> Content:
@@ -184,11 +186,8 @@ def _template_button(raw: Mapping[str, Any]) -> Content:
 def _order(raw: Mapping[str, Any]) -> Content:
     """Write a cart sent from the catalogue as lines."""
     order = mapping(raw, "order")
-    items = [
-        f"{text_of(item, 'quantity')} × {text_of(item, 'product_retailer_id')}"
-        for item in listing(order, "product_items")
-    ]
-    return Content(MessageKind.TEXT, "\n".join([text_of(order, "text"), *items]))
+    items = [(text_of(one, "quantity"), text_of(one, "product_retailer_id")) for one in listing(order, "product_items")]
+    return Content(MessageKind.TEXT, "\n".join([text_of(order, "text"), *(f"{many} × {what}" for many, what in items)]))
 
 
 def _reaction(raw: Mapping[str, Any]) -> Content:
