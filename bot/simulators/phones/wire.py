@@ -100,6 +100,9 @@ class Wire(httpx.AsyncBaseTransport):
             await answer.aclose()
         except BaseException as problem:
             self.journal.note("shop", what, type(problem).__name__, time.monotonic() - began, Said(body, b"", plain))
+            if isinstance(problem, httpx.TransportError):
+                # Nobody answered, which platforms take as an answer that is not 2xx: they call again.
+                return httpx.Response(httpx.codes.GATEWAY_TIMEOUT)
             raise
         lost = self.knobs.lost > 0
         self.knobs.lost -= int(lost)

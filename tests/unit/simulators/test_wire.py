@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bot.simulators.courier import Courier
 from bot.simulators.phones.journal import KEPT_CALLS, Journal, Said
 from bot.simulators.phones.wire import OverheardApi, Wire
 from bot.simulators.phones.words import LANGUAGES, pick_language, read_words
@@ -144,6 +145,25 @@ async def test_wire_loses_one_answer_of_the_shop() -> None:
     assert [answer.status_code for answer in answers] == [504, 200]
     assert door.bodies == [b"hello", b"hello"]
     assert [call["outcome"] for call in door.wire.journal.as_json()] == ["200", "lost"]
+
+
+async def test_platform_calls_again_where_nobody_answered() -> None:
+    """A connection that broke, or one the shop had just closed, is no end of a message."""
+    heard: list[bytes] = []
+
+    def take(request: httpx.Request) -> httpx.Response:
+        heard.append(request.content)
+        if len(heard) == 1:
+            raise httpx.RemoteProtocolError("the server disconnected")
+        return httpx.Response(200)
+
+    wire = Wire(Journal(lambda: "now"), httpx.MockTransport(take))
+    courier = Courier(wire.client("http://shop.example"), "/hook", lambda _: {})
+    courier.knobs.retry_after_s = (0.0,)
+    answer = await courier.deliver(b"{}")
+    assert answer.is_success
+    assert heard == [b"{}", b"{}"]
+    assert [call["outcome"] for call in wire.journal.as_json()] == ["200", "RemoteProtocolError"]
 
 
 async def test_dropped_connection_is_an_answer_without_its_body() -> None:
