@@ -1,17 +1,18 @@
-"""Media as the platforms serve and take them, put before a simulator: everything else is passed on to it.
+"""Media as the platforms hold and serve them, put before a simulator: everything else is passed on to it.
 
-Stricter than the real ones: every call needs its token, ids are good once they were sent and until they expire, uploads
-have their platform's form. ``redirect_to`` leads a download elsewhere, as an attacker would like it to.
+Stricter than the real ones: a call without its token is refused, and so is a token shown where none belongs; ids are
+good once they were sent and until they expire. What the shop uploads is taken by the simulators themselves, within
+their windows and limits; ``redirect_to`` leads a download elsewhere, as an attacker would like it to.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.policy import HTTP
+from typing import Any, ClassVar, Protocol
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -39,7 +40,7 @@ class HeldFile:
 class MediaHold:
     """What a platform holds, by id; ``expired`` ids are gone, ``refuse_tokens`` tokens are refused as expired.
 
-    ``host`` is where WhatsApp's addresses lead to; ``sent`` are files shown to a person, as (address, file).
+    ``host`` is where WhatsApp's addresses lead to.
     """
 
     files: dict[str, HeldFile] = field(default_factory=dict)
@@ -47,7 +48,6 @@ class MediaHold:
     uploaded: list[HeldFile] = field(default_factory=list)
     redirect_to: str = ""
     refuse_tokens: int = 0
-    sent: list[tuple[str, HeldFile]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     host: str = _MEDIA_HOST
 
@@ -60,11 +60,6 @@ class MediaHold:
         """Keep a file the shop has uploaded; give its id."""
         self.uploaded.append(file)
         return self.hold(f"{prefix}{6999 + len(self.uploaded)}", file)
-
-    def take_sent(self) -> list[tuple[str, HeldFile]]:
-        """Give the files that were shown since the last call, as (address, file)."""
-        shown, self.sent = self.sent, []
-        return shown
 
     def there(self, number: str) -> HeldFile | None:
         """Find a file that has not expired."""
@@ -109,7 +104,7 @@ class WithMedia:
 
 
 def telegram_media(hold: MediaHold, token: str) -> Answer:
-    """Serve getFile and the files' own addresses; take photos and documents."""
+    """Serve getFile and the files' own addresses."""
 
     async def answer(request: Request) -> Response | None:
         path = request.url.path
@@ -118,37 +113,25 @@ def telegram_media(hold: MediaHold, token: str) -> Answer:
             return _telegram_file(hold, await _field(request, "file_id"))
         if path.startswith(f"/file/bot{token}/"):
             return hold.serve(path.rpartition("/")[2])
-        if path in {f"/bot{token}/sendPhoto", f"/bot{token}/sendDocument"}:
-            hold.take(await _uploaded(request, "photo" if path.endswith("Photo") else "document"))
-            chat = {"id": int(await _field(request, "chat_id")), "type": "private"}
-            hold.sent.append((str(chat["id"]), hold.uploaded[-1]))
-            message = {"message_id": 9000 + len(hold.uploaded), "date": 1, "chat": chat}
-            return JSONResponse({"ok": True, "result": message})
         return None
 
     return answer
 
 
 def graph_media(hold: MediaHold, token: str, node: str) -> Answer:
-    """Serve media ids and their addresses, which want the token again; take uploads and forms with a file."""
+    """Serve media ids and their addresses: WhatsApp's want the token again, Messenger's and Instagram's none at all."""
 
     async def answer(request: Request) -> Response | None:
         path = request.url.path
         number = path.rpartition("/")[2]
         if f"{request.url.scheme}://{request.url.hostname}" == _MEDIA_HOST or path.startswith((_FILES, _OPEN_FILES)):
             hold.asked.append(str(request.url))
-            if request.headers.get("authorization") not in {None, f"Bearer {token}"}:
+            wanted = f"Bearer {token}" if path.startswith(_FILES) else None
+            if request.headers.get("authorization") != wanted:
                 return Response(status_code=401)
             return hold.serve(number)
         if request.method == "GET" and number.isdigit() and number != node:
             return _graph_address(hold, number, request.headers.get("authorization") == f"Bearer {token}")
-        if request.headers.get("content-type", "").startswith("multipart/form-data"):
-            name = "file" if path.endswith("/media") else "filedata"
-            number = hold.take(await _uploaded(request, name))
-            recipient = await _field(request, "recipient")
-            if recipient:
-                hold.sent.append((str(json.loads(recipient)["id"]), hold.uploaded[-1]))
-            return JSONResponse({"id": number, "message_id": f"m_{number}"})
         return None
 
     return answer
@@ -169,8 +152,18 @@ def line_media(hold: MediaHold, token: str) -> Answer:
     return answer
 
 
-def tencent_media(hold: MediaHold) -> Answer:
-    """Serve and take temporary media, at WeChat and at WeCom; tokens are counted as refused while asked for."""
+class TokenGiver(Protocol):
+    """A simulator that gives out access tokens; ``uploads`` are the types it takes."""
+
+    uploads: ClassVar[frozenset[str]]
+
+    def token_fault(self, token: str) -> int:
+        """Tell the error code of a token that is not good, 0 for one that is."""
+        ...
+
+
+def tencent_media(hold: MediaHold, giver: TokenGiver) -> Answer:
+    """Serve and take temporary media, at WeChat and at WeCom, to who has a token of ``giver``."""
 
     async def answer(request: Request) -> Response | None:
         if request.url.path not in {"/cgi-bin/media/get", "/cgi-bin/media/upload"}:
@@ -179,8 +172,13 @@ def tencent_media(hold: MediaHold) -> Answer:
         if hold.refuse_tokens:
             hold.refuse_tokens -= 1
             return JSONResponse({"errcode": 42001, "errmsg": "access_token expired"})
+        fault = giver.token_fault(request.query_params.get("access_token", ""))
+        if fault:
+            return JSONResponse({"errcode": fault, "errmsg": "invalid credential, or access_token expired"})
         if request.url.path.endswith("/upload"):
-            return _taken(hold, request.query_params.get("type", ""), await _uploaded(request, "media"))
+            kind = request.query_params.get("type", "")
+            file = (await read_parts(request)).get("media")
+            return _taken(hold, kind if kind in giver.uploads else "", file)
         number = request.query_params.get("media_id", "")
         if hold.there(number) is None:
             return JSONResponse({"errcode": 40007, "errmsg": "invalid media_id"})
@@ -189,12 +187,14 @@ def tencent_media(hold: MediaHold) -> Answer:
     return answer
 
 
-def _taken(hold: MediaHold, kind: str, file: HeldFile) -> Response:
+def _taken(hold: MediaHold, kind: str, file: HeldFile | None) -> Response:
     """Take an upload to WeChat or WeCom within their common limits."""
     if kind not in _TENCENT_BYTES:
-        return JSONResponse({"errcode": 40005, "errmsg": "invalid type"})
+        return JSONResponse({"errcode": 40004, "errmsg": "invalid media type"})
+    if file is None or not file.name:
+        return JSONResponse({"errcode": 41005, "errmsg": "media data missing"})
     if kind == "image" and file.mime not in {"image/jpeg", "image/png"}:
-        return JSONResponse({"errcode": 40004, "errmsg": "invalid media file type"})
+        return JSONResponse({"errcode": 40005, "errmsg": "invalid file type"})
     if not _LEAST_TENCENT_BYTES <= len(file.data) <= _TENCENT_BYTES[kind]:
         return JSONResponse({"errcode": 40006, "errmsg": "invalid media size"})
     return JSONResponse({"errcode": 0, "type": kind, "media_id": hold.take(file, "MEDIA_")})
@@ -229,19 +229,23 @@ async def _field(request: Request, name: str) -> str:
     if kind.startswith("application/json"):
         return str((await request.json()).get(name, ""))
     if kind.startswith("multipart/"):
-        return (await _parts(request)).get(name, HeldFile(b"")).data.decode()
+        return (await read_parts(request)).get(name, HeldFile(b"")).data.decode()
     return dict(parse_qsl(body.decode())).get(name, "")
 
 
-async def _uploaded(request: Request, name: str) -> HeldFile:
-    found = (await _parts(request)).get(name)
-    if found is None:
-        raise KeyError(f"the form has no file {name!r}")
-    return found
+async def read_form(request: Request) -> dict[str, Any]:
+    """Read a multipart form: its files as they are, its other fields as text."""
+    parts = await read_parts(request)
+    return {name: part if part.name else part.data.decode() for name, part in parts.items()}
 
 
-async def _parts(request: Request) -> dict[str, HeldFile]:
-    """Read a multipart form."""
+def is_form(request: Request) -> bool:
+    """Tell whether a request is a multipart form."""
+    return request.headers.get("content-type", "").startswith("multipart/form-data")
+
+
+async def read_parts(request: Request) -> dict[str, HeldFile]:
+    """Read the parts of a multipart form."""
     head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
     found: dict[str, HeldFile] = {}
     for part in message_from_bytes(head + await request.body(), policy=HTTP).iter_parts():

@@ -28,5 +28,9 @@ class TypingShown:
 
     def is_shown_to(self, who: str) -> bool:
         """Tell whether a person sees it now."""
+        return self.left_s(who) > 0
+
+    def left_s(self, who: str) -> float:
+        """Tell for how long a person sees it yet, in seconds; 0 where he does not."""
         until = self._until.get(who)
-        return until is not None and self._clock.now() < until
+        return max((until - self._clock.now()).total_seconds(), 0.0) if until else 0.0

@@ -123,7 +123,7 @@ class PhoneBooth:
         secrets = self._secrets
         server = WechatServer(self._config.channels.wechat_oa.app_id, secrets.wechat_oa_app_secret, self._clock)
         hold = MediaHold()
-        wire = self._wire("wechat_oa", WithMedia(server, tencent_media(hold)))
+        wire = self._wire("wechat_oa", WithMedia(server, tencent_media(hold, server)))
         keys = (secrets.wechat_oa_token, secrets.wechat_oa_aes_key)
         people = WechatPeople(server, self._client(wire), "/webhooks/wechat_oa", *keys)
         return WechatPhone(people, hold, wire, self._clock)
@@ -132,14 +132,14 @@ class PhoneBooth:
         channel, secrets = self._config.channels.wecom_kf, self._secrets
         server = KfServer(channel.corp_id, secrets.wecom_kf_secret, self._clock, channel.accounts)
         hold = MediaHold()
-        wire = self._wire("wecom_kf", WithMedia(server, tencent_media(hold)))
+        wire = self._wire("wecom_kf", WithMedia(server, tencent_media(hold, server)))
         keys = (secrets.wecom_kf_token, secrets.wecom_kf_aes_key)
         people = KfPeople(server, self._client(wire), "/webhooks/wecom_kf", *keys)
         return KfPhone(people, hold, wire, self._clock)
 
     def _telegram(self) -> Phone:
         token, hold = self._secrets.telegram_token, MediaHold()
-        server = TelegramServer(token, self._clock)
+        server = TelegramServer(token, self._clock, hold=hold)
         wire = self._wire("telegram", WithMedia(server, telegram_media(hold, token)))
         people = TelegramPeople(server, self._client(wire), "/webhooks/telegram", self._secrets.telegram_secret)
         return TelegramPhone(people, hold, wire, self._clock)
@@ -148,7 +148,7 @@ class PhoneBooth:
         channel = self._config.channels.whatsapp
         node = channel.phone_number_id
         token, hold = self._secrets.whatsapp_token, MediaHold(host=f"{self._base}/whatsapp")
-        server = WhatsappServer(self._app(token), node, self._clock)
+        server = WhatsappServer(self._app(token), node, self._clock, hold)
         for each in channel.templates:
             server.templates[each.name, each.language] = len(each.variables)
             server.wordings[each.name, each.language] = each.text
@@ -166,7 +166,7 @@ class PhoneBooth:
 
     def _of_messenger(self, made: type[MessengerPhone], node: str, token: str) -> Phone:
         name, hold = made.name, MediaHold()
-        server = MessengerServer(self._app(token), node, self._clock, name)
+        server = MessengerServer(self._app(token), node, self._clock, name, hold)
         wire = self._wire(name, WithMedia(server, graph_media(hold, token, node)))
         people = MessengerPeople(server, self._client(wire), f"/webhooks/{name}")
         return made(people, (self._base, hold), wire, self._clock)

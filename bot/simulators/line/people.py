@@ -46,12 +46,14 @@ class LinePeople:
         raise LookupError(f"no button {label!r} is shown to {user}")
 
     async def follow(self, user: str) -> httpx.Response:
-        """Add the account as a friend."""
-        self.server.friends.add(user)
-        return await self.deliver(self.event(user, "follow", follow={"isUnblocked": False}))
+        """Add the account as a friend, or unblock it."""
+        unblocked = user in self.server.blocked
+        self.server.blocked.discard(user)
+        return await self.deliver(self.event(user, "follow", follow={"isUnblocked": unblocked}))
 
     async def unfollow(self, user: str) -> httpx.Response:
         """Block the account; the event has no reply token."""
+        self.server.blocked.add(user)
         event = self.event(user, "unfollow")
         del event["replyToken"]
         return await self.deliver(event)

@@ -12,7 +12,7 @@ import httpx
 from bot.domain.clock import Clock
 from bot.simulators.line.people import LinePeople
 from bot.simulators.media import MediaHold
-from bot.simulators.phones.levers import Lever, flag, next_answer, once, pause, retrying
+from bot.simulators.phones.levers import Lever, flag, next_send, once, pause, retrying
 from bot.simulators.phones.phone import Phone
 from bot.simulators.phones.samples import keep
 from bot.simulators.phones.screen import Act, Bubble, Deed, Person, Room, Shown
@@ -109,7 +109,7 @@ class LinePhone(Phone):
         usual = knobs.monthly_limit
         return {
             "retry": retrying(self._friends.courier.knobs),
-            "busy": next_answer(knobs, "fail_next", (429, "The API rate limit has been exceeded. Try again later.")),
+            "busy": next_send(knobs, (429, "The API rate limit has been exceeded. Try again later.")),
             "closed": flag(knobs, "window_closed"),
             "quota": Lever(
                 lambda: knobs.monthly_limit == 0, lambda on: setattr(knobs, "monthly_limit", 0 if on else usual)

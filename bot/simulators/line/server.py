@@ -32,7 +32,8 @@ class Knobs:
 
     ``delay_s`` before each answer; ``fail_next`` (status, message) answers in order; ``retry_after_s`` goes with 429;
     ``drop_next`` requests carried out that then lose their connection; ``token_expired``; ``monthly_limit`` of pushes;
-    ``window_closed`` makes every reply token count as expired.
+    ``window_closed`` makes every reply token count as expired; ``sends_only`` lets ``fail_next`` and ``drop_next`` wait
+    for a message to be sent.
     """
 
     delay_s: float = 0.0
@@ -42,6 +43,7 @@ class Knobs:
     token_expired: bool = False
     monthly_limit: int = 10_000
     window_closed: bool = False
+    sends_only: bool = False
 
 
 class Declined(Exception):
@@ -63,16 +65,21 @@ class Shown:
 
 
 class LineServer:
-    """An ASGI app for one account; ``shown`` is what friends see, ``webhook`` what the account registered."""
+    """An ASGI app for one account; ``shown`` is what friends see, ``webhook`` what the account registered.
+
+    What is sent to ``blocked`` friends is taken, shown to nobody and not counted.
+    Source: https://developers.line.biz/en/docs/messaging-api/sending-messages/
+    """
 
     def __init__(self, access_token: str, clock: Clock) -> None:
         self.access_token = access_token
         self.clock = clock
         self.knobs = Knobs()
         self.friends: set[str] = set()
+        self.blocked: set[str] = set()
         self.shown: list[Shown] = []
         self.typing = TypingShown(clock, lasts_s=20)
-        self.calls = 0
+        self.calls = self._taken = 0
         self.webhook: dict[str, Any] = {"endpoint": "", "active": False}
         self.trial: dict[str, Any] = {"success": True, "statusCode": 200, "reason": "OK", "detail": "200"}
         self._reply_tokens: dict[str, tuple[str, datetime]] = {}
@@ -117,25 +124,26 @@ class LineServer:
 
     async def _carry_out(self, request: Request, act: Any, status: int = 200) -> Response:
         self.calls += 1
+        spoilt = not self.knobs.sends_only or request.url.path.startswith("/v2/bot/message/")
         try:
-            await self._admit(request)
+            await self._admit(request, spoilt=spoilt)
             result = act(request, await request.json() if request.method != "GET" else {})
         except Declined as declined:
             headers = {"Retry-After": str(self.knobs.retry_after_s)} if self.knobs.retry_after_s else None
             return JSONResponse({"message": declined.message}, status_code=declined.status, headers=headers)
         except (Invalid, ValueError) as error:
             return JSONResponse({"message": f"The request body has 1 error(s): {error}"}, status_code=400)
-        if self.knobs.drop_next:
+        if self.knobs.drop_next and spoilt:
             self.knobs.drop_next -= 1
             raise ConnectionResetError("the simulator drops the connection after accepting")
         return JSONResponse(result, status_code=status)
 
-    async def _admit(self, request: Request) -> None:
+    async def _admit(self, request: Request, *, spoilt: bool) -> None:
         if self.knobs.delay_s:
             await asyncio.sleep(self.knobs.delay_s)
         if self.knobs.token_expired or request.headers.get("authorization") != f"Bearer {self.access_token}":
             raise Declined(401, "Authentication failed. Confirm that the access token is valid.")
-        if self.knobs.fail_next:
+        if self.knobs.fail_next and spoilt:
             raise Declined(*self.knobs.fail_next.pop(0))
         if request.method != "GET" and not request.headers.get("content-type", "").startswith("application/json"):
             raise Declined(415, "Unsupported Media Type")
@@ -183,9 +191,10 @@ class LineServer:
 
     def _show(self, to: str, messages: tuple[ShownMessage, ...], *, billed: bool) -> dict[str, Any]:
         self.typing.stop(to)
-        self.shown += [Shown(to, message, billed) for message in messages]
-        first = len(self.shown) - len(messages)
-        return {"sentMessages": [{"id": str(460_000_000_000 + first + n)} for n in range(len(messages))]}
+        if to not in self.blocked:
+            self.shown += [Shown(to, message, billed) for message in messages]
+        self._taken += len(messages)
+        return {"sentMessages": [{"id": str(460_000_000_000 + self._taken - n)} for n in range(len(messages), 0, -1)]}
 
     def _about(self) -> dict[str, Any]:
         return {"userId": "U" + "0" * 32, "basicId": "@shop", "displayName": "小二好物", "chatMode": "bot"}

@@ -13,7 +13,7 @@ from bot.simulators.media import HeldFile, MediaHold
 from bot.simulators.messenger.people import MessengerPeople
 from bot.simulators.messenger.server import WINDOW
 from bot.simulators.meta.graph import Declined
-from bot.simulators.phones.levers import Lever, flag, next_answer, once, pause, retrying
+from bot.simulators.phones.levers import Lever, flag, next_send, once, pause, retrying
 from bot.simulators.phones.phone import Phone
 from bot.simulators.phones.samples import keep
 from bot.simulators.phones.screen import Act, Bubble, Deed, Mark, Move, Person, Room, Shown
@@ -108,9 +108,8 @@ class MessengerPhone(Phone):
     def _news(self) -> Iterator[tuple[str, Shown]]:
         for shown in self._writers.server.shown[self._read :]:
             self._read += 1
-            yield shown.to, Shown(shown.text, tuple(label for label, _ in shown.buttons), shown.style, shown.id)
-        for to, file in self._hold.take_sent():
-            yield to, Shown("", file=file)
+            labels, file = tuple(label for label, _ in shown.buttons), self._hold.there(shown.media)
+            yield shown.to, Shown(shown.text, labels, shown.style, shown.id, file)
 
     async def _report(self, person: Person, bubble: Bubble, mark: Mark) -> None:
         if mark is Mark.DELIVERED:
@@ -141,7 +140,7 @@ class MessengerPhone(Phone):
         busy = Declined(429, 613, "Calls to this API have exceeded the rate limit.")
         return {
             "retry": retrying(self._writers.courier.knobs),
-            "busy": next_answer(knobs, "fail_next", busy),
+            "busy": next_send(knobs, busy),
             "closed": flag(knobs, "window_closed"),
             "api_slow": pause(knobs),
             "drop": once(knobs, "drop_next"),

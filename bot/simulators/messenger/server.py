@@ -5,10 +5,12 @@ Source: https://developers.facebook.com/docs/messenger-platform/reference/send-a
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.clock import Clock
+from bot.simulators.media import HeldFile, MediaHold
 from bot.simulators.meta.graph import Declined, GraphServer, MetaApp, ShownMessage, only, short_text
 from bot.simulators.typing_shown import TypingShown
 
@@ -18,6 +20,8 @@ MAX_QUICK_REPLIES = 13
 MAX_BUTTONS = 3
 INBOX_APPS = {"messenger": "263902037430900", "instagram": "1217981644879628"}
 _MAX_CHARS = {"messenger": 2000, "instagram": 1000}
+_MB = 1024 * 1024
+_MOST_BYTES = {"image": 8 * _MB, **dict.fromkeys(("audio", "video", "file"), 25 * _MB)}
 
 
 class MessengerServer(GraphServer):
@@ -28,8 +32,10 @@ class MessengerServer(GraphServer):
     ``messenger`` or ``instagram``.
     """
 
-    def __init__(self, app: MetaApp, node: str, clock: Clock, kind: str = "messenger") -> None:
-        super().__init__(app, node, clock)
+    def __init__(
+        self, app: MetaApp, node: str, clock: Clock, kind: str = "messenger", hold: MediaHold | None = None
+    ) -> None:
+        super().__init__(app, node, clock, hold)
         self.kind = kind
         self.people: dict[str, datetime] = {}
         self.blocked: set[str] = set()
@@ -87,17 +93,45 @@ class MessengerServer(GraphServer):
             raise Declined(400, 10, "Another app is controlling this thread now.", 2018300)
 
     def _taken(self, body: dict[str, Any]) -> dict[str, Any]:
+        if "filedata" in body:
+            return self._take_file(body)
         to = short_text(body["recipient"], "id", 40)
         if "sender_action" in body:
             return self._act(to, body)
         only(body, "recipient", "message", "messaging_type", "tag")
         text, buttons = self._message(body["message"])
         self._permit(to, body.get("messaging_type"), body.get("tag", ""))
-        number = f"m_{to}_{len(self.shown) + 1:06d}"
         style = "quick" if "quick_replies" in body["message"] else "keys"
-        self.shown.append(ShownMessage(number, to, text, tuple(buttons), body.get("tag", ""), style))
-        self.typing.stop(to)
-        return {"recipient_id": to, "message_id": number}
+        return self._show(ShownMessage(self._mid(to), to, text, tuple(buttons), body.get("tag", ""), style))
+
+    def _take_file(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Take a file in one form with its message; Instagram fetches from an address alone.
+
+        Source: https://developers.facebook.com/docs/messenger-platform/send-messages/saving-assets (25 MB; ?
+        8 MB for pictures).
+        """
+        only(body, "recipient", "message", "messaging_type", "tag", "filedata")
+        to, message = short_text(json.loads(body["recipient"]), "id", 40), json.loads(body["message"])
+        only(message, "attachment")
+        only(message["attachment"], "type", "payload")
+        only(message["attachment"].get("payload", {}), "is_reusable")
+        kind, file, tag = message["attachment"].get("type"), body["filedata"], body.get("tag", "")
+        if self.kind != "messenger" or kind not in _MOST_BYTES or not isinstance(file, HeldFile):
+            raise Declined(400, 100, "Invalid parameter: attachment")
+        if kind != "file" and not file.mime.startswith(f"{kind}/"):
+            raise Declined(400, 100, "Upload attachment failure: incorrect attachment type", 2018047)
+        if not 0 < len(file.data) <= _MOST_BYTES[kind]:
+            raise Declined(400, 100, "Upload attachment failure: the file is empty or too large", 2018047)
+        self._permit(to, body.get("messaging_type"), tag)
+        return self._show(ShownMessage(self._mid(to), to, "", tag=tag, media=self.hold.take(file)))
+
+    def _mid(self, to: str) -> str:
+        return f"m_{to}_{len(self.shown) + 1:06d}"
+
+    def _show(self, message: ShownMessage) -> dict[str, Any]:
+        self.shown.append(message)
+        self.typing.stop(message.to)
+        return {"recipient_id": message.to, "message_id": message.id}
 
     def _act(self, to: str, body: dict[str, Any]) -> dict[str, Any]:
         """Show what the shop does; it stands alone in its request.

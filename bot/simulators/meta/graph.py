@@ -19,6 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from bot.domain.clock import Clock
+from bot.simulators.media import MediaHold, is_form, read_form
 from bot.simulators.meta.dashboard import Dashboard
 
 
@@ -47,7 +48,8 @@ class Knobs:
 
     ``delay_s`` before each answer; ``fail_next`` errors in order, ``retry_after_s`` with each; ``drop_next`` requests
     carried out that then lose their connection; ``token_expired``; ``window_closed`` whatever the clock says;
-    ``pair_rate`` enforces one message in six seconds to one number.
+    ``pair_rate`` enforces one message in six seconds to one number; ``sends_only`` lets ``fail_next`` and ``drop_next``
+    wait for a message to be sent.
     """
 
     delay_s: float = 0.0
@@ -57,6 +59,7 @@ class Knobs:
     token_expired: bool = False
     window_closed: bool = False
     pair_rate: bool = False
+    sends_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,14 +87,18 @@ class ShownMessage:
     media: str = ""
 
 
+_NO_MESSAGE = frozenset({"status", "sender_action"})
+"""What is posted where messages are, and is none: that one was read, and that one is being written."""
+
 Take = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class GraphServer:
-    """An ASGI app that takes messages for one node; ``shown`` is what people see."""
+    """An ASGI app that takes messages for one node; ``shown`` is what people see, ``hold`` the files it was given."""
 
-    def __init__(self, app: MetaApp, node: str, clock: Clock) -> None:
+    def __init__(self, app: MetaApp, node: str, clock: Clock, hold: MediaHold | None = None) -> None:
         self.app = app
+        self.hold = hold or MediaHold()
         self.node = node
         self.clock = clock
         self.knobs = Knobs()
@@ -116,14 +123,19 @@ class GraphServer:
         self.calls += 1
         edge = request.path_params["edge"]
         take = self._take if edge == "messages" else self._edges.get(edge, _unknown_edge)
+        sends = False
         try:
             await self._admit(request)
-            result = take(dict(await request.json()))
+            body = await read_form(request) if is_form(request) else dict(await request.json())
+            sends = edge == "messages" and not body.keys() & _NO_MESSAGE
+            if sends and self.knobs.fail_next:
+                raise self.knobs.fail_next.pop(0)
+            result = take(body)
         except Declined as declined:
             return declined.answer(self.knobs.retry_after_s)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             return Declined(400, 100, f"Invalid parameter: {type(error).__name__}").answer(0)
-        if self.knobs.drop_next:
+        if self.knobs.drop_next and (sends or not self.knobs.sends_only):
             self.knobs.drop_next -= 1
             raise ConnectionResetError("the simulator drops the connection after accepting")
         return JSONResponse(result)
@@ -148,7 +160,7 @@ class GraphServer:
             raise Declined(401, 190, "Error validating access token: session has expired", 463)
         if request.query_params.get("appsecret_proof") != proof:
             raise Declined(400, 100, "Invalid appsecret_proof provided in the API argument")
-        if self.knobs.fail_next:
+        if self.knobs.fail_next and not self.knobs.sends_only:
             raise self.knobs.fail_next.pop(0)
         if request.path_params.get("node", self.node) not in {self.node, self.dashboard.waba}:
             raise Declined(400, 100, "Object with this ID does not exist or cannot be loaded", 33)

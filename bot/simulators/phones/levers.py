@@ -37,6 +37,12 @@ def next_answer(holder: Any, name: str, answer: Any) -> Lever:
     return Lever(lambda: bool(getattr(holder, name)), lambda on: setattr(holder, name, [answer] if on else []))
 
 
+def next_send(knobs: Any, answer: Any) -> Lever:
+    """Make a lever of what the platform's API answers to the next message alone, and not to a call of another kind."""
+    knobs.sends_only = True
+    return next_answer(knobs, "fail_next", answer)
+
+
 def pause(holder: Any, name: str = "delay_s") -> Lever:
     """Make a lever of how long a platform's API takes for an answer."""
     return Lever(lambda: getattr(holder, name) > 0, lambda on: setattr(holder, name, API_SLOW_S if on else 0.0))

@@ -146,6 +146,8 @@ class Phone(ABC):
                 if bubble.mark is Mark.DELIVERED and bubble.by == "me" and self._is_read(bubble):
                     bubble.mark = Mark.READ
         self._changed()
+        if self._typing and self._current and (left_s := self._typing.left_s(self._current.id)):
+            self._later(self._changed_after(left_s))
 
     def as_json(self) -> dict[str, Any]:
         """Shape everything the page shows of this phone."""
@@ -222,6 +224,11 @@ class Phone(ABC):
         """Put a note of the platform on the screen."""
         self._put(person, Bubble(0, self._clock.now(), "platform", "note", key))
 
+    async def _changed_after(self, wait_s: float) -> None:
+        """Show the screen anew when the time of "typing" is over, for nothing else may happen then."""
+        await asyncio.sleep(wait_s)
+        self._changed()
+
     def _changed(self) -> None:
         self.version += 1
         for ring in tuple(self.watchers):
@@ -249,7 +256,7 @@ class Phone(ABC):
         self.look()
         text, file = what
         concerned = person.said(about) if act in REVISIONS else None
-        if act in REVISIONS and (concerned is None or not concerned.id):
+        if act in REVISIONS and (concerned is None or not concerned.can_become(act)):
             raise RefusedInput("this message cannot be changed; choose one of your own that has arrived")
         person.language = language if language in PLACES else person.language
         if act is not Act.BLOCK:
@@ -282,8 +289,7 @@ class Phone(ABC):
         if file is not None:
             while len(self.files) >= KEPT_FILES:
                 del self.files[next(iter(self.files))]
-            bubble.file, bubble.mime = secrets.token_hex(8), file.mime
-            bubble.text = bubble.text or file.name
+            bubble.file, bubble.mime, bubble.called = secrets.token_hex(8), file.mime, file.name
             self.files[bubble.file] = file
         return bubble
 

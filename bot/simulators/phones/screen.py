@@ -100,7 +100,7 @@ class Shown:
 class Bubble:
     """Something on the screen: a person's act, the shop's message, or a note of the platform (its key as the text).
 
-    ``id`` is the platform's; ``file`` the page's id of what came with it, ``mime`` its type.
+    ``id`` is the platform's; ``file`` the page's id of what came with it, ``mime`` its type and ``called`` its name.
     """
 
     number: int
@@ -114,7 +114,12 @@ class Bubble:
     id: str = ""
     file: str = ""
     mime: str = ""
+    called: str = ""
     edited: bool = False
+
+    def can_become(self, act: Act) -> bool:
+        """Tell whether it can be edited or taken back, now that it has arrived: words alone are edited."""
+        return bool(self.id) and self.kind != "recalled" and (act is Act.RECALL or self.kind == "text")
 
     def as_json(self) -> dict[str, Any]:
         """Shape it for the page."""
@@ -129,6 +134,7 @@ class Bubble:
             "mark": self.mark.value if self.mark else "",
             "file": self.file,
             "mime": self.mime,
+            "called": self.called,
             "edited": self.edited,
             "changeable": self.by == "me" and bool(self.id) and self.mark in {Mark.DELIVERED, Mark.READ},
         }

@@ -10,7 +10,7 @@ import httpx
 
 from bot.domain.clock import Clock
 from bot.simulators.media import MediaHold
-from bot.simulators.phones.levers import Lever, flag, next_answer, once, pause, retrying
+from bot.simulators.phones.levers import Lever, flag, next_send, once, pause, retrying
 from bot.simulators.phones.phone import Phone
 from bot.simulators.phones.samples import keep
 from bot.simulators.phones.screen import FILES, Act, Deed, Person, Shown
@@ -96,16 +96,14 @@ class TelegramPhone(Phone):
     def _news(self) -> Iterator[tuple[str, Shown]]:
         for sent in self._server.sent[self._read :]:
             self._read += 1
-            yield str(sent.chat_id), Shown(sent.text, tuple(label for label, _ in sent.buttons))
-        for to, file in self._hold.take_sent():
-            yield to, Shown("", file=file)
+            yield str(sent.chat_id), Shown(sent.text, tuple(label for label, _ in sent.buttons), file=sent.file)
 
     def _levers(self) -> Mapping[str, Lever]:
         knobs = self._server.knobs
         busy = Declined(429, "Too Many Requests: retry after 3", retry_after=3)
         return {
             "retry": retrying(self._users),
-            "busy": next_answer(knobs, "fail_next", busy),
+            "busy": next_send(knobs, busy),
             "api_slow": pause(knobs),
             "drop": once(knobs, "drop_next"),
             "expired": flag(knobs, "revoked"),

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -19,10 +21,17 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from bot.domain.clock import Clock
+from bot.domain.media_types import HEAD_BYTES, sniff
+from bot.simulators.media import HeldFile, MediaHold, is_form, read_form
 from bot.simulators.typing_shown import TypingShown
 
 MAX_TEXT_UNITS = 4096
+MAX_CAPTION_UNITS = 1024
 MAX_CALLBACK_BYTES = 64
+_PHOTOS = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+_SECRET = re.compile(r"[A-Za-z0-9_-]{0,256}")
+_MB = 1024 * 1024
+_FILES = {"sendPhoto": ("photo", 10 * _MB), "sendDocument": ("document", 50 * _MB)}
 _CHAT_GAP = timedelta(seconds=1)
 _POLL_STEP_S = 0.01
 _MOST_UPDATES = 100
@@ -52,7 +61,8 @@ class Knobs:
 
     ``delay_s`` before each answer; ``fail_next`` answers to give instead of the right one, in order; ``drop_next``
     counts requests that are carried out and then lose their connection; ``one_a_second`` enforces the rate of a chat
-    on the simulator's clock; ``revoked`` takes the token no more; ``longest_poll_s`` bounds how long getUpdates waits.
+    on the simulator's clock; ``revoked`` takes the token no more; ``longest_poll_s`` bounds how long getUpdates waits;
+    ``sends_only`` lets ``fail_next`` and ``drop_next`` wait for a message to be sent.
     """
 
     delay_s: float = 0.0
@@ -61,6 +71,7 @@ class Knobs:
     one_a_second: bool = False
     revoked: bool = False
     longest_poll_s: float = 50.0
+    sends_only: bool = False
 
 
 _ACTIONS = frozenset(
@@ -71,7 +82,7 @@ _ACTIONS = frozenset(
 
 @dataclass(frozen=True)
 class SentMessage:
-    """What the bot sent: ``buttons`` as (label, callback data)."""
+    """What the bot sent: ``buttons`` as (label, callback data), ``file`` with its caption as the text."""
 
     message_id: int
     chat_id: int
@@ -79,15 +90,19 @@ class SentMessage:
     buttons: tuple[tuple[str, str], ...]
     markup: dict[str, Any] | None
     topic: int = 0
+    file: HeldFile | None = None
 
 
 class TelegramServer:
-    """An ASGI app that speaks the Bot API for one bot; ``sent`` is what people see on their screens."""
+    """An ASGI app that speaks the Bot API for one bot; ``sent`` is what people see, ``hold`` the files it was sent."""
 
-    def __init__(self, token: str, clock: Clock, username: str = "xiaoer_demo_bot") -> None:
+    def __init__(
+        self, token: str, clock: Clock, username: str = "xiaoer_demo_bot", hold: MediaHold | None = None
+    ) -> None:
         self.token = token
         self.clock = clock
         self.username = username
+        self.hold = hold or MediaHold()
         self.knobs = Knobs()
         self.chats: dict[int, str] = {}
         self.blocked: set[int] = set()
@@ -110,42 +125,49 @@ class TelegramServer:
 
     async def _call(self, request: Request) -> JSONResponse:
         try:
-            await self._admit(request.path_params["token"])
-            method, parameters = request.path_params["method"], await _parameters(request)
+            method = request.path_params["method"]
+            spoilt = not self.knobs.sends_only or method in {"sendMessage", *_FILES}
+            await self._admit(request.path_params["token"], spoilt=spoilt)
+            parameters = await _parameters(request)
             polls = method == "getUpdates"
             result = await self._updates(parameters) if polls else self._carry_out(method, parameters)
         except Declined as declined:
             return declined.answer()
-        if self.knobs.drop_next:
+        if self.knobs.drop_next and spoilt:
             self.knobs.drop_next -= 1
             raise ConnectionResetError("the simulator drops the connection after accepting")
         return JSONResponse({"ok": True, "result": result})
 
-    async def _admit(self, token: str) -> None:
+    async def _admit(self, token: str, *, spoilt: bool) -> None:
         if token != self.token or self.knobs.revoked:
             raise Declined(401, "Unauthorized")
         if self.knobs.delay_s:
             await asyncio.sleep(self.knobs.delay_s)
-        if self.knobs.fail_next:
+        if self.knobs.fail_next and spoilt:
             raise self.knobs.fail_next.pop(0)
 
     def _carry_out(self, method: str, parameters: dict[str, Any]) -> Any:
-        if method == "getMe":
-            return self.me()
-        if method == "sendMessage":
-            return self._send_message(parameters)
-        if method == "sendChatAction":
-            return self._show_action(parameters)
-        if method == "answerCallbackQuery":
-            return self._answer_press(parameters)
-        if method == "setWebhook":
-            if parameters.get("url") and not str(parameters["url"]).startswith("https://"):
-                raise Declined(400, "Bad Request: bad webhook: An HTTPS URL must be provided for webhook")
-            self.webhook = parameters
-            return True
-        if method == "getWebhookInfo":
-            return self._webhook_info()
-        raise Declined(404, "Not Found: method not found")
+        if method in _FILES:
+            return self._send_file(method, parameters)
+        methods: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "getMe": lambda _: self.me(),
+            "sendMessage": self._send_message,
+            "sendChatAction": self._show_action,
+            "answerCallbackQuery": self._answer_press,
+            "setWebhook": self._set_webhook,
+            "getWebhookInfo": lambda _: self._webhook_info(),
+        }
+        if method not in methods:
+            raise Declined(404, "Not Found: method not found")
+        return methods[method](parameters)
+
+    def _set_webhook(self, parameters: dict[str, Any]) -> bool:
+        if parameters.get("url") and not str(parameters["url"]).startswith("https://"):
+            raise Declined(400, "Bad Request: bad webhook: An HTTPS URL must be provided for webhook")
+        if not _SECRET.fullmatch(str(parameters.get("secret_token", ""))):
+            raise Declined(400, "Bad Request: secret token contains unallowed characters")
+        self.webhook = parameters
+        return True
 
     async def _updates(self, parameters: dict[str, Any]) -> list[dict[str, Any]]:
         """Give what is not confirmed, from ``offset`` on, waiting for it as long as was asked; one asks at a time."""
@@ -189,11 +211,35 @@ class TelegramServer:
         if len(text.encode("utf-16-le")) // 2 > MAX_TEXT_UNITS:
             raise Declined(400, "Bad Request: message is too long")
         _check_entities(parameters.get("entities"), text)
+        return self._show(chat_id, parameters, text)
+
+    def _send_file(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Take a photo or document.
+
+        Source: https://core.telegram.org/bots/api#sending-files (photos of 10 MB, others of 50; captions of 1024).
+        """
+        name, most_bytes = _FILES[method]
+        chat_id, file, caption = self._open_chat(parameters), parameters.get(name), str(parameters.get("caption", ""))
+        if not isinstance(file, HeldFile) or not file.data:
+            raise Declined(400, f"Bad Request: there is no {name} in the request")
+        if len(file.data) > most_bytes:
+            raise Declined(413, "Request Entity Too Large")
+        if name == "photo" and sniff(file.data[:HEAD_BYTES]) not in _PHOTOS:
+            raise Declined(400, "Bad Request: IMAGE_PROCESS_FAILED")
+        if len(caption.encode("utf-16-le")) // 2 > MAX_CAPTION_UNITS:
+            raise Declined(400, "Bad Request: message caption is too long")
+        shown = self._show(chat_id, parameters, caption, file)
+        self.hold.take(file)
+        return shown
+
+    def _show(
+        self, chat_id: int, parameters: dict[str, Any], text: str, file: HeldFile | None = None
+    ) -> dict[str, Any]:
         self._keep_rate(chat_id)
         if parameters.get("parse_mode"):
             raise Declined(400, "Bad Request: a shopper's words are no markup")
         markup, topic = parameters.get("reply_markup"), self._topic(chat_id, parameters)
-        message = SentMessage(len(self.sent) + 1, chat_id, text, _buttons(markup), markup, topic)
+        message = SentMessage(len(self.sent) + 1, chat_id, text, _buttons(markup), markup, topic, file)
         self.sent.append(message)
         self.typing.stop(str(chat_id))
         return self.message_json(message)
@@ -229,8 +275,9 @@ class TelegramServer:
             "from": self.me(),
             "chat": self.chat_json(message.chat_id),
             "date": int(self.clock.now().timestamp()),
-            "text": message.text,
         }
+        if message.text:
+            shaped["caption" if message.file else "text"] = message.text
         if message.markup:
             shaped["reply_markup"] = message.markup
         if message.topic:
@@ -294,12 +341,16 @@ def _buttons(markup: Any) -> tuple[tuple[str, str], ...]:
 
 
 async def _parameters(request: Request) -> dict[str, Any]:
-    """Read parameters from a query, a form or JSON; nested values come as JSON text in forms."""
+    """Read parameters from a query, a form or JSON; nested values come as JSON text in forms, files in its parts."""
     body = await request.body()
     kind = request.headers.get("content-type", "")
     if kind.startswith("application/json"):
         return dict(json.loads(body or b"{}"))
-    pairs = dict(parse_qsl(body.decode(), keep_blank_values=True)) if body else dict(request.query_params)
+    pairs: dict[str, Any]
+    if is_form(request):
+        pairs = await read_form(request)
+    else:
+        pairs = dict(parse_qsl(body.decode(), keep_blank_values=True)) if body else dict(request.query_params)
     if "reply_markup" in pairs:
         pairs["reply_markup"] = json.loads(pairs["reply_markup"])
-    return dict(pairs)
+    return pairs

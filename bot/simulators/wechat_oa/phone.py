@@ -9,7 +9,7 @@ import httpx
 
 from bot.domain.clock import Clock
 from bot.simulators.media import MediaHold
-from bot.simulators.phones.levers import Lever, flag, next_answer, once, pause
+from bot.simulators.phones.levers import Lever, flag, next_send, once, pause
 from bot.simulators.phones.phone import Phone
 from bot.simulators.phones.samples import keep
 from bot.simulators.phones.screen import Act, Deed, Person, Room, Shown
@@ -105,7 +105,7 @@ class WechatPhone(Phone):
     def _levers(self) -> Mapping[str, Lever]:
         server = self._followers.server
         return {
-            "busy": next_answer(server.knobs, "fail_next", _BUSY),
+            "busy": next_send(server.knobs, _BUSY),
             "closed": flag(server.knobs, "window_closed"),
             "api_slow": pause(server.knobs),
             "drop": once(server.knobs, "drop_next"),

@@ -10,7 +10,7 @@ import json
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -38,7 +38,8 @@ class Knobs:
 
     ``delay_s`` before each answer; ``fail_next`` error codes to answer instead of carrying out, in order;
     ``status_next`` HTTP statuses likewise; ``drop_next`` requests carried out that then lose their connection;
-    ``permission`` for customer-service messages; ``window_closed`` whatever the clock says.
+    ``permission`` for customer-service messages; ``window_closed`` whatever the clock says; ``sends_only`` lets
+    ``fail_next`` wait for a message to be sent.
     """
 
     delay_s: float = 0.0
@@ -47,6 +48,7 @@ class Knobs:
     drop_next: int = 0
     permission: bool = True
     window_closed: bool = False
+    sends_only: bool = False
 
 
 @dataclass
@@ -71,6 +73,8 @@ class ApiError(Exception):
 
 class WechatServer:
     """An ASGI app for one account; ``sent`` is what followers see, as (openid, text)."""
+
+    uploads: ClassVar[frozenset[str]] = frozenset({"image"})
 
     def __init__(self, app_id: str, app_secret: str, clock: Clock) -> None:
         self.app_id = app_id
@@ -136,7 +140,7 @@ class WechatServer:
         if self.knobs.status_next:
             return Response(status_code=self.knobs.status_next.pop(0))
         try:
-            self._admit(request.query_params.get("access_token", ""))
+            self._admit(request.query_params.get("access_token", ""), spoilt=True)
             openid, text = _text_message(await request.body())
             self._spend_window(openid)
         except ApiError as error:
@@ -152,7 +156,7 @@ class WechatServer:
         """Show that somebody is typing, to who wrote within the last 30 seconds."""
         await self._pause()
         try:
-            self._admit(request.query_params.get("access_token", ""))
+            self._admit(request.query_params.get("access_token", ""), spoilt=not self.knobs.sends_only)
             self._show_typing(await request.json())
         except ApiError as error:
             return _error(error.code, error.text)
@@ -178,15 +182,20 @@ class WechatServer:
         if self.knobs.delay_s:
             await asyncio.sleep(self.knobs.delay_s)
 
-    def _admit(self, token: str) -> None:
-        if self.knobs.fail_next:
+    def _admit(self, token: str, *, spoilt: bool) -> None:
+        if self.knobs.fail_next and spoilt:
             raise ApiError(self.knobs.fail_next.pop(0), "injected")
-        if token != self._token:
-            raise ApiError(40001, "invalid credential, access_token is invalid or not latest")
-        if self.clock.now() >= self._token_until:
-            raise ApiError(42001, "access_token expired")
+        fault = self.token_fault(token)
+        if fault:
+            raise ApiError(fault, "access_token is invalid, not latest or expired")
         if not self.knobs.permission:
             raise ApiError(48001, "api unauthorized")
+
+    def token_fault(self, token: str) -> int:
+        """Tell the error code of a token that is not good, 0 for one that is."""
+        if not token or token != self._token:
+            return 40001
+        return 42001 if self.clock.now() >= self._token_until else 0
 
     def _spend_window(self, openid: str) -> None:
         person = self.followers.get(openid)

@@ -11,7 +11,7 @@ import httpx
 
 from bot.domain.clock import Clock
 from bot.simulators.media import MediaHold
-from bot.simulators.phones.levers import Lever, flag, next_answer, once, pause
+from bot.simulators.phones.levers import Lever, flag, next_answer, next_send, once, pause
 from bot.simulators.phones.phone import Phone
 from bot.simulators.phones.samples import keep
 from bot.simulators.phones.screen import Act, Deed, Move, Person, Room, Shown
@@ -103,7 +103,7 @@ class KfPhone(Phone):
     def _levers(self) -> Mapping[str, Lever]:
         server = self._customers.server
         return {
-            "busy": next_answer(server.knobs, "fail_next", _BUSY),
+            "busy": next_send(server.knobs, _BUSY),
             "closed": flag(server.knobs, "window_closed"),
             "refused_later": next_answer(server.knobs, "refuse_after", _REFUSED_BY_CUSTOMER),
             "api_slow": pause(server.knobs),

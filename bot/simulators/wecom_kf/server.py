@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -48,7 +48,8 @@ class Knobs:
     for every call of a name; ``status_next`` HTTP statuses likewise; ``drop_next`` requests carried out that then lose
     their connection; ``gap_every`` pulls that come empty with ``has_more``; ``repeat`` entries given again at the next
     pull; ``shuffle`` mixes what a pull gives; ``limit`` at most so many a pull; ``refuse_after`` lets the next sends be
-    taken and then fail with this ``fail_type``; ``window_closed`` whatever the clock says.
+    taken and then fail with this ``fail_type``; ``window_closed`` whatever the clock says; ``sends_only`` lets
+    ``fail_next`` and ``drop_next`` wait for a message to be sent.
     """
 
     delay_s: float = 0.0
@@ -62,6 +63,7 @@ class Knobs:
     limit: int = MAX_BATCH
     refuse_after: list[int] = field(default_factory=list)
     window_closed: bool = False
+    sends_only: bool = False
 
 
 @dataclass
@@ -90,6 +92,8 @@ class KfServer:
     ``sent`` is what customers see, as (account, customer, text); ``offered`` the menu entries and ``shapes`` the type
     of each, in step. ``calls`` are the names of all that was asked, ``foreign`` accounts the API may not manage.
     """
+
+    uploads: ClassVar[frozenset[str]] = frozenset({"image", "file"})
 
     def __init__(self, corp_id: str, secret: str, clock: Clock, accounts: tuple[str, ...] = ("wkDemo01",)) -> None:
         self.corp_id, self.secret, self.clock, self.accounts = corp_id, secret, clock, accounts
@@ -191,7 +195,7 @@ class KfServer:
                 answer = call(_body(await request.body()))
             except ApiError as error:
                 return _error(error.code, error.text)
-            if self.knobs.drop_next:
+            if self.knobs.drop_next and self._is_spoilt(name):
                 self.knobs.drop_next -= 1
                 raise ConnectionResetError("the simulator drops the connection after accepting")
             return JSONResponse({"errcode": 0, "errmsg": "ok"} | answer)
@@ -204,12 +208,21 @@ class KfServer:
 
     def _admit(self, name: str, token: str) -> None:
         self.calls.append(name)
-        if name in self.knobs.refuse_calls or self.knobs.fail_next:
+        if name in self.knobs.refuse_calls or (self.knobs.fail_next and self._is_spoilt(name)):
             raise ApiError(self.knobs.refuse_calls.get(name) or self.knobs.fail_next.pop(0), "injected")
-        if token != self._token or not token:
-            raise ApiError(40014, "invalid access_token")
-        if self.clock.now() >= self._token_until:
-            raise ApiError(42001, "access_token expired")
+        fault = self.token_fault(token)
+        if fault:
+            raise ApiError(fault, "access_token is invalid or expired")
+
+    def _is_spoilt(self, name: str) -> bool:
+        """Tell whether a call is one that ``fail_next`` and ``drop_next`` are for."""
+        return not self.knobs.sends_only or name in {"send_msg", "send_msg_on_event"}
+
+    def token_fault(self, token: str) -> int:
+        """Tell the error code of a token that is not good, 0 for one that is."""
+        if not token or token != self._token:
+            return 40014
+        return 42001 if self.clock.now() >= self._token_until else 0
 
     def _accounts(self, body: dict[str, Any]) -> dict[str, Any]:
         first, most = body.get("offset", 0), body.get("limit", MAX_ACCOUNTS)

@@ -9,7 +9,7 @@ import httpx
 
 from bot.simulators.courier import Courier
 from bot.simulators.meta.graph import sign
-from bot.simulators.whatsapp.server import WhatsappServer, is_scoped_id
+from bot.simulators.whatsapp.server import MAX_TITLE, WhatsappServer, is_scoped_id
 
 
 class WhatsappPeople:
@@ -31,12 +31,15 @@ class WhatsappPeople:
         return await self.deliver(self.message(user, kind, **content))
 
     async def press(self, user: str, label: str) -> httpx.Response:
-        """Press the newest reply button, or choose the newest row, of that label."""
+        """Press the newest reply button, or choose the newest row, of that label; a long one is a row's description."""
         for shown in reversed(self.server.shown):
             payload = dict(shown.buttons).get(label)
             if shown.to == user and payload is not None:
                 kind = "list_reply" if shown.style == "list" else "button_reply"
-                reply = {"type": kind, kind: {"id": payload, "title": label}}
+                row = {"id": payload, "title": label}
+                if len(label) > MAX_TITLE:
+                    row |= {"title": f"{label[: MAX_TITLE - 1]}…", "description": label}
+                reply = {"type": kind, kind: row}
                 context = {"from": "15550783881", "id": shown.id}
                 return await self.send(user, "interactive", interactive=reply, context=context)
         raise LookupError(f"no choice {label!r} is shown to {user}")

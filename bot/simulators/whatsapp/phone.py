@@ -12,7 +12,7 @@ import httpx
 from bot.domain.clock import Clock
 from bot.simulators.media import MediaHold
 from bot.simulators.meta.graph import Declined
-from bot.simulators.phones.levers import Lever, flag, next_answer, once, pause, retrying
+from bot.simulators.phones.levers import Lever, flag, next_send, once, pause, retrying
 from bot.simulators.phones.phone import Phone
 from bot.simulators.phones.samples import keep
 from bot.simulators.phones.screen import Act, Bubble, Deed, Mark, Person, Room, Shown
@@ -104,9 +104,8 @@ class WhatsappPhone(Phone):
                 self.failing -= 1
                 self._later(self._customers.status(shown.id, "failed", errors=[_UNDELIVERABLE]))
                 continue
-            file = self._hold.there(shown.media) if shown.media else None
-            words = "" if file else shown.text
-            yield shown.to, Shown(words, tuple(label for label, _ in shown.buttons), shown.style, shown.id, file)
+            labels, file = tuple(label for label, _ in shown.buttons), self._hold.there(shown.media)
+            yield shown.to, Shown(shown.text, labels, shown.style, shown.id, file)
 
     async def _report(self, person: Person, bubble: Bubble, mark: Mark) -> None:
         del person
@@ -130,7 +129,7 @@ class WhatsappPhone(Phone):
         knobs = self._customers.server.knobs
         return {
             "retry": retrying(self._customers.courier.knobs),
-            "busy": next_answer(knobs, "fail_next", Declined(429, 130429, "Rate limit hit")),
+            "busy": next_send(knobs, Declined(429, 130429, "Rate limit hit")),
             "closed": flag(knobs, "window_closed"),
             "refused_later": once(self, "failing"),
             "api_slow": pause(knobs),

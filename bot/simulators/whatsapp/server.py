@@ -11,6 +11,7 @@ from typing import Any
 
 from bot.domain.clock import Clock
 from bot.domain.windows import MessageTemplate
+from bot.simulators.media import HeldFile, MediaHold
 from bot.simulators.meta.graph import Declined, GraphServer, MetaApp, ShownMessage, only, short_text
 from bot.simulators.typing_shown import TypingShown
 
@@ -18,7 +19,12 @@ WINDOW = timedelta(hours=24)
 PAIR_GAP = timedelta(seconds=6)
 MAX_TEXT = 4096
 MAX_INTERACTIVE = 1024
+MAX_CAPTION = 1024
+MAX_TITLE = 24
 _FILES = ("image", "document", "video", "audio")
+_MB = 1024 * 1024
+# Source: https://developers.facebook.com/docs/whatsapp/cloud-api/reference/media#supported-media-types
+_MOST_BYTES = {"image": 5 * _MB, "audio": 16 * _MB, "video": 16 * _MB, "document": 100 * _MB}
 
 
 class WhatsappServer(GraphServer):
@@ -31,8 +37,8 @@ class WhatsappServer(GraphServer):
     ``wordings`` maps the same to their text, where it is to be shown as a person reads it.
     """
 
-    def __init__(self, app: MetaApp, phone_number_id: str, clock: Clock) -> None:
-        super().__init__(app, phone_number_id, clock)
+    def __init__(self, app: MetaApp, phone_number_id: str, clock: Clock, hold: MediaHold | None = None) -> None:
+        super().__init__(app, phone_number_id, clock, hold)
         self.customers: dict[str, datetime] = {}
         self.received: dict[str, str] = {}
         self.read: list[str] = []
@@ -43,6 +49,7 @@ class WhatsappServer(GraphServer):
         self.named: dict[str, str] = {}
         self._last_to: dict[str, datetime] = {}
         self._take = self._taken
+        self._edges = {"media": self._upload}
 
     def _taken(self, body: dict[str, Any]) -> dict[str, Any]:
         if body.get("messaging_product") != "whatsapp" or body.get("recipient_type", "individual") != "individual":
@@ -51,10 +58,12 @@ class WhatsappServer(GraphServer):
             return self._mark_read(body)
         to, kind = _recipient(body), short_text(body, "type", 20)
         only(body, "messaging_product", "recipient_type", "to", "recipient", "type", kind, "biz_opaque_callback_data")
-        readers = {"text": _text, "interactive": _interactive} | dict.fromkeys(_FILES, _file)
+        readers = {"text": _text, "interactive": _interactive}
         buttons: list[tuple[str, str]] = []
         if kind == "template":
             text = self._template(body["template"])
+        elif kind in _FILES:
+            text = self._file(kind, body[kind])
         elif kind in readers:
             text, buttons = readers[kind](body[kind])
         else:
@@ -73,6 +82,28 @@ class WhatsappServer(GraphServer):
             "contacts": [{"input": to, **known}],
             "messages": [{"id": number}],
         }
+
+    def _upload(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Take a file, to be sent by its id."""
+        only(body, "messaging_product", "type", "file")
+        file = body["file"]
+        if body["messaging_product"] != "whatsapp" or not isinstance(file, HeldFile) or body["type"] != file.mime:
+            raise Declined(400, 100, "Invalid parameter: a file, its type and messaging_product are needed")
+        if not 0 < len(file.data) <= _MOST_BYTES["document"]:
+            raise Declined(400, 100, "Invalid parameter: the file is empty or too large")
+        return {"id": self.hold.take(file)}
+
+    def _file(self, kind: str, content: dict[str, Any]) -> str:
+        """Read a message with a file that was uploaded; gives its caption."""
+        only(content, "id", *({"document": ("caption", "filename"), "audio": ()}.get(kind, ("caption",))))
+        file = self.hold.there(short_text(content, "id", 64))
+        if file is None:
+            raise Declined(400, 100, f"Param {kind}['id'] is not a valid media attachment ID")
+        if kind != "document" and not file.mime.startswith(f"{kind}/"):
+            raise Declined(400, 131053, f"Media upload error: {file.mime} is no {kind}")
+        if len(file.data) > _MOST_BYTES[kind]:
+            raise Declined(400, 131053, f"Media upload error: too large for {kind}")
+        return short_text(content, "caption", MAX_CAPTION) if "caption" in content else ""
 
     def _mark_read(self, body: dict[str, Any]) -> dict[str, Any]:
         """Mark a message as read, with ``typing_indicator`` showing that an answer is being made.
@@ -145,12 +176,6 @@ def _text(text: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
     return short_text(text, "body", MAX_TEXT), []
 
 
-def _file(content: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
-    only(content, "id", "caption", "filename")
-    short_text(content, "id", 64)
-    return f"📎 {content.get('filename', '')}".rstrip(), []
-
-
 def _interactive(message: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
     only(message, "type", "header", "body", "action")
     text = short_text(message["body"], "text", MAX_INTERACTIVE)
@@ -189,12 +214,12 @@ def _rows(action: dict[str, Any]) -> list[tuple[str, str]]:
     found = []
     for section in action["sections"]:
         only(section, "title", "rows")
-        short_text(section, "title", 24)
+        short_text(section, "title", MAX_TITLE)
         for row in section["rows"]:
             only(row, "id", "title", "description")
             if "description" in row:
                 short_text(row, "description", 72)
-            found.append((short_text(row, "title", 24), short_text(row, "id", 200), row.get("description", "")))
+            found.append((short_text(row, "title", MAX_TITLE), short_text(row, "id", 200), row.get("description", "")))
     if not 1 <= len(found) <= 10:  # noqa: PLR2004 - the platform's number
         raise Declined(400, 131009, "Total row count exceed max allowed count: 10")
     _distinct([number for _, number, _ in found], "row ids")

@@ -83,7 +83,7 @@ class KfTown:
         """Make our half."""
         bells, inbox = Bells(), SqlInboxStore(self.database)
         intake = Intake(inbox, bells, MemoryLiveFeed(), self.clock)
-        network = SimulatedNetwork(WithMedia(self.server, tencent_media(self.hold)))
+        network = SimulatedNetwork(WithMedia(self.server, tencent_media(self.hold, self.server)))
         client = KfClient(self.settings, self.clock, None if self._is_elsewhere else network)
         ledger = SqlWindowLedger(self.database)
         self.adapter = WecomKfAdapter(self.settings, client, ledger, self.clock)

@@ -416,7 +416,7 @@ async def pictured(town: Town, replies: str = "both", media: Answer | None = Non
     async def read(_: Attachment) -> OutgoingFile:
         return OutgoingFile("p.jpg", "image/jpeg", b"\xff\xd8\xff" + bytes(100))
 
-    network = SimulatedNetwork(WithMedia(town.server, media or tencent_media(MediaHold())))
+    network = SimulatedNetwork(WithMedia(town.server, media or tencent_media(MediaHold(), town.server)))
     await town.adapter.close()
     town.adapter = WechatOaAdapter(WechatOaSettings(APP, SECRET, TOKEN, replies=replies), town.clock, network)
     town.adapter.files = read

@@ -50,7 +50,7 @@ from tests.unit.channels.doubles import MemoryInbox, MemoryReplyTokens
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 PICTURE = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40
 TOKEN = "123456:token"
-NUMBER = "1013859600285441"
+NUMBER, SHOPPER = "1013859600285441", "7295384610293847"
 KEY = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"
 METADATA = "http://169.254.169.254/latest/meta-data/"
 
@@ -93,8 +93,10 @@ def meta(channel: str) -> MetaSettings:
 
 
 def telegram(hold: MediaHold, clock: ManualClock) -> tuple[Any, Recorded, str]:
-    """Make Telegram's adapter."""
-    network = Recorded(WithMedia(TelegramServer(TOKEN, clock), telegram_media(hold, TOKEN)))
+    """Make Telegram's adapter, and somebody who has started the bot."""
+    server = TelegramServer(TOKEN, clock, hold=hold)
+    server.chats |= {77: "Ann", int(SHOPPER): "Ann"}
+    network = Recorded(WithMedia(server, telegram_media(hold, TOKEN)))
     return TelegramAdapter(TelegramSettings(TOKEN), network), network, NUMBER
 
 
@@ -108,7 +110,8 @@ def line(hold: MediaHold, clock: ManualClock) -> tuple[Any, Recorded, str]:
 def whatsapp(hold: MediaHold, clock: ManualClock) -> tuple[Any, Recorded, str]:
     """Make WhatsApp's adapter."""
     settings = meta("whatsapp")
-    server = WhatsappServer(MetaApp("token", "secret", "verify"), settings.node, clock)
+    server = WhatsappServer(MetaApp("token", "secret", "verify"), settings.node, clock, hold)
+    server.customers[SHOPPER] = NOW
     network = Recorded(WithMedia(server, graph_media(hold, "token", settings.node)))
     return WhatsappAdapter(settings, network), network, NUMBER
 
@@ -116,7 +119,8 @@ def whatsapp(hold: MediaHold, clock: ManualClock) -> tuple[Any, Recorded, str]:
 def messenger(hold: MediaHold, clock: ManualClock) -> tuple[Any, Recorded, str]:
     """Make Messenger's adapter."""
     settings = meta("messenger")
-    server = MessengerServer(MetaApp("token", "secret", "verify"), settings.node, clock)
+    server = MessengerServer(MetaApp("token", "secret", "verify"), settings.node, clock, hold=hold)
+    server.people[SHOPPER] = NOW
     network = Recorded(WithMedia(server, graph_media(hold, "token", settings.node)))
     adapter = MessengerAdapter(settings, Disclosure(MemoryFirstMark(clock)), network)
     return adapter, network, f"https://lookaside.fbsbx.com/ig_messaging_cdn/{NUMBER}"
@@ -124,7 +128,8 @@ def messenger(hold: MediaHold, clock: ManualClock) -> tuple[Any, Recorded, str]:
 
 def wechat_oa(hold: MediaHold, clock: ManualClock) -> tuple[Any, Recorded, str]:
     """Make the Official Account's adapter."""
-    network = Recorded(WithMedia(WechatServer("wx1", "secret", clock), tencent_media(hold)))
+    server = WechatServer("wx1", "secret", clock)
+    network = Recorded(WithMedia(server, tencent_media(hold, server)))
     return WechatOaAdapter(WechatOaSettings("wx1", "secret", "token", ""), clock, network), network, NUMBER
 
 
@@ -140,7 +145,8 @@ class Kf:
 def wecom_kf(hold: MediaHold, clock: ManualClock) -> tuple[Any, Recorded, str]:
     """Make customer service's client."""
     settings = WecomKfSettings("ww1", "secret", "token", KEY)
-    network = Recorded(WithMedia(KfServer("ww1", "secret", clock), tencent_media(hold)))
+    server = KfServer("ww1", "secret", clock)
+    network = Recorded(WithMedia(server, tencent_media(hold, server)))
     return Kf(KfClient(settings, clock, network)), network, NUMBER
 
 
@@ -221,11 +227,11 @@ async def test_file_of_an_agent_is_sent(maker: Callable[..., Any], mime: str):
     """Pictures and files arrive with their bytes and names; without anybody to read them it says so."""
     hold = MediaHold()
     adapter, _, _ = maker(hold, ManualClock(NOW))
-    to = Addressee("main", "7295384610293847", ConversationId("c"), "agent")
+    to = Addressee("main", SHOPPER, ConversationId("c"), "agent")
     message = OutboundMessage("", attachments=(Attachment(MessageKind.FILE, "m1", mime, "receipt.bin"),))
     assert isinstance(await adapter.send(to, message, OutboxId(1)), Failed)
     adapter.files = outgoing(mime)
-    await adapter.send(to, message, OutboxId(2))
+    assert isinstance(await adapter.send(to, message, OutboxId(2)), Sent)
     assert [(one.data, one.name) for one in hold.uploaded] == [(PICTURE, "receipt.bin")]
     await adapter.close()
 
@@ -237,7 +243,7 @@ async def test_telegram_tells_the_id_of_a_sent_photo():
     adapter.files = outgoing("image/png")
     to = Addressee("main", "77", ConversationId("c"), "agent")
     message = OutboundMessage("", attachments=(Attachment(MessageKind.IMAGE, "m1", "image/png", "a.png"),))
-    assert await adapter.send(to, message, OutboxId(1)) == Sent("9001")
+    assert await adapter.send(to, message, OutboxId(1)) == Sent("1")
     await adapter.close()
 
 
@@ -343,7 +349,7 @@ async def test_account_that_may_not_send_by_itself_refuses_a_picture():
     hold, clock = MediaHold(), ManualClock(NOW)
     server = WechatServer("wx1", "secret", clock)
     server.knobs.permission = False
-    network = Recorded(WithMedia(server, tencent_media(hold)))
+    network = Recorded(WithMedia(server, tencent_media(hold, server)))
     adapter = WechatOaAdapter(WechatOaSettings("wx1", "secret", "token", ""), clock, network)
     adapter.files = outgoing("image/png")
     message = OutboundMessage("", attachments=(Attachment(MessageKind.IMAGE, "m1", "image/png", "a.png"),))

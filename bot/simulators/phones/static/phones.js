@@ -33,7 +33,7 @@
     const entries = [simple("image"), [word("act.own"), () => parts.file.click()]];
     if (acts.includes("voice")) entries.push(simple("voice"), [word("act.record"), () => startVoice(screen, parts)]);
     for (const act of ["sticker", "location", "follow", "block"]) if (acts.includes(act)) entries.push(simple(act));
-    return acts.includes("image") ? entries : entries.slice(2);
+    return entries;
   }
 
   function takenBy(acts) {
@@ -47,12 +47,16 @@
   }
 
   async function startVoice(screen, parts) {
+    if (!parts.voice.hidden) return;
+    const fail = () => {
+      parts.trouble.hidden = false;
+      parts.trouble.textContent = word("voice.none");
+    };
     let voice = null;
     try {
       voice = await window.Phones.record();
     } catch {
-      parts.trouble.hidden = false;
-      parts.trouble.textContent = word("voice.none");
+      fail();
       return;
     }
     const began = Date.now();
@@ -67,7 +71,7 @@
       clearInterval(ticking);
       parts.voice.hidden = true;
       parts.more.focus();
-      await end();
+      await end().catch(fail);
     };
     parts.voice.querySelector(".voice-send").onclick = finish(async () => sendFile(screen, await voice.stop(), "voice.wav"));
     parts.voice.querySelector(".voice-drop").onclick = finish(() => voice.drop());
@@ -185,10 +189,22 @@
   // ---- time, which passes here when asked to
   const clock = document.querySelector(".clock");
 
-  function drawClock(told) {
-    const at = new Date(told.now).toLocaleString(language, { dateStyle: "medium", timeStyle: "short", hour12: false });
-    clock.querySelector(".clock-now").textContent = word(told.ahead_h ? "clock.ahead" : "clock.now", { at, h: told.ahead_h });
+  let told = null;
+  let toldAt = 0;
+
+  // Read aloud when time was let pass, and not each minute.
+  function drawClock(aloud) {
+    if (!told) return;
+    const now = new Date(new Date(told.now).getTime() + Date.now() - toldAt);
+    const at = now.toLocaleString(language, { dateStyle: "medium", timeStyle: "short", hour12: false });
+    const text = word(told.ahead_h ? "clock.ahead" : "clock.now", { at, h: told.ahead_h });
+    const line = clock.querySelector(".clock-now");
+    if (line.textContent === text) return;
+    line.setAttribute("aria-live", aloud ? "polite" : "off");
+    line.textContent = text;
   }
+
+  setInterval(drawClock, 5000, false);
 
   for (const button of clock?.querySelectorAll("button") ?? []) {
     button.addEventListener("click", () => send(used, `${place}/clock`, "application/json", JSON.stringify({ hours: Number(button.value) })));
@@ -202,7 +218,11 @@
   stream.addEventListener("error", () => {
     offline.hidden = false;
   });
-  stream.addEventListener("clock", (event) => drawClock(JSON.parse(event.data)));
+  stream.addEventListener("clock", (event) => {
+    told = JSON.parse(event.data);
+    toldAt = Date.now();
+    drawClock(true);
+  });
   stream.addEventListener("phone", (event) => {
     const phone = JSON.parse(event.data);
     const screen = screens.get(phone.name);

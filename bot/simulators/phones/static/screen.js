@@ -37,7 +37,7 @@
     const label = word(family === "audio" ? "kind.voice" : "kind.video");
     const playing = { class: "player", src: address, controls: true, preload: "metadata", "aria-label": label };
     if (family === "audio" || family === "video") return make(family, playing);
-    return make("a", { class: "paper", href: address, download: bubble.text, text: bubble.text || word("kind.file") });
+    return make("a", { class: "paper", href: address, download: bubble.called, text: bubble.called || word("kind.file") });
   }
 
   // What of a message changes its looks; its mark is drawn apart.
@@ -144,12 +144,14 @@
     }
 
     content(bubble) {
+      const said = make("span", { class: "said", dir: "auto", text: bubble.text });
+      if (bubble.file && bubble.text && bubble.kind !== "sticker") return make("span", {}, enclosed(this.name, bubble), said);
       if (bubble.file) return enclosed(this.name, bubble);
       if (bubble.kind === "location") {
         return make("span", { class: "place" }, make("i", { "aria-hidden": "true" }), word("kind.location"));
       }
       if (bubble.kind === "menu") return make("span", { class: "said", text: word(`menu.${bubble.text}`) });
-      return make("span", { class: "said", dir: "auto", text: bubble.text });
+      return said;
     }
 
     choices(line, body, bubble) {
@@ -213,7 +215,7 @@
       if (!phone.counts) return word("room.none");
       if (!phone.room) return word("room.unmet");
       const { until, left } = phone.room;
-      if (this.name === "line") return word("room.line", { left });
+      if (this.name === "line" && (until || !left)) return word("room.line", { left });
       if (!until) return left === 0 ? word("room.used") : word("room.shut");
       const at = new Date(until).toLocaleString(source.dataset.language, {
         weekday: "short",
@@ -226,8 +228,9 @@
 
     drawTyping(phone) {
       const there = this.log.querySelector(".typing");
-      if (phone.typing && !there) this.log.append(make("p", { class: "typing", text: word("typing") }));
-      else if (!phone.typing && there) there.remove();
+      if (!phone.typing) there?.remove();
+      else if (!there) this.log.append(make("p", { class: "typing", text: word("typing") }));
+      else if (there.nextSibling) this.log.append(there);
     }
 
     drawStart(phone) {
