@@ -16,6 +16,7 @@ _EARLY = timedelta(minutes=5)
 # Source: https://developers.weixin.qq.com/doc/offiaccount/Basic_Information/getStableAccessToken.html (20 times a day,
 # at least 30 s apart): a token that is refused for another reason than its end must not burn them.
 _FORCED_EVERY = timedelta(minutes=80)
+_FORCED_AGAIN = timedelta(minutes=5)
 
 
 class TokenRefused(Exception):
@@ -84,22 +85,27 @@ class TokenVault:
             token = kept.token if kept is not None else refused
             if token == refused:
                 token = await self._fetch(force=False)
-            if token == refused and await self._may_force():
-                token = await self._fetch(force=True)
-            return token
+            return token if token != refused else await self._force(refused)
 
     async def _fetch_once(self) -> str:
         async with self._shelf.turn(self._name):
             return await self._good_token() or await self._fetch(force=False)
 
-    async def _may_force(self) -> bool:
-        """Take the place for one forced request, which all processes share; False until the last one's time is over."""
+    async def _force(self, refused: str) -> str:
+        """Ask for another token than the platform gives, or give ``refused`` when any process has done so lately."""
         name, now = f"{self._name}:forced", self._clock.now()
         last = await self._shelf.read(name)
         if last is not None and now < last.good_until:
-            return False
+            return refused
         await self._shelf.write(name, KeptToken("", now + _FORCED_EVERY))
-        return True
+        try:
+            return await self._fetch(force=True)
+        except TokenRefused:
+            raise
+        except Exception:
+            # Whether it counts nobody knows: it is made again soon, and not with every message.
+            await self._shelf.write(name, KeptToken("", now + _FORCED_AGAIN))
+            raise
 
     async def _good_token(self) -> str:
         kept = await self._shelf.read(self._name)

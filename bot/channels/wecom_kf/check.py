@@ -48,7 +48,7 @@ async def check_wecom_kf(
 
 
 async def _points(client: KfClient, settings: WecomKfSettings) -> AsyncIterator[Finding]:
-    answer = await client.post("account/list", {"offset": 0, "limit": 100})
+    answer = await client.accounts()
     code = answer["errcode"]
     if code != 0:
         seen = _ADDRESS.search(text_of(answer, "errmsg"))

@@ -11,11 +11,14 @@ from typing import Any
 
 import httpx
 
+from bot.channels.reading import listing
 from bot.channels.tencent_api import TencentAccount, TencentApi
 from bot.channels.wecom_kf.settings import CHANNEL, WecomKfSettings
 from bot.domain.clock import Clock
 from bot.domain.shared_ports import TokenShelf
 
+_PAGE = 100  # Source: https://developer.work.weixin.qq.com/document/path/94661 (the most there are)
+_MOST_PAGES = 100
 _WRONG_CREDENTIALS = frozenset({40001, 40013, 40091})
 
 
@@ -41,3 +44,16 @@ class KfClient(TencentApi):
     async def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Call ``/cgi-bin/kf/<path>``; the answer always has an ``errcode``. Raises as ``call``."""
         return await self.call(f"/cgi-bin/kf/{path}", body)
+
+    async def accounts(self) -> Mapping[str, Any]:
+        """List all the customer-service accounts, or give the answer that refuses to. Raises as ``call``."""
+        found: list[Mapping[str, Any]] = []
+        for _ in range(_MOST_PAGES):
+            answer = await self.post("account/list", {"offset": len(found), "limit": _PAGE})
+            page = listing(answer, "account_list")
+            if answer["errcode"] != 0:
+                return answer
+            found += page
+            if len(page) < _PAGE:
+                break
+        return {"errcode": 0, "account_list": found}

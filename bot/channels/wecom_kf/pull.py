@@ -27,7 +27,6 @@ from bot.domain.messages import InboundMessage
 from bot.domain.staff import StaffWords, ThreadMove
 
 BATCH = 1000
-_PAGE = 100
 _MOST_BATCHES = 500
 _LEAD_LOOK_S = 10.0
 _BEHIND_S = 30.0
@@ -161,14 +160,9 @@ class KfPuller:
         """List the accounts to serve: those of the settings, or all that the API may manage."""
         if self._settings.accounts:
             return self._settings.accounts
-        found: list[Mapping[str, Any]] = []
-        while len(found) % _PAGE == 0:
-            answer = await self._adapter.client.post("account/list", {"offset": len(found), "limit": _PAGE})
-            page = listing(answer, "account_list")
-            found += page
-            if answer["errcode"] != 0:
-                raise CallRefused("account/list", answer["errcode"])
-            if not page:
-                break
-        ours = [text_of(each, "open_kfid") for each in found if each.get("manage_privilege") is not False]
+        answer = await self._adapter.client.accounts()
+        if answer["errcode"] != 0:
+            raise CallRefused("account/list", answer["errcode"])
+        listed = listing(answer, "account_list")
+        ours = [text_of(each, "open_kfid") for each in listed if each.get("manage_privilege") is not False]
         return tuple(filter(None, ours))

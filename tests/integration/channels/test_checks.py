@@ -320,6 +320,14 @@ async def test_customer_service_is_checked_for_its_accounts(town: KfTown) -> Non
     assert "XIAOER_WECOM_KF_TOKEN" in to_do(await check_wecom_kf(key, hook, town.clock, network))
 
 
+async def test_customer_service_is_looked_for_among_all_accounts(town: KfTown) -> None:
+    """WeCom lists a hundred at a time."""
+    town.server.accounts = (*(f"wkMore{number:03}" for number in range(100)), *town.server.accounts)
+    ours = replace(town.settings, accounts=("wkDemo01",))
+    network = TwoPlaces(town.server, town.http)
+    assert to_do(await check_wecom_kf(ours, HOOK + "wecom_kf", town.clock, network)) == ""
+
+
 async def test_widget_is_checked_from_outside() -> None:
     """Who may embed it, whether its script is there, and the secret a site vouches with."""
     script = Answering(200, b"x", **{"content-type": "text/javascript"})

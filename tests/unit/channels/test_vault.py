@@ -5,19 +5,26 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
+
+from bot.channels._api import Unreached
 from bot.channels.vault import Fetched, MemoryTokenShelf, TokenVault
 from bot.domain.clock import ManualClock
 from tests.unit.channels.doubles import NOON
 
 
 class Platform:
-    """Gives the same token until it is asked for another."""
+    """Gives the same token until it is asked for another, which ``fails`` so many times."""
 
     def __init__(self) -> None:
         self.asked: list[bool] = []
+        self.fails = 0
 
     async def fetch(self, force: bool) -> Fetched:
         """Give a token."""
+        if force and self.fails:
+            self.fails -= 1
+            raise Unreached("ConnectError")
         self.asked.append(force)
         await asyncio.sleep(0)
         return Fetched(f"token-{sum(self.asked)}", 7200)
@@ -52,6 +59,19 @@ async def test_token_that_is_refused_once_is_another_at_once():
     assert (token, await second.replace(token)) == ("token-1", "token-1")
     clock.advance(timedelta(minutes=80))
     assert await second.replace(token) == "token-2"
+
+
+async def test_forced_request_that_does_not_get_through_is_soon_made_again():
+    """A network that fails at that moment does not keep the account silent for an hour."""
+    platform, clock = Platform(), ManualClock(NOON)
+    vault = TokenVault("wx", platform.fetch, clock)
+    token = await vault.token()
+    platform.fails = 1
+    with pytest.raises(Unreached):
+        await vault.replace(token)
+    assert await vault.replace(token) == token
+    clock.advance(timedelta(minutes=5))
+    assert await vault.replace(token) == "token-1"
 
 
 async def test_token_near_its_end_is_not_asked_for_at_every_call():
