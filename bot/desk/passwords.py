@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import unicodedata
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -40,9 +41,9 @@ class Passwords:
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         """Take the hasher (the library's recommended cost when None)."""
-        self._hasher = hasher or PasswordHasher()
+        self._hasher = hasher or _usual_hasher()
         self._gate = asyncio.Semaphore(_AT_ONCE)
-        self._nobody = self._hasher.hash(secrets.token_hex(16))
+        self._nobody = _nobodys_hash(self._hasher)
 
     async def hash(self, password: str) -> str:
         """Hash a password."""
@@ -64,6 +65,17 @@ class Passwords:
             return self._hasher.verify(password_hash, password)
         except (VerificationError, InvalidHashError):
             return False
+
+
+@cache
+def _usual_hasher() -> PasswordHasher:
+    return PasswordHasher()
+
+
+@cache
+def _nobodys_hash(hasher: PasswordHasher) -> str:
+    """Hash a password that nobody has; it takes a fifth of a second, so once a process."""
+    return hasher.hash(secrets.token_hex(16))
 
 
 def _normal(password: str) -> bytes:

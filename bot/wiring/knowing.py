@@ -64,7 +64,8 @@ class Understanding:
 
 
 @cache
-def _shipped(folder: Path) -> tuple[KnowledgeEntry, ...]:
+def shipped_knowledge(folder: Path) -> tuple[KnowledgeEntry, ...]:
+    """Read the knowledge of a folder that nobody changes while the process runs."""
     return read_knowledge(folder)
 
 
@@ -73,7 +74,7 @@ async def given_understanding(
     recogniser: Recogniser, shelf: MerchantKnowledge, folder: Path
 ) -> AsyncIterator[Understanding]:
     """Put a recogniser that was handed in together with the knowledge; nothing is watched."""
-    shipped = _shipped(intents_folder())
+    shipped = shipped_knowledge(intents_folder())
     if not isinstance(recogniser, EmbeddedRecogniser):
         yield Understanding(recogniser, FileKnowledge(shipped), NoLibrary(), {})
         return

@@ -109,5 +109,5 @@ def _acting(opened: House) -> Callable[[Request], Awaitable[Response]]:
 def nursery() -> ForkServerContext:
     """Give the context that forks children with everything imported already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload([__name__, "tests.durability.warm"])
     return context

@@ -53,5 +53,5 @@ async def _work(ready: Event, config: Config) -> None:
 def nursery() -> ForkServerContext:
     """Give the context that forks children with everything imported already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload([__name__, "tests.durability.warm"])
     return context
