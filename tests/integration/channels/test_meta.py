@@ -202,14 +202,11 @@ async def test_what_is_said_with_a_file_arrives_with_it(channel: str, mime: str)
     """Under the file, or after it where there is no place for words."""
     town = Town(channel)
 
-    async def upload(*_: object) -> Answer:
-        return Answer(200, {"message_id": "m", "id": "1"})
-
     async def read(_: Attachment) -> OutgoingFile:
         return OutgoingFile("cup", mime, b"bytes")
 
     await town.people.say(town.shopper, "hi")
-    town.adapter.files, town.adapter._graph.upload = read, upload
+    town.adapter.files = read
     words = "word " * 300
     message = OutboundMessage(words, attachments=(Attachment(MessageKind.FILE, "1", mime),))
     assert isinstance(await town.send(message, outbox=3), Sent)
