@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 from collections.abc import Awaitable, Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from bot.app import demo_orders, import_orders, intents_folder, open_stores
 from bot.config import parse
 from bot.domain.clock import ManualClock
 from intents import embedded
+from intents.encoder import Encoder, load_encoder
 from intents.recogniser import EmbeddedRecogniser
+from intents.shapes import Shapes
 from tests.conversations.script import DEFAULT_START, local_time
 from tests.conversations.stage import SECRETS
 
@@ -31,6 +34,12 @@ def model_folder(pytestconfig: pytest.Config) -> Path:
     return folder / "model"
 
 
+@cache
+def shared_encoder() -> Encoder | None:
+    """Load the encoder once for every module that takes these fixtures; loading takes 1.3 s, and it keeps no state."""
+    return load_encoder()
+
+
 @pytest.fixture(scope="session")
 def clock() -> ManualClock:
     """Give the clock that all dialogues share; each sets its own start."""
@@ -40,7 +49,7 @@ def clock() -> ManualClock:
 @pytest.fixture(scope="session")
 def recogniser(model_folder: Path, clock: ManualClock) -> EmbeddedRecogniser:
     """Give the trained recogniser."""
-    return embedded.load(model_folder, intents_folder(), clock)
+    return embedded.load_with(model_folder, intents_folder(), (clock, Shapes()), shared_encoder())
 
 
 OpenShop = Callable[[str], Awaitable[Path]]

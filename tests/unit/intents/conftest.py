@@ -11,7 +11,8 @@ import pytest
 from bot.domain.clock import ManualClock
 from intents import embedded
 from intents.recogniser import EmbeddedRecogniser
-from tests.conversations.conftest import model_folder
+from intents.shapes import Shapes
+from tests.conversations.conftest import model_folder, shared_encoder
 
 __all__ = ["model_folder"]
 
@@ -102,4 +103,4 @@ def real_source() -> Path:
 @pytest.fixture(scope="session")
 def real(real_source: Path, model_folder: Path) -> EmbeddedRecogniser:
     """The recogniser of the shipped data, trained once for all workers."""
-    return embedded.load(model_folder, real_source, ManualClock(SATURDAY))
+    return embedded.load_with(model_folder, real_source, (ManualClock(SATURDAY), Shapes()), shared_encoder())
