@@ -39,9 +39,13 @@
     return input;
   }
 
-  // What the shop's people do on the platform itself, past our console.
+  // What the shop's people do on the platform itself, past our console, once somebody has written.
   function drawMoves(screen, phone, box) {
-    if (!phone.moves.length || box.querySelector(".moves")) return;
+    if (phone.moves.length && !box.querySelector(".moves")) addMoves(screen, phone, box);
+    for (const button of box.querySelectorAll(".moves button")) button.disabled = !phone.met;
+  }
+
+  function addMoves(screen, phone, box) {
     const press = (move) => () => screen.move(move);
     const buttons = phone.moves.map((move) => {
       return make("button", { type: "button", text: own(`move.${move}`, screen.name), onclick: press(move) });
