@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, String, bindparam, cast, delete, func, literal, or_, select
 
-from bot.domain.conversation import Owner
+from bot.domain.conversation import Conversation, Owner
 from bot.domain.ids import ConversationId
 from bot.domain.staff import Follower, SessionOver
 from bot.domain.windows import Opening
@@ -79,6 +79,21 @@ _FOLLOWED = Upsert(
         set_={"position": adding.excluded.position, "updated_at": adding.excluded.updated_at},
     )
 )
+
+
+_POSITION = select(CURSORS.c.position).where(
+    CURSORS.c.channel == bindparam("channel"),
+    CURSORS.c.account == bindparam("account"),
+    CURSORS.c.name == bindparam("name"),
+    CURSORS.c.updated_at >= bindparam("since", type_=Moment),
+)
+
+
+def has_followed(connection: Connection, conversation: Conversation, since: datetime) -> bool:
+    """Tell whether a conversation's session has followed its present owner as far as it can, not before ``since``."""
+    name = f"{_SESSION}{conversation.id}"
+    found = {"channel": conversation.channel, "account": conversation.account, "name": name, "since": since}
+    return connection.execute(_POSITION, found).scalar() == str(conversation.epoch)
 
 
 class SqlPlatformSessions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, select
@@ -17,10 +17,14 @@ from bot.domain.thread_ports import Place, place_of
 from storage import conversations, events
 from storage.database import Database
 from storage.ownership import SAVE, ChangeOfOwner, change_owner, locked, settle_change
+from storage.platform_sessions import has_followed
 from storage.tables import CONVERSATIONS, EVENTS, IDENTITIES
 
+_QUEUED_WITHIN = timedelta(minutes=1)
+# A session without a word for so long may have ended by itself; who looks then may see whether it can be taken.
+_QUEUED_FOR = timedelta(hours=48)
 _LAST_CHANGE = (
-    select(EVENTS.c.data)
+    select(EVENTS.c.data, EVENTS.c.at)
     # The number's bound says nothing, but makes SQLite go by the conversation and not by the kind.
     .where(EVENTS.c.conversation_id == bindparam("conversation"), EVENTS.c.seq > 0, EVENTS.c.kind == OwnerChanged.kind)
     .order_by(EVENTS.c.seq.desc())
@@ -46,6 +50,12 @@ class SqlThreadHolders:
         found = await self._database.glance(lambda connection: _last_change(connection, conversation.id))
         return place_of(str(found.get("by", "")))
 
+    async def is_queued(self, conversation: Conversation, at: datetime) -> bool:
+        """Tell whether a conversation waits in its platform's queue, or is about to."""
+        if conversation.owner is not Owner.WAITING_FOR_AGENT:
+            return False
+        return await self._database.glance(lambda connection: _is_queued(connection, conversation, at))
+
     async def passed(self, conversation_id: ConversationId, place: Place, by: Agent, at: datetime) -> Conversation:
         """Record that ``by`` has passed the thread; what is resolved meanwhile stays so.
 
@@ -56,6 +66,13 @@ class SqlThreadHolders:
     async def taken(self, conversation_id: ConversationId, agent: Agent, at: datetime) -> Conversation:
         """Give the agent the conversation whose thread he took back; Conflict when it is a colleague's, or over."""
         return await self._database.run(lambda connection: _taken(connection, conversation_id, agent, at))
+
+
+def _is_queued(connection: Connection, conversation: Conversation, at: datetime) -> bool:
+    if has_followed(connection, conversation, at - _QUEUED_FOR):
+        return True
+    last = connection.execute(_LAST_CHANGE, {"conversation": conversation.id}).first()
+    return last is not None and at - last.at < _QUEUED_WITHIN
 
 
 def _last_change(connection: Connection, conversation_id: str) -> dict[str, Any]:

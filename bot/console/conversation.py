@@ -25,6 +25,7 @@ from bot.domain.windows import Room
 
 _SHOWN_LINES = 300
 _UNDELIVERED = frozenset({"refused", "dropped"})
+_Action = Callable[[ConversationId, Agent], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ async def card(visit: Visit) -> Response:
 
 async def take(visit: Visit) -> Response:
     """Take the conversation."""
-    return await _do(visit, visit.desk.actions.take)
+    return await _do(visit, _if_here(visit, visit.desk.actions.take))
 
 
 async def give_back(visit: Visit) -> Response:
@@ -72,7 +73,7 @@ async def give_back(visit: Visit) -> Response:
             raise Conflict(f"another app has the thread of conversation {conversation_id}; take it back first")
         await visit.desk.actions.give_back(conversation_id, agent)
 
-    return await _do(visit, give)
+    return await _do(visit, _if_here(visit, give))
 
 
 async def resolve(visit: Visit) -> Response:
@@ -126,7 +127,15 @@ async def note(visit: Visit) -> Response:
     return await _do(visit, write)
 
 
-async def _do(visit: Visit, action: Callable[[ConversationId, Agent], Awaitable[object]]) -> Response:
+def _if_here(visit: Visit, action: _Action) -> _Action:
+    async def do(conversation_id: ConversationId, agent: Agent) -> None:
+        await visit.desk.threads.check_here(conversation_id)
+        await action(conversation_id, agent)
+
+    return do
+
+
+async def _do(visit: Visit, action: _Action) -> Response:
     conversation_id = visit.conversation_id
     try:
         await action(conversation_id, visit.me)
@@ -156,14 +165,16 @@ async def _state(visit: Visit, conversation: Conversation) -> dict[str, Any]:
     room = await _room(visit, conversation)
     closed = room is not None and not room.is_open
     place = await visit.desk.threads.place(conversation)
+    queue = await visit.desk.threads.queue(conversation)
     inbox = visit.desk.threads.inbox(conversation)
     allowed = permits(conversation, visit.me)
+    there = queue or place
     waits = conversation.owner is Owner.WAITING_FOR_AGENT
     return {
         "conversation": conversation,
-        # Nobody can give the bot a thread that somebody else has: it is taken back first.
-        "permits": replace(allowed, give_back=False) if place and inbox else allowed,
-        "holder": visit.word(f"place.{place}") if place else await _holder_name(visit, conversation),
+        # Nobody can give the bot a thread that somebody else has: it is taken back first, where that can be.
+        "permits": replace(allowed, take=allowed.take and not queue, give_back=False) if there else allowed,
+        "holder": visit.word(f"place.{there}") if there else await _holder_name(visit, conversation),
         "pass_to": inbox if allowed.reply or waits else None,
         "take_back_from": await visit.desk.threads.taken_from(conversation) if place or allowed.reply else None,
         "is_mine": conversation.agent_id == visit.me.id,

@@ -47,6 +47,7 @@ async def lists(visit: Visit) -> dict[str, Any]:
         "view": view,
         "rows": await queue.rows(view, visit.me.id, page),
         "counts": counts,
+        "queues": visit.desk.stores.queues,
         "page": page,
         "pages": page_count(total),
         "selected": visit.query("selected"),

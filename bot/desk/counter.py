@@ -44,7 +44,7 @@ from bot.domain.line_ports import OwnershipStore
 from bot.domain.links import LinkBook
 from bot.domain.ports import ConversationReader, Dispatcher, LiveFeed, OrderSource
 from bot.domain.shared_ports import FirstMark
-from bot.domain.thread_ports import PassesThread, ThreadHolders
+from bot.domain.thread_ports import PassesThread, Place, ThreadHolders
 from bot.domain.windows import HeldWords, MessageTemplate, Threads, WindowLedger
 
 
@@ -52,7 +52,8 @@ from bot.domain.windows import HeldWords, MessageTemplate, Threads, WindowLedger
 class DeskStores:
     """Everything the desk remembers with.
 
-    ``templates`` are the approved ones of each channel, ``passing`` the channels that share their threads; by name.
+    ``templates`` are the approved ones of each channel, ``passing`` the channels that share their threads, ``queues``
+    where conversations wait that are answered in the platform's own client; by name.
     """
 
     people: People
@@ -76,6 +77,7 @@ class DeskStores:
     typing: TypingBoard | None = None
     templates: Mapping[str, tuple[MessageTemplate, ...]] = field(default_factory=dict)
     passing: Mapping[str, PassesThread] = field(default_factory=dict)
+    queues: Mapping[str, Place] = field(default_factory=dict)
     holders: ThreadHolders | None = None
 
 

@@ -40,6 +40,10 @@ class ThreadStores(Protocol):
     def passing(self) -> Mapping[str, PassesThread]:
         """The channels that share their threads, by name."""
 
+    @property
+    def queues(self) -> Mapping[str, Place]:
+        """Where conversations wait that are answered in the platform's own client, by channel."""
+
 
 class DeskThreads:
     """Asks the platform first, then keeps what it did: it alone knows whose a thread is."""
@@ -58,6 +62,23 @@ class DeskThreads:
         """Tell where else a human has the conversation; None: nowhere."""
         holders = self._stores.holders
         return await holders.place(conversation) if holders is not None else None
+
+    async def queue(self, conversation: Conversation) -> Place | None:
+        """Tell in which queue of its platform a conversation waits; None: it is not waiting, or waits here."""
+        place, holders = self._stores.queues.get(conversation.channel), self._stores.holders
+        if place is None or holders is None or not await holders.is_queued(conversation, self._clock.now()):
+            return None
+        return place
+
+    async def check_here(self, conversation_id: ConversationId) -> None:
+        """Refuse what nobody at our desk can do: who waits in the platform's queue, or was taken from it, stays there.
+
+        Refusal says where to answer.
+        """
+        conversation = await self._stores.conversations.get(conversation_id)
+        held = await self.place(conversation) if conversation.channel in self._stores.queues else None
+        if held is not None or await self.queue(conversation) is not None:
+            raise Refusal("answered_there", "the platform's own staff answers this; it cannot be taken from here")
 
     async def taken_from(self, conversation: Conversation) -> Place | None:
         """Tell from where it can be taken back: where it is, or what the platform gave away without a word to us.

@@ -88,11 +88,28 @@ class PassesThread(Protocol):
         ...
 
 
+@runtime_checkable
+class QueuesThread(Protocol):
+    """What a channel has besides whose waiting conversations may stand in a queue of the platform's; optional."""
+
+    @property
+    def queue(self) -> Place | None:
+        """Name where they wait, and are answered; None: here."""
+        ...
+
+
 class ThreadHolders(Protocol):
     """Who has the threads that the platform shares, on record."""
 
     async def place(self, conversation: Conversation) -> Place | None:
         """Tell where a conversation is that a human has, but none of ours; None: nowhere else."""
+        ...
+
+    async def is_queued(self, conversation: Conversation, at: datetime) -> bool:
+        """Tell whether a conversation waits in its platform's queue, or is about to.
+
+        What the platform has not taken into it within a minute waits here after all.
+        """
         ...
 
     async def passed(self, conversation_id: ConversationId, place: Place, by: Agent, at: datetime) -> Conversation:

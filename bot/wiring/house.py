@@ -16,7 +16,7 @@ from bot.desk.counter import Desk, DeskSecurity, DeskStores, make_desk
 from bot.domain.channel_ports import AnswersCalls, ChannelAdapter
 from bot.domain.clock import Clock
 from bot.domain.ports import Dispatcher, Knowledge, LiveFeed, Recogniser
-from bot.domain.thread_ports import PassesThread
+from bot.domain.thread_ports import PassesThread, QueuesThread
 from bot.domain.windows import MessageTemplate
 from bot.engine.boundaries import Line, Watch, watched
 from bot.engine.delivery import Deliverer
@@ -246,7 +246,14 @@ def make_house(opened: Opened, dispatcher: Dispatcher, leads: Leads) -> House:
     security = DeskSecurity(opened.secrets.secret_key, limits=shared.rates, marks=shared.marks)
     room = make_room(opened.config, opened.stores.database, clock, opened.channels)
     passing = {name: channel for name, channel in opened.channels.items() if isinstance(channel, PassesThread)}
-    stores = replace(desk_stores(opened), media=room, typing=TypingSigns(opened.channels), passing=passing)
+    queues = {name: channel.queue for name, channel in opened.channels.items() if isinstance(channel, QueuesThread)}
+    stores = replace(
+        desk_stores(opened),
+        media=room,
+        typing=TypingSigns(opened.channels),
+        passing=passing,
+        queues={name: place for name, place in queues.items() if place is not None},
+    )
     intake = Intake(opened.line.inbox, dispatcher, shared.live, clock, opened.config.channels.quiet_times_s())
     return House(
         config=opened.config,

@@ -22,12 +22,13 @@ from bot.channels.reading import text_of
 from bot.channels.tencent_api import ReturnCodes
 from bot.channels.wecom_kf.client import KfClient
 from bot.channels.wecom_kf.sessions import API_MAY_SEND, SessionState, change_to, state_for
-from bot.channels.wecom_kf.settings import CHANNEL, WecomKfSettings
+from bot.channels.wecom_kf.settings import CHANNEL, WECOM, WecomKfSettings
 from bot.domain.channel_ports import Addressee, Capabilities, Deferred, Delivery, Refusal, Refused, Sent
 from bot.domain.clock import Clock
 from bot.domain.conversation import Owner
 from bot.domain.ids import ConversationId, OutboxId
 from bot.domain.messages import OutboundMessage
+from bot.domain.thread_ports import Place
 from bot.domain.windows import Opening, ReplyTokens
 
 MAX_TEXT_BYTES = 2048
@@ -87,6 +88,11 @@ class WecomKfAdapter(PlatformAdapter):
     def _divided(self, message: OutboundMessage) -> tuple[OutboundMessage, ...]:
         parts = degrade(_within_menu(clean_message(message)), self.capabilities)
         return tuple(one for part in parts for one in _apart(part))
+
+    @property
+    def queue(self) -> Place | None:
+        """Name where customers wait for a human; a session in WeCom's queue is only ever a member's of WeCom's."""
+        return Place.WECOM if self._settings.humans == WECOM else None
 
     async def deliver(self, to: Addressee, message: OutboundMessage, outbox_id: OutboxId) -> Delivery:
         """Send the message, by a welcome code while there is one, else in a session that is ours."""

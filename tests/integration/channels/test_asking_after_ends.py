@@ -12,6 +12,7 @@ import pytest
 
 from bot.channels.wecom_kf import following
 from bot.domain.clock import ManualClock
+from bot.domain.thread_ports import Place
 from bot.engine.dispatcher import EmbeddedDispatcher
 from bot.simulators.wecom_kf.people import KfPeople
 from bot.simulators.wecom_kf.server import ENDED, NEW, KfServer
@@ -167,3 +168,10 @@ async def test_end_that_is_heard_of_too_late_is_not_asked_about(visit: Visit) ->
     assert await visit.surveys() == [("agent", "no_room")]
     rows = await visit.stage.house.stores.database.read(lambda on: on.execute(OUTBOX.select()).mappings().all())
     assert {row["state"] for row in rows} == {"sent"}
+
+
+async def test_desk_knows_where_customers_of_wecom_wait(visit: Visit) -> None:
+    """In WeCom's queue where humans answer there, else at our desk."""
+    house = visit.stage.house
+    humans = house.config.channels.wecom_kf.humans
+    assert house.desk.stores.queues == ({"wecom_kf": Place.WECOM} if humans == "wecom" else {})
