@@ -16,7 +16,7 @@ from bot.domain.thread_ports import Place
 from bot.engine.dispatcher import EmbeddedDispatcher
 from bot.simulators.wecom_kf.people import KfPeople
 from bot.simulators.wecom_kf.server import ENDED, NEW, KfServer
-from storage.tables import EVENTS, OUTBOX, SURVEYS
+from storage.tables import EVENTS, OUTBOX, SURVEYS, WINDOWS
 from tests.integration.channels.platforms import SHOPPERS
 from tests.integration.channels.shoppers import OnPlatform
 from tests.integration.channels.stage import Stage, opened
@@ -61,12 +61,15 @@ class Visit:
         await self.timers.sweep(self.stage.house.dispatcher)
         await self.settle()
 
-    async def state(self, wanted: int) -> None:
-        """Wait until the session has followed."""
+    async def ended(self) -> None:
+        """Wait until WeCom has been told of an end of ours, and what it gave for that is on record."""
+        given = WINDOWS.select().where(WINDOWS.c.kind == "end")
+        database = self.stage.house.stores.database
         async with asyncio.timeout(30):
-            while self.server.session(ACCOUNT, LI).state != wanted:
+            while await database.read(lambda on: on.execute(given).first()) is None:
                 await self.settle()
                 await asyncio.sleep(0.02)
+        assert self.server.session(ACCOUNT, LI).state == ENDED
 
     async def scores(self) -> list[int]:
         """List the scores on record."""
@@ -139,7 +142,7 @@ async def test_who_was_served_at_our_desk_is_asked_when_the_agent_ends_it(visit:
     await actions.reply(number, agent, "好了", "key-1")
     await visit.settle()
     await actions.resolve(number, agent)
-    await visit.state(ENDED)
+    await visit.ended()
     said = len(await visit.shopper.screen())
     await visit.looks()
     assert len(await visit.shopper.screen()) == said + 1
