@@ -16,34 +16,33 @@ from sqlalchemy import Connection, bindparam, delete, select, tuple_
 from bot.domain.clock import Clock
 from bot.domain.ids import ConversationId, new_id
 from storage.database import Database, Units
-from storage.tables import CURSORS, Upsert
+from storage.tables import NETWORK_TRIES, Upsert
 from storage.types import Moment
 
-_ROOM = "network-tries"
-_MINE = CURSORS.c.channel == _ROOM
-_KEY = tuple_(CURSORS.c.channel, CURSORS.c.account, CURSORS.c.name)
-_TAKEN = select(CURSORS.c.name, CURSORS.c.updated_at).where(
-    _MINE, CURSORS.c.account == bindparam("network"), CURSORS.c.updated_at > bindparam("now", type_=Moment)
+_TAKEN = select(NETWORK_TRIES.c.place, NETWORK_TRIES.c.counts_until).where(
+    NETWORK_TRIES.c.network == bindparam("network"), NETWORK_TRIES.c.counts_until > bindparam("now", type_=Moment)
 )
 _TAKE = Upsert(
     lambda into: (
-        (adding := into(CURSORS))
+        (adding := into(NETWORK_TRIES))
         .on_conflict_do_update(
-            index_elements=["channel", "account", "name"],
-            set_={"position": adding.excluded.position, "updated_at": adding.excluded.updated_at},
-            where=CURSORS.c.updated_at <= bindparam("now", type_=Moment),
+            index_elements=["network", "place"],
+            set_={"try_id": adding.excluded.try_id, "counts_until": adding.excluded.counts_until},
+            where=NETWORK_TRIES.c.counts_until <= bindparam("now", type_=Moment),
         )
-        .returning(CURSORS.c.name)
+        .returning(NETWORK_TRIES.c.place)
     )
 )
-_FORGIVE = delete(CURSORS).where(
-    _MINE, CURSORS.c.account == bindparam("network"), CURSORS.c.position == bindparam("begun")
+_FORGIVE = delete(NETWORK_TRIES).where(
+    NETWORK_TRIES.c.network == bindparam("network"), NETWORK_TRIES.c.try_id == bindparam("begun")
 )
-_OVER = select(CURSORS.c.channel, CURSORS.c.account, CURSORS.c.name).where(
-    _MINE, CURSORS.c.updated_at <= bindparam("now", type_=Moment)
+_OVER = select(NETWORK_TRIES.c.network, NETWORK_TRIES.c.place).where(
+    NETWORK_TRIES.c.counts_until <= bindparam("now", type_=Moment)
 )
 # What somebody takes at this moment is not over any more.
-_FORGET = delete(CURSORS).where(_KEY.in_(_OVER.with_for_update(skip_locked=True)))
+_FORGET = delete(NETWORK_TRIES).where(
+    tuple_(NETWORK_TRIES.c.network, NETWORK_TRIES.c.place).in_(_OVER.with_for_update(skip_locked=True))
+)
 
 
 class SqlNetworkTries:
@@ -69,13 +68,7 @@ class SqlNetworkTries:
         if not network or not self._limit:
             return ""
         now = self._clock.now()
-        row = {
-            "channel": _ROOM,
-            "account": network,
-            "position": new_id(),
-            "updated_at": now + self._lasts,
-            "now": now,
-        }
+        row = {"network": network, "try_id": new_id(), "counts_until": now + self._lasts, "now": now}
         return await self._database.run(lambda connection: _begin(connection, row, self._limit))
 
     async def forgive(self, network: str, begun: str) -> None:
@@ -102,16 +95,16 @@ class SqlForgottenTries:
         return ()
 
 
-def _taken(connection: Connection, network: str, now: datetime) -> dict[str, datetime]:
+def _taken(connection: Connection, network: str, now: datetime) -> dict[int, datetime]:
     values = {"network": network, "now": now}
-    return {row.name: row.updated_at for row in connection.execute(_TAKEN, values)}
+    return {row.place: row.counts_until for row in connection.execute(_TAKEN, values)}
 
 
 def _begin(connection: Connection, row: dict[str, Any], limit: int) -> str | None:
-    taken = _taken(connection, row["account"], row["now"])
-    free = [place for place in map(str, range(limit)) if place not in taken]
+    taken = _taken(connection, row["network"], row["now"])
+    free = [place for place in range(limit) if place not in taken]
     for place in free if len(taken) < limit else ():
         # Another process may have taken it since; in their order, so that two never wait for each other.
-        if connection.execute(_TAKE.on(connection), row | {"name": place}).first() is not None:
-            return str(row["position"])
+        if connection.execute(_TAKE.on(connection), row | {"place": place}).first() is not None:
+            return str(row["try_id"])
     return None

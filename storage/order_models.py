@@ -38,6 +38,20 @@ class ProvedOrderRow(Base):
     proved_at: Mapped[datetime] = mapped_column(Moment)
 
 
+class NetworkTryRow(Base):
+    """A try to prove an order, by the keyed hash of the network it came from; it counts until ``counts_until``.
+
+    ``place`` is one of the few that a network has, from 0; ``try_id`` tells the try from one that has it later.
+    """
+
+    __tablename__ = "network_tries"
+
+    network: Mapped[str] = mapped_column(String(64), primary_key=True)
+    place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    try_id: Mapped[str] = mapped_column(String(32))
+    counts_until: Mapped[datetime] = mapped_column(Moment, index=True)
+
+
 class OrderRow(Base):
     """An order as the shop knows it; ``number`` in canonical form (upper case, no ``#``, no spaces)."""
 

@@ -10,7 +10,7 @@ from bot.domain.clock import ManualClock
 from bot.domain.turns import ProofAttempt
 from storage.database import Database
 from storage.network_tries import SqlForgottenTries, SqlNetworkTries
-from storage.tables import CURSORS, INBOX
+from storage.tables import INBOX, NETWORK_TRIES
 from tests.contract.line import NOW, Line, message
 
 HOME, OFFICE = "a" * 64, "b" * 64
@@ -36,7 +36,7 @@ async def test_many_at_once_in_several_processes_do_not_slip_through(database: D
     begun = await asyncio.gather(*(processes[number % 2].begin(HOME) for number in range(30)))
     other.close()
     assert len([each for each in begun if each]) == 5
-    assert await Line(database).count(CURSORS) == 5
+    assert await Line(database).count(NETWORK_TRIES) == 5
 
 
 async def test_tries_age_one_by_one_and_leave_nothing_behind(database: Database):
@@ -51,12 +51,12 @@ async def test_tries_age_one_by_one_and_leave_nothing_behind(database: Database)
     assert await tries.wait(HOME) == timedelta()
     assert await tries.begin(HOME)
     assert await tries.begin(HOME) is None
-    assert await Line(database).count(CURSORS) == 2
+    assert await Line(database).count(NETWORK_TRIES) == 2
     assert await forgotten.run_due() == ()
-    assert await Line(database).count(CURSORS) == 2
+    assert await Line(database).count(NETWORK_TRIES) == 2
     clock.advance(HOUR)
     await asyncio.gather(*(forgotten.run_due() for _ in range(4)))
-    assert await Line(database).count(CURSORS) == 0
+    assert await Line(database).count(NETWORK_TRIES) == 0
 
 
 async def test_right_try_does_not_count(database: Database):
@@ -68,7 +68,7 @@ async def test_right_try_does_not_count(database: Database):
         assert begun
         await tries.forgive(OFFICE, begun)
     assert await tries.wait(OFFICE) == timedelta()
-    assert await Line(database).count(CURSORS) == 1
+    assert await Line(database).count(NETWORK_TRIES) == 1
 
 
 async def test_forgiving_a_try_of_long_ago_frees_nobody_elses_place(database: Database):
@@ -91,7 +91,7 @@ async def test_nothing_is_counted_where_the_network_is_not_known_or_no_limit_is_
         assert await tries.begin("") == ""
     await tries.forgive("", "")
     assert await unlimited.wait(HOME) == await tries.wait("") == timedelta()
-    assert await Line(database).count(CURSORS) == 0
+    assert await Line(database).count(NETWORK_TRIES) == 0
 
 
 async def test_network_of_a_message_is_known_until_it_is_handled(line: Line):

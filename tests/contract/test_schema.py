@@ -70,4 +70,4 @@ def test_migrate_refuses_tables_of_somebody_else(database_url: str):
 
 def test_head_revision_is_single():
     """There is one newest schema."""
-    assert head_revision() == "0010"
+    assert head_revision() == "0011"
