@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.domain.clock import Clock
-from bot.domain.errors import RefusedInput
+from bot.simulators.phones.words import Unable
 
 MAX_STEP = timedelta(days=7)
 MAX_AHEAD = timedelta(days=90)
@@ -28,7 +28,7 @@ class PassingClock:
         return self._clock.now() + self._ahead
 
     def let_pass(self, step: timedelta) -> None:
-        """Let time pass; RefusedInput for a step that is not forward, or too far."""
+        """Let time pass; Unable for a step that is not forward, or too far."""
         if not timedelta() < step <= MAX_STEP or self._ahead + step > MAX_AHEAD:
-            raise RefusedInput(f"the clock goes forward, {MAX_STEP.days} days at a time and {MAX_AHEAD.days} in all")
+            raise Unable("clock", step=MAX_STEP.days, ahead=MAX_AHEAD.days)
         self._ahead += step

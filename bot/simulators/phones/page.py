@@ -20,7 +20,7 @@ from bot.domain.media_types import HEAD_BYTES, PLAYED_TYPES, SHOWN_TYPES, UNKNOW
 from bot.simulators.phones.clock import MAX_STEP, PassingClock
 from bot.simulators.phones.phone import Phone
 from bot.simulators.phones.screen import Act, Move
-from bot.simulators.phones.words import pick_language, read_words
+from bot.simulators.phones.words import Unable, pick_language, read_words
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _MAX_BODY_BYTES = 32 * 1024
@@ -222,7 +222,8 @@ def _guard(endpoint: Endpoint) -> Endpoint:
             return await endpoint(request)
         except XiaoerError as error:
             status = 404 if isinstance(error, NotFound) else 400
-            return JSONResponse({"error": str(error)}, status, _HEADERS)
+            sentences = error.sentences if isinstance(error, Unable) else {}
+            return JSONResponse({"error": str(error), "sentences": sentences}, status, _HEADERS)
 
     return guarded
 
@@ -245,12 +246,12 @@ async def _json(request: Request) -> dict[str, Any]:
 
 
 async def _body(request: Request, most_bytes: int) -> bytes:
-    """Read a body; RefusedInput when it is too long."""
+    """Read a body; Unable when it is too long."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > most_bytes:
-            raise RefusedInput(f"the body is longer than {most_bytes} bytes; send less")
+            raise Unable("too_large", most=f"{most_bytes / 2**20:.3g}")
     return bytes(body)
 
 

@@ -37,6 +37,7 @@ from bot.simulators.phones.screen import (
     Shown,
 )
 from bot.simulators.phones.wire import Wire
+from bot.simulators.phones.words import Unable
 from bot.simulators.typing_shown import TypingShown
 
 MAX_TEXT_CHARS = 2000
@@ -79,7 +80,7 @@ class Phone(ABC):
     async def meet(self) -> Person:
         """Let a fresh person hold the phone; RefusedInput when there are too many."""
         if len(self._people) >= MAX_PEOPLE:
-            raise RefusedInput(f"{MAX_PEOPLE} people hold this phone already; go on as one of them")
+            raise Unable("crowded", most=MAX_PEOPLE)
         number = len(self._people)
         name = _NAMES[number % len(_NAMES)] + ("" if number < len(_NAMES) else f" {number // len(_NAMES) + 1}")
         person = Person(await self._stranger(number + 1, name), name)
@@ -101,7 +102,7 @@ class Phone(ABC):
         """
         text = text.strip()[:MAX_TEXT_CHARS]
         if act in _WORDED and not text:
-            raise RefusedInput("there are no words to send; write something")
+            raise Unable("wordless")
         if act in FILES and sample(act) is None:
             raise RefusedInput(f"there is no sample of a {act.value}; choose a file")
         return await self._begin(act, (text, sample(act)), language, about)
@@ -109,7 +110,7 @@ class Phone(ABC):
     async def send_file(self, data: bytes, name: str, language: str) -> Bubble:
         """Let the person send a file of his own; RefusedInput when people cannot send such a file here."""
         if not data:
-            raise RefusedInput("the file is empty; choose another")
+            raise Unable("empty")
         act, file = own_file(data, name)
         return await self._begin(act, ("", file), language, 0)
 
@@ -119,7 +120,7 @@ class Phone(ABC):
             raise NotFound(f"{self.name} has no move {move.value!r}")
         person = self._current
         if person is None or not person.met:
-            raise RefusedInput("nobody has written on this phone yet; write something first")
+            raise Unable("silent")
         self._later(self._moved(person, move))
 
     def turn(self, knob: str, on: bool) -> None:
@@ -249,15 +250,15 @@ class Phone(ABC):
 
     async def _begin(self, act: Act, what: tuple[str, HeldFile | None], language: str, about: int) -> Bubble:
         if act not in self.acts:
-            raise RefusedInput(f"{act.value!r} cannot be sent or done on {self.name}")
+            raise Unable("not_here")
         person = self._current or await self.meet()
         if person.blocking and act not in RETURNS:
-            raise RefusedInput("the shop is blocked; follow or unblock it first")
+            raise Unable("blocked")
         self.look()
         text, file = what
         concerned = person.said(about) if act in REVISIONS else None
         if act in REVISIONS and (concerned is None or not concerned.can_become(act)):
-            raise RefusedInput("this message cannot be changed; choose one of your own that has arrived")
+            raise Unable("unchangeable")
         person.language = language if language in PLACES else person.language
         if act is not Act.BLOCK:
             person.blocking = False

@@ -14,12 +14,12 @@ from typing import Any
 import httpx
 
 from bot.domain.clock import Clock
-from bot.domain.errors import RefusedInput
 from bot.simulators.media import HeldFile
 from bot.simulators.phones.levers import Lever, retrying
 from bot.simulators.phones.phone import Phone
 from bot.simulators.phones.screen import Act, Bubble, Deed, Mark, Person, Shown
 from bot.simulators.phones.wire import Wire
+from bot.simulators.phones.words import Unable
 
 _AGAIN_AFTER_S = 2.0
 _OURS = "customer"
@@ -46,7 +46,7 @@ class WebPhone(Phone):
         del number, name
         answer = await self._http.post("/widget/session", json={})
         if not answer.is_success:
-            raise RefusedInput(f"the widget opens no session (HTTP {answer.status_code}); wait a minute and try again")
+            raise Unable("no_session", status=answer.status_code)
         session = answer.json()
         visitor = str(session["visitor"])
         self._tokens[visitor] = str(session["token"])

@@ -152,6 +152,7 @@ def test_who_has_blocked_the_shop_comes_back_first(shop: Shop, name: str, back: 
     refused = shop.post(name, "acts", act="text", text="hello", language="en")
     assert refused.status_code == 400
     assert "blocked" in refused.json()["error"]
+    assert "拉黑" in refused.json()["sentences"]["zh"]
     hand.act(back)
     hand.until(lambda: not hand.phone["blocking"], "the return")
     before = len(hand.heard)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from starlette.routing import Route
 from bot.simulators.courier import Courier
 from bot.simulators.phones.journal import KEPT_CALLS, Journal, Said
 from bot.simulators.phones.wire import OverheardApi, Wire
-from bot.simulators.phones.words import LANGUAGES, pick_language, read_words
+from bot.simulators.phones.words import LANGUAGES, Unable, pick_language, read_words
 from tests.unit.channels.doubles import eventually
 
 
@@ -195,6 +196,17 @@ def test_languages_have_the_same_words() -> None:
     assert set(chinese) == set(english)
     assert all(isinstance(word, str) and word.strip() for words in (chinese, english) for word in words.values())
     assert yaml.safe_dump(chinese) != yaml.safe_dump(english)
+
+
+def test_what_a_phone_refuses_names_the_same_facts_in_both_languages() -> None:
+    """A sentence that leaves out a limit helps only half of the readers."""
+    facts = [
+        {key: sorted(re.findall(r"{\w+}", words[key])) for key in words if key.startswith("unable.")}
+        for words in map(read_words, LANGUAGES)
+    ]
+    assert facts[0] == facts[1]
+    refusal = Unable("clock", step=31, ahead=400)
+    assert ("31" in refusal.sentences["zh"], str(refusal)) == (True, refusal.sentences["en"])
 
 
 @pytest.mark.parametrize(

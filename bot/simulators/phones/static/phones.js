@@ -17,7 +17,7 @@
       const answer = await fetch(address, { method: "POST", headers: { "Content-Type": kind }, body });
       const data = await answer.json();
       trouble.hidden = answer.ok;
-      if (!answer.ok) trouble.textContent = word("refused", { reason: data.error });
+      if (!answer.ok) trouble.textContent = word("refused", { reason: data.sentences?.[language] || data.error });
       return answer.ok;
     } catch {
       trouble.hidden = false;
