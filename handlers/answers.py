@@ -38,6 +38,11 @@ _LAST4_SAID = re.compile(
 
 
 _MOBILE = re.compile(r"(?<![0-9A-Za-z])1[3-9]\d{5}(\d{4})(?!\d)")
+_ORDER_SAID = re.compile(
+    r"(?<![A-Za-z])[A-Za-z]{1,4}[#-]?(?!1[3-9]\d{9}(?!\d))\d{5,20}"
+    r"|(?:订单号?|单号|\border(?: number| no\.?)?)\s*(?:是|为|is|:)?\s*#?\d{5,20}",
+    re.IGNORECASE,
+)
 
 
 def plain(text: str) -> str:
@@ -70,7 +75,9 @@ def parse_phone_last4(message: InboundMessage, recognition: Recognition) -> Pars
         said = last4_said(answer_of(message))
         if said:
             return said
-        groups = re.findall(r"\d+", re.sub(r"(?<=\d)[\s-](?=\d)", "", answer_of(message)))
+        # Who names the order once more has not tried its phone.
+        rest = _ORDER_SAID.sub(";", answer_of(message))
+        groups = re.findall(r"\d+", re.sub(r"(?<=\d)[\s-](?=\d)", "", rest))
         digits = groups[-1] if groups else ""
     if not digits:
         return Missing.VALUE

@@ -70,6 +70,29 @@ def test_phone_digits_of_another_length_are_rejected(text: str) -> None:
     assert isinstance(read(answers.parse_phone_last4, text), Rejected)
 
 
+@pytest.mark.parametrize(
+    ("text", "digits"),
+    [
+        ("我的包裹到哪了？订单 W1234567", None),
+        ("order #W1234567, where is it", None),
+        ("w-1234567", None),
+        ("订单号是20231234567", None),
+        ("order number: 88880001", None),
+        ("ＷＷ１２３４５６７", None),
+        ("W1234567 0001", "0001"),
+        ("0001，订单 W1234567", "0001"),
+        ("订单 20231234567，尾号0001", "0001"),
+        ("W1234567，13800000001", "0001"),
+        ("tel13800000001", "0001"),
+        ("it is 13800000001", "0001"),
+        ("no 88880001", "0001"),
+    ],
+)
+def test_order_named_again_is_no_try_of_its_phone(text: str, digits: str | None) -> None:
+    """Who asks once more, with the order's number, has guessed nothing; what stands beside it counts."""
+    assert read(answers.parse_phone_last4, text) == (digits or Missing.VALUE)
+
+
 def test_phone_without_digits_is_no_answer() -> None:
     """A question back is left to the engine."""
     assert read(answers.parse_phone_last4, "为什么要这个") is Missing.VALUE
