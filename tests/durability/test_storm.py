@@ -23,8 +23,8 @@ PEOPLE = 12
 BURSTS = 2
 BURST = 5
 AT_ONCE = 20
-# Nobody is answered before the storm says that a burst is over, however slow the machine is; no look for lost bells, which
-# may have begun before that, rings for an hour of quiet after it.
+# Nobody is answered before the storm says that a burst is over, however slow the machine is. No look for lost bells,
+# which may have begun before that, rings for an hour of quiet after it.
 PACE = Pace(quiet_s=3600.0, longest_wait_s=3600.0, sweep_s=3600.0)
 
 
