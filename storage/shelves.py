@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 PIECE_BYTES = 256 * 1024
 _HASH_CHARS = 64
+_SHELF_LOCK = 0x786F_0004
 _UNFINISHED = "unfinished"
 _LOCK = ".lock"
 _ADD = Upsert(lambda into: into(MEDIA_PIECES).on_conflict_do_nothing())
@@ -36,6 +37,8 @@ _HAS = select(MEDIA_PIECES.c.content).where(MEDIA_PIECES.c.content == bindparam(
 _PIECE = select(MEDIA_PIECES.c.data).where(
     MEDIA_PIECES.c.content == bindparam("content"), MEDIA_PIECES.c.number == bindparam("number")
 )
+# Its pieces are many rows: a drop between two of them would leave a content without its beginning.
+_ALONE = select(func.pg_advisory_xact_lock(_SHELF_LOCK, func.hashtext(bindparam("content"))))
 _TOUCH = update(MEDIA_PIECES).where(MEDIA_PIECES.c.content == bindparam("of_content")).values(kept_at=bindparam("at"))
 
 
@@ -202,12 +205,22 @@ class SqlShelf:
         gone = delete(MEDIA_PIECES).where(MEDIA_PIECES.c.content == content)
         if before is not None:
             gone = gone.where(MEDIA_PIECES.c.kept_at < before)
-        await self._database.run(lambda on: on.execute(gone))
+
+        def unit(connection: Connection) -> None:
+            _be_alone(connection, content)
+            connection.execute(gone)
+
+        await self._database.run(unit)
 
     async def touch(self, content: str) -> bool:
         """Note that a content is needed now; False when it is not there."""
         values = {"of_content": content, "at": self._clock.now()}
-        return await self._database.run(lambda on: bool(on.execute(_TOUCH, values).rowcount))
+
+        def unit(connection: Connection) -> bool:
+            _be_alone(connection, content)
+            return bool(connection.execute(_TOUCH, values).rowcount)
+
+        return await self._database.run(unit)
 
     async def kept_before(self, moment: datetime) -> tuple[str, ...]:
         """List the contents that last came before a moment."""
@@ -221,14 +234,21 @@ class SqlShelf:
 
 def put_pieces(on: Connection, content: str, whole: bytes, at: datetime) -> None:
     """Keep a content's bytes in pieces; when they are there already, only note that they came again."""
-    if on.execute(_TOUCH, {"of_content": content, "at": at}).rowcount:
-        return
+    _be_alone(on, content)
     starts = range(0, max(len(whole), 1), PIECE_BYTES)
+    if on.execute(_TOUCH, {"of_content": content, "at": at}).rowcount == len(starts):
+        return
     rows = [
         {"content": content, "number": number, "data": whole[start : start + PIECE_BYTES], "kept_at": at}
         for number, start in enumerate(starts)
     ]
     on.execute(_ADD.on(on), rows)
+
+
+def _be_alone(on: Connection, content: str) -> None:
+    """Let no other process put, touch or drop this content until the commit; SQLite has one writer anyway."""
+    if on.dialect.name == "postgresql":
+        on.execute(_ALONE, {"content": content})
 
 
 def bring_files(folder: FolderShelf, target: Engine, at: datetime) -> int:

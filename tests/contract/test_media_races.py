@@ -9,10 +9,12 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, delete, text
 
 from bot.domain.clock import ManualClock, SystemClock
 from bot.domain.errors import NotFound, StorageError
@@ -23,12 +25,15 @@ from bot.domain.messages import Attachment
 from bot.engine.live import MemoryLiveFeed
 from bot.engine.media import WAITS_S, MediaCollector, MediaParts
 from storage import shelves
+from storage.database import Database
 from storage.media import SqlMediaRecord
-from storage.shelves import FolderShelf, SqlShelf
+from storage.shelves import PIECE_BYTES, FolderShelf, SqlShelf, put_pieces
+from storage.tables import MEDIA_PIECES
 from tests.contract.line import NOW, Line
 from tests.contract.test_media import PICTURE, Platform, collector, customer_of, everything, files, pieces, send
 
 LATER = timedelta(days=9000)
+WAITING = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 
 @pytest.fixture(params=["folder", "database"])
@@ -265,3 +270,42 @@ async def test_storm_of_puts_touches_and_drops_leaves_a_whole_content_or_none(sh
     await asyncio.gather(*(look() for _ in range(3)))
     assert await shelf.put(pieces(PICTURE)) == content
     assert await everything(shelf, content) == PICTURE
+
+
+async def test_content_that_lost_a_piece_is_whole_again_when_it_comes_again(database: Database):
+    """Nobody would ever see it again if only its coming were noted."""
+    shelf = SqlShelf(database, ManualClock(NOW))
+    whole = bytes(range(256)) * (3 * PIECE_BYTES // 256)
+    content = await shelf.put(pieces(whole))
+    await database.run(lambda on: on.execute(delete(MEDIA_PIECES).where(MEDIA_PIECES.c.number == 0)))
+    assert await shelf.put(pieces(whole)) == content
+    assert await everything(shelf, content) == whole
+
+
+@pytest.mark.postgresql
+async def test_drop_waits_for_the_end_of_a_put_it_meets(postgresql_url: str):
+    """Else it would take the pieces another process has just kept, and the put would add the rest to nothing."""
+    database = Database(postgresql_url)
+    shelf, content = SqlShelf(database, SystemClock()), sha256(PICTURE).hexdigest()
+    begun, may_end = threading.Event(), threading.Event()
+
+    def put(on: Connection) -> None:
+        put_pieces(on, content, PICTURE, NOW)
+        begun.set()
+        may_end.wait()
+
+    putting = asyncio.create_task(asyncio.to_thread(_in_one_commit, database, put))
+    await asyncio.to_thread(begun.wait)
+    dropping = asyncio.create_task(shelf.drop(content))
+    while not dropping.done() and not await database.read(lambda on: on.scalar(text(WAITING))):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    may_end.set()
+    await asyncio.gather(putting, dropping)
+    with pytest.raises(NotFound):
+        await everything(shelf, content)
+    database.close()
+
+
+def _in_one_commit(database: Database, work: Callable[[Connection], None]) -> None:
+    with database.engine.begin() as connection:
+        work(connection)
