@@ -19,7 +19,7 @@ from storage.database import Database
 from storage.tables import KNOWLEDGE
 
 ON, OFF, GONE = "on", "off", "gone"
-_LOCK = 0x786F_0003
+_LOCK = 0x786F_0005
 _BATCH = 200
 _NEWEST = select(func.coalesce(func.max(KNOWLEDGE.c.revision), -1))
 _CHANGED = select(KNOWLEDGE).where(KNOWLEDGE.c.revision > bindparam("known")).order_by(KNOWLEDGE.c.revision)
